@@ -1,0 +1,383 @@
+//! Server-side apply and field ownership (KEP-555): who set which field, and what an apply may take from whom.
+
+mod check;
+mod compare;
+mod last_applied;
+mod managers;
+mod merge;
+mod remove;
+mod typed;
+mod zero;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::fields::{FieldSet, PathElement};
+use crate::schema::{Definitions, Schema};
+use crate::status::{Cause, Details};
+use crate::{Object, Status};
+use compare::Comparison;
+use managers::{Id, Managers, Operation};
+use typed::Typed;
+
+/// What a write is, as far as ownership goes.
+#[derive(Debug, Clone)]
+pub struct Context<'a> {
+    pub definitions: &'a Definitions,
+    /// The schema of the kind.
+    pub schema: &'a Schema,
+    /// `v1`, `discovery.k8s.io/v1`.
+    pub api_version: String,
+    /// The field manager's name.
+    pub manager: &'a str,
+    /// Empty, or for example `status`.
+    pub subresource: &'a str,
+    /// Take fields from their owners.
+    pub force: bool,
+    pub now: Timestamp,
+}
+
+/// Why an apply makes nothing of an object.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ApplyError {
+    /// Other managers own fields that the configuration has another value for.
+    #[error("{}", conflict_text(.0))]
+    Conflicts(Vec<Conflict>),
+    /// `metadata.managedFields` in the configuration: 400.
+    #[error("metadata.managedFields must be nil")]
+    ManagedFields,
+    /// Fields that the schema does not know, or items with the same keys. Upstream has no status of its own for these: 500 without
+    /// a reason.
+    #[error("failed to create typed patch object ({object}): {problems}")]
+    Untyped { object: String, problems: String },
+}
+
+/// One field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The other manager, in upstream's words: `"kubectl" using v1`.
+    pub manager: String,
+    /// `.spec.ports[port=80,protocol="TCP"].name`
+    pub field: String,
+}
+
+fn conflict_text(conflicts: &[Conflict]) -> String {
+    if let [one] = conflicts {
+        let Conflict { manager, field } = one;
+        return format!("Apply failed with 1 conflict: conflict with {manager}: {field}");
+    }
+    let mut lines = Vec::new();
+    let mut last = "";
+    for Conflict { manager, field } in conflicts {
+        if manager != last {
+            lines.push(format!("conflicts with {manager}:"));
+            last = manager;
+        }
+        lines.push(format!("- {field}"));
+    }
+    let many = conflicts.len();
+    format!("Apply failed with {many} conflicts: {}", lines.join("\n"))
+}
+
+impl ApplyError {
+    /// As the client sees it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let message = self.to_string();
+        match self {
+            Self::ManagedFields => Status::bad_request(message),
+            Self::Untyped { .. } => Status::new(500, "", message),
+            Self::Conflicts(conflicts) => {
+                let causes = conflicts.iter().map(|conflict| Cause {
+                    reason: "FieldManagerConflict".into(),
+                    message: format!("conflict with {}", conflict.manager),
+                    field: conflict.field.clone(),
+                });
+                let details = Details {
+                    causes: causes.collect(),
+                    ..Details::default()
+                };
+                let mut status = Status::new(409, "Conflict", message);
+                status.details = Some(Box::new(details));
+                status
+            }
+        }
+    }
+}
+
+/// Metadata that nobody owns: the server sets it, or it names the object.
+const UNOWNED: [&[&str]; 11] = [
+    &["apiVersion"],
+    &["kind"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "selfLink"],
+    &["metadata", "uid"],
+    &["metadata", "clusterName"],
+    &["metadata", "generation"],
+    &["metadata", "managedFields"],
+    &["metadata", "resourceVersion"],
+];
+
+/// Owner of what an object had when it was first applied to and nobody had kept track.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+impl<'a> Context<'a> {
+    fn typed(&self) -> Typed<'a> {
+        Typed {
+            definitions: self.definitions,
+        }
+    }
+
+    fn id(&self, operation: Operation) -> Id {
+        let named = !self.manager.is_empty();
+        Id {
+            manager: if named { self.manager } else { "unknown" }.into(),
+            operation,
+            // An applier stays the same one across versions.
+            api_version: match operation {
+                Operation::Update => self.api_version.clone(),
+                Operation::Apply => String::new(),
+            },
+            subresource: self.subresource.into(),
+        }
+    }
+
+    /// Leaves what this write can own.
+    fn own(&self, mut set: FieldSet) -> FieldSet {
+        UNOWNED.iter().for_each(|path| set.remove_branch(path));
+        match self.subresource {
+            "" => set.remove_branch(&["status"]),
+            "status" => set.retain_fields(&["metadata", "status"]),
+            _ => {}
+        }
+        set
+    }
+}
+
+/// Lays a configuration over the live object, as its manager's whole intent: fields that it no longer names and nobody
+/// else owns go. The result carries its `managedFields`; an apply that changes nothing gives the live object back.
+///
+/// A `resourceVersion` or `uid` in the configuration is in the result, for the caller to compare with the live one.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub fn apply(
+    context: &Context<'_>,
+    live: Option<&Object>,
+    config: &Object,
+) -> Result<Object, ApplyError> {
+    let given = config.meta().and_then(|meta| meta.get("managedFields"));
+    if given.is_some_and(|fields| !fields.is_null()) {
+        return Err(ApplyError::ManagedFields);
+    }
+    check(context, config)?;
+    let mut applied = once(context, live, config);
+    if let (Err(ApplyError::Conflicts(conflicts)), Some(live)) = (&applied, live) {
+        // kubectl that goes over from client-side to server-side apply takes along what it had applied before.
+        let was_ours = last_applied::fields(context, live);
+        let theirs = |conflict: &&Conflict| !was_ours.contains(&conflict.field);
+        let left: Vec<Conflict> = conflicts.iter().filter(theirs).cloned().collect();
+        applied = if left.is_empty() {
+            let context = Context {
+                force: true,
+                ..context.clone()
+            };
+            once(&context, Some(live), config)
+        } else {
+            Err(ApplyError::Conflicts(left))
+        };
+    }
+    let mut object = applied?;
+    last_applied::refresh(context, &mut object, config);
+    Ok(object)
+}
+
+fn check(context: &Context<'_>, config: &Object) -> Result<(), ApplyError> {
+    let problems = context.typed().check(context.schema, &tree(config.clone()));
+    let problems = match &problems[..] {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        many => format!("errors:\n  {}", many.join("\n  ")),
+    };
+    let (group, version) = context
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &context.api_version));
+    let (namespace, name, kind) = (config.namespace(), config.name(), config.kind());
+    let object = format!("{namespace}/{name}; {group}/{version}, Kind={kind}");
+    Err(ApplyError::Untyped { object, problems })
+}
+
+fn once(
+    context: &Context<'_>,
+    live: Option<&Object>,
+    config: &Object,
+) -> Result<Object, ApplyError> {
+    let (typed, schema) = (context.typed(), context.schema);
+    let before = live.map(Managers::read).unwrap_or_default();
+    let mut managers = before.clone();
+    let live_tree = tree(live.cloned().unwrap_or_default());
+    if let Some(live) = live.filter(|_| managers.is_empty()) {
+        let context = Context {
+            manager: BEFORE_FIRST_APPLY,
+            ..context.clone()
+        };
+        let there = typed.compare(schema, &zero::of(&context, live), &live_tree);
+        record(&context, &mut managers, &there);
+    }
+    let config_tree = intent(context, config);
+    let merged = typed.merge(Some(schema), &live_tree, &config_tree);
+
+    let id = context.id(Operation::Apply);
+    let last = context.own(managers.fields(&id));
+    let set = context.own(typed.fields(schema, &config_tree));
+    managers.set(&id, set, &context.api_version);
+    let (pruned, emptied) = prune(context, merged, &last, &managers);
+
+    let mut difference = typed.compare(schema, &live_tree, &pruned);
+    difference.removed = difference.removed.difference(&emptied);
+    take(context, &mut managers, &id, &difference)?;
+    if live.is_none() || pruned != live_tree {
+        managers.stamp(&id, context.now);
+    } else if managers == before {
+        return Ok(live.cloned().unwrap_or_default());
+    }
+    let mut object = Object::from_value(pruned).unwrap_or_default();
+    managers.write(&mut object);
+    Ok(object)
+}
+
+/// The object without its `managedFields`, which are no fields to own.
+fn tree(mut object: Object) -> Value {
+    if object.meta().is_some() {
+        object.meta_mut().remove("managedFields");
+    }
+    object.into_value()
+}
+
+/// Metadata that a configuration cannot set.
+const SET_BY_SERVER: [&str; 4] = [
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+];
+
+/// The configuration without what this write cannot set.
+fn intent(context: &Context<'_>, config: &Object) -> Value {
+    let mut config = config.clone();
+    match context.subresource {
+        "" => {
+            config.0.remove("status");
+        }
+        "status" => {
+            let kept = ["apiVersion", "kind", "metadata", "status"];
+            config.0.retain(|key, _| kept.contains(&key.as_str()));
+        }
+        _ => {}
+    }
+    if config.meta().is_some() {
+        let meta = config.meta_mut();
+        meta.retain(|key, _| !SET_BY_SERVER.contains(&key.as_str()));
+    }
+    config.into_value()
+}
+
+/// Takes out what the manager set last time and neither it nor another sets now. Gives the fields too that this has emptied.
+fn prune(
+    context: &Context<'_>,
+    merged: Value,
+    last: &FieldSet,
+    managers: &Managers,
+) -> (Value, FieldSet) {
+    if last.is_empty() {
+        return (merged, FieldSet::default());
+    }
+    let mut owned = managers.all().with_named_parents();
+    // Nobody owns the name, and yet its metadata is everybody's.
+    owned.insert(&[PathElement::field("metadata")]);
+    let gone = last.with_named_parents().difference(&owned);
+    let rest = context.typed().remove(context.schema, &merged, &gone);
+    (rest.value.unwrap_or_default(), rest.emptied)
+}
+
+/// Takes from the other managers what changed under them.
+fn take(
+    context: &Context<'_>,
+    managers: &mut Managers,
+    id: &Id,
+    difference: &Comparison,
+) -> Result<(), ApplyError> {
+    let changed = difference.changed();
+    let mut conflicts = Vec::new();
+    for other in managers.others(id) {
+        let fields = managers.fields(&other);
+        let taken = fields.intersection(&changed);
+        if !context.force {
+            let manager = Managers::describe(&other);
+            conflicts.extend(taken.paths().into_iter().map(|field| Conflict {
+                manager: manager.clone(),
+                field,
+            }));
+        }
+        let left = fields.difference(&taken).difference(&difference.removed);
+        managers.keep(&other, left);
+    }
+    if conflicts.is_empty() {
+        Ok(())
+    } else {
+        Err(ApplyError::Conflicts(conflicts))
+    }
+}
+
+/// Records in `managedFields` what a create (`old` is `None`), an update or a patch has changed.
+///
+/// `managedFields: [{}]` or `[]` in the new object forgets all owners (the client's wish); other entries of it replace the
+/// live ones, except through a subresource. An object that has no owners gets none by an update; one without a uid is only being
+/// made, and what stands in it already is nobody's.
+pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Object) {
+    let whole = context.subresource.is_empty();
+    let live = || old.map(Managers::read).unwrap_or_default();
+    let mut managers = if whole && Managers::is_reset(new) {
+        Managers::default()
+    } else {
+        match Managers::read(new) {
+            given if whole && !given.is_empty() => given,
+            _ => live(),
+        }
+    };
+    let exists = old.is_some_and(|old| !old.uid().is_empty());
+    if managers.is_empty() && exists {
+        new.meta_mut().remove("managedFields");
+        return;
+    }
+    let before = old.map_or_else(|| zero::of(context, new), |old| tree(old.clone()));
+    let difference = context
+        .typed()
+        .compare(context.schema, &before, &tree(new.clone()));
+    record(context, &mut managers, &difference);
+    managers.bundle_old_updates();
+    managers.write(new);
+}
+
+/// Gives what changed to the writer, and takes it, with what went, from the others.
+fn record(context: &Context<'_>, managers: &mut Managers, difference: &Comparison) {
+    let changed = difference.changed();
+    for other in managers.all_ids() {
+        let fields = managers.fields(&other).difference(&changed);
+        managers.keep(&other, fields.difference(&difference.removed));
+    }
+    let taken = context.own(changed);
+    if !taken.is_empty() {
+        let id = context.id(Operation::Update);
+        let fields = managers.fields(&id).union(&taken);
+        managers.set(&id, fields, &context.api_version);
+        managers.stamp(&id, context.now);
+    }
+}
+
+#[cfg(test)]
+#[path = "apply/tests.rs"]
+mod tests;

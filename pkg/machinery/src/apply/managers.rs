@@ -1,0 +1,261 @@
+//! `metadata.managedFields`: who owns what.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::fields::FieldSet;
+use crate::{Object, time};
+
+/// Update managers kept apart; older ones are bundled, so that a long-lived object does not grow with every client.
+const MAX_UPDATERS: usize = 10;
+const BUNDLE: &str = "ancient-changes";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Operation {
+    Apply,
+    Update,
+}
+
+impl Operation {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
+}
+
+/// What tells one manager from another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Id {
+    pub manager: String,
+    pub operation: Operation,
+    /// Empty for appliers.
+    pub api_version: String,
+    pub subresource: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Owned {
+    fields: FieldSet,
+    api_version: String,
+    /// RFC 3339, as found; empty when unknown.
+    time: String,
+}
+
+/// All managers of an object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Managers(BTreeMap<Id, Owned>);
+
+impl Managers {
+    /// Those of an object; none when an entry cannot be read, as upstream has it.
+    pub(super) fn read(object: &Object) -> Self {
+        let entries = object
+            .meta()
+            .and_then(|m| m.get("managedFields"))
+            .and_then(Value::as_array);
+        let read: Option<BTreeMap<_, _>> = entries.into_iter().flatten().map(entry).collect();
+        Self(read.unwrap_or_default())
+    }
+
+    /// True for `[]` and `[{}]`: all owners are to be forgotten.
+    pub(super) fn is_reset(object: &Object) -> bool {
+        match object
+            .meta()
+            .and_then(|m| m.get("managedFields"))
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+        {
+            Some([]) => true,
+            Some([one]) => one.as_object().is_some_and(serde_json::Map::is_empty),
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn fields(&self, id: &Id) -> FieldSet {
+        self.0
+            .get(id)
+            .map(|owned| owned.fields.clone())
+            .unwrap_or_default()
+    }
+
+    /// Every field that anybody owns.
+    pub(super) fn all(&self) -> FieldSet {
+        self.0
+            .values()
+            .fold(FieldSet::default(), |all, owned| all.union(&owned.fields))
+    }
+
+    pub(super) fn all_ids(&self) -> Vec<Id> {
+        self.0.keys().cloned().collect()
+    }
+
+    pub(super) fn others(&self, id: &Id) -> Vec<Id> {
+        self.0
+            .keys()
+            .filter(|other| *other != id)
+            .cloned()
+            .collect()
+    }
+
+    /// Gives a manager these fields; without any it is one no more.
+    pub(super) fn set(&mut self, id: &Id, fields: FieldSet, api_version: &str) {
+        if fields.is_empty() {
+            self.0.remove(id);
+            return;
+        }
+        let owned = self.0.entry(id.clone()).or_default();
+        owned.fields = fields;
+        owned.api_version = api_version.into();
+    }
+
+    /// Leaves a manager these fields of its own.
+    pub(super) fn keep(&mut self, id: &Id, fields: FieldSet) {
+        match self.0.get_mut(id) {
+            Some(owned) if !fields.is_empty() => owned.fields = fields,
+            _ => {
+                self.0.remove(id);
+            }
+        }
+    }
+
+    pub(super) fn stamp(&mut self, id: &Id, now: Timestamp) {
+        if let Some(owned) = self.0.get_mut(id) {
+            owned.time = time::rfc3339(now);
+        }
+    }
+
+    /// `"kubectl" with subresource "status" using v1`
+    pub(super) fn describe(id: &Id) -> String {
+        let mut text = format!("{:?}", id.manager);
+        if !id.subresource.is_empty() {
+            text.push_str(&format!(" with subresource {:?}", id.subresource));
+        }
+        if id.operation == Operation::Update {
+            text.push_str(&format!(" using {}", id.api_version));
+        }
+        text
+    }
+
+    /// Makes one of the oldest update managers, an entry for each version, until there are few enough.
+    pub(super) fn bundle_old_updates(&mut self) {
+        let mut updates: Vec<(String, Id)> = self
+            .0
+            .iter()
+            .filter(|(id, _)| id.operation == Operation::Update)
+            .map(|(id, owned)| (owned.time.clone(), id.clone()))
+            .collect();
+        updates.sort();
+        let mut many = updates.len();
+        let mut first_of: BTreeMap<String, Id> = BTreeMap::new();
+        for (time, id) in updates {
+            if many <= MAX_UPDATERS {
+                break;
+            }
+            // Alone in its version, there is nothing to bundle it with.
+            let Some(first) = first_of.get(&id.api_version) else {
+                first_of.insert(id.api_version.clone(), id);
+                continue;
+            };
+            let bundle = Id {
+                manager: BUNDLE.into(),
+                operation: Operation::Update,
+                api_version: id.api_version.clone(),
+                subresource: String::new(),
+            };
+            if !self.0.contains_key(&bundle)
+                && let Some(oldest) = self.0.remove(first)
+            {
+                self.0.insert(bundle.clone(), oldest);
+            }
+            if let Some(old) = self.0.remove(&id) {
+                let owned = self.0.entry(bundle).or_default();
+                owned.fields = owned.fields.union(&old.fields);
+                owned.api_version = old.api_version;
+                owned.time = time;
+            }
+            many -= 1;
+        }
+    }
+
+    /// Writes them into the object, in upstream's order: appliers first, then by time and name.
+    pub(super) fn write(&self, object: &mut Object) {
+        let mut entries: Vec<(&Id, &Owned)> = self.0.iter().collect();
+        entries.sort_by_key(|(id, owned)| {
+            (
+                id.operation,
+                &owned.time,
+                &id.manager,
+                &owned.api_version,
+                &id.subresource,
+            )
+        });
+        if entries.is_empty() {
+            object.meta_mut().remove("managedFields");
+            return;
+        }
+        let list = entries.into_iter().map(|(id, owned)| {
+            let mut entry = json!({
+                "manager": id.manager,
+                "operation": id.operation.word(),
+                "apiVersion": owned.api_version,
+                "fieldsType": "FieldsV1",
+                "fieldsV1": owned.fields.to_json(),
+            });
+            if !owned.time.is_empty() {
+                entry["time"] = json!(owned.time);
+            }
+            if !id.subresource.is_empty() {
+                entry["subresource"] = json!(id.subresource);
+            }
+            entry
+        });
+        object
+            .meta_mut()
+            .insert("managedFields".into(), list.collect());
+    }
+}
+
+fn entry(value: &Value) -> Option<(Id, Owned)> {
+    let text = |key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_string()
+    };
+    let operation = match text("operation").as_str() {
+        "Apply" => Operation::Apply,
+        "Update" => Operation::Update,
+        _ => return None,
+    };
+    let api_version = text("apiVersion");
+    if api_version.is_empty() || text("fieldsType") != "FieldsV1" {
+        return None;
+    }
+    let id = Id {
+        manager: text("manager"),
+        operation,
+        api_version: if operation == Operation::Update {
+            api_version.clone()
+        } else {
+            String::new()
+        },
+        subresource: text("subresource"),
+    };
+    let fields = FieldSet::from_json(value.get("fieldsV1")?).ok()?;
+    Some((
+        id,
+        Owned {
+            fields,
+            api_version,
+            time: text("time"),
+        },
+    ))
+}

@@ -1,0 +1,82 @@
+//! What a new object is compared with to find who set what: Go's zero value of its kind, as it is encoded.
+
+use serde_json::{Map, Value};
+
+use super::Context;
+use crate::Object;
+use crate::schema::{Definitions, Schema, Shape};
+
+/// Structs of an object that are held as such and not by pointer, so that they are there from the beginning.
+const HELD: [&str; 4] = ["metadata", "spec", "status", "source"];
+
+/// The zero value of an object, as far as the object itself goes: its structs are there, and in them the fields that are
+/// always written. What a client gives a value like that counts as not given.
+pub(super) fn of(context: &Context<'_>, object: &Object) -> Value {
+    let definitions = context.definitions;
+    let schema = definitions.resolve(context.schema);
+    let zero = |(key, value): (&String, &Value)| {
+        let zero = match value {
+            Value::Null => Value::Null,
+            Value::String(text) if text.is_empty() => "".into(),
+            Value::Object(_) if HELD.contains(&key.as_str()) => match field(schema, key) {
+                Some(schema) => value_of(definitions, schema, value),
+                None => Map::new().into(),
+            },
+            _ => return None,
+        };
+        Some((key.clone(), zero))
+    };
+    Value::Object(object.0.iter().filter_map(zero).collect())
+}
+
+fn value_of(definitions: &Definitions, schema: &Schema, value: &Value) -> Value {
+    let schema = definitions.resolve(schema);
+    match (&schema.shape, value) {
+        (Shape::Struct { required, .. }, Value::Object(map)) => {
+            let always = map.iter().filter(|(key, _)| required.contains(key));
+            let zeros = always.filter_map(|(key, value)| {
+                let zero = value_of(definitions, field(schema, key)?, value);
+                Some((key.clone(), zero))
+            });
+            Value::Object(zeros.collect())
+        }
+        (Shape::String, _) => "".into(),
+        (Shape::Integer { .. } | Shape::Number, _) => 0.into(),
+        (Shape::Boolean, _) => false.into(),
+        _ => Value::Null,
+    }
+}
+
+fn field<'a>(schema: &'a Schema, key: &str) -> Option<&'a Schema> {
+    match &schema.shape {
+        Shape::Struct { fields, .. } => fields.get(key),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::testing::service;
+
+    #[test]
+    fn structs_are_there_with_what_is_always_written() {
+        let (definitions, schema) = service();
+        let context = Context {
+            definitions: &definitions,
+            schema: &schema,
+            api_version: "v1".into(),
+            manager: "m",
+            subresource: "",
+            force: false,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let object = json!({"metadata": {"name": "web"}, "spec": {"type": "x", "kind": "y", "names": ["z"]}, "note": ""});
+        let object = Object::from_value(object).unwrap();
+        let zero = json!({"metadata": {}, "spec": {"kind": "", "names": null}, "note": ""});
+        assert_eq!(of(&context, &object), zero);
+    }
+}

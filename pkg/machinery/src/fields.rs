@@ -1,0 +1,329 @@
+//! Sets of fields (structured-merge-diff `fieldpath`), and the form they have in `managedFields` (`FieldsV1`, KEP-555).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+/// One step of a path: a field or map key, or an item of a list by its keys or its value.
+///
+/// Held in its `FieldsV1` spelling: `f:spec`, `k:{"port":80,"protocol":"TCP"}`, `v:"x"`, `i:0`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathElement(String);
+
+impl PathElement {
+    #[must_use]
+    pub fn field(name: &str) -> Self {
+        Self(format!("f:{name}"))
+    }
+
+    /// An item of a list of objects, by its keys; their order does not matter.
+    #[must_use]
+    pub fn key<'v>(keys: impl IntoIterator<Item = (&'v str, &'v Value)>) -> Self {
+        let keys: BTreeMap<&str, &Value> = keys.into_iter().collect();
+        let pairs: Vec<String> = keys
+            .into_iter()
+            .map(|(key, value)| format!("{}:{value}", Value::from(key)))
+            .collect();
+        Self(format!("k:{{{}}}", pairs.join(",")))
+    }
+
+    /// An item of a set.
+    #[must_use]
+    pub fn value(value: &Value) -> Self {
+        Self(format!("v:{value}"))
+    }
+
+    /// An item of a list by its place, which only an error needs: such items cannot be owned.
+    #[must_use]
+    pub fn index(index: usize) -> Self {
+        Self(format!("i:{index}"))
+    }
+
+    /// The field's name, when this is a field.
+    #[must_use]
+    pub fn as_field(&self) -> Option<&str> {
+        self.0.strip_prefix("f:")
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        match kind {
+            "f" => Some(Self(text.into())),
+            // Spelled anew, so that equal elements are equal text.
+            "k" => {
+                let keys: Map<String, Value> = serde_json::from_str(rest).ok()?;
+                Some(Self::key(
+                    keys.iter().map(|(key, value)| (key.as_str(), value)),
+                ))
+            }
+            "v" => Some(Self::value(&serde_json::from_str(rest).ok()?)),
+            "i" => rest.parse::<u64>().ok().map(|i| Self(format!("i:{i}"))),
+            _ => None,
+        }
+    }
+}
+
+/// `.name`, `[port=80,protocol="TCP"]`, `[="x"]`, `[0]`.
+impl std::fmt::Display for PathElement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.split_at(2) {
+            ("f:", name) => write!(f, ".{name}"),
+            ("k:", keys) => {
+                let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
+                let pairs: Vec<String> = keys
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                write!(f, "[{}]", pairs.join(","))
+            }
+            ("v:", value) => write!(f, "[={value}]"),
+            (_, index) => write!(f, "[{index}]"),
+        }
+    }
+}
+
+/// A set of paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldSet(BTreeMap<PathElement, Node>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Node {
+    /// The path that ends here is in the set.
+    member: bool,
+    below: FieldSet,
+}
+
+/// Text that is no `FieldsV1`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no path element of FieldsV1")]
+pub struct BadFields(String);
+
+impl FieldSet {
+    /// Reads `FieldsV1`.
+    ///
+    /// # Errors
+    /// A key is none of `.`, `f:`, `k:`, `v:` and `i:`.
+    pub fn from_json(fields: &Value) -> Result<Self, BadFields> {
+        let mut set = Self::default();
+        for (key, value) in fields
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| *key != ".")
+        {
+            let element = PathElement::parse(key).ok_or_else(|| BadFields(key.clone()))?;
+            let below = Self::from_json(value)?;
+            let member = below.0.is_empty() || value.get(".").is_some();
+            set.0.insert(element, Node { member, below });
+        }
+        Ok(set)
+    }
+
+    /// Writes `FieldsV1`: a path that ends has `{}`, or `.` where others go on below it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let entries = self.0.iter().map(|(element, node)| {
+            let mut value = node.below.to_json();
+            if let (true, false, Value::Object(map)) =
+                (node.member, node.below.0.is_empty(), &mut value)
+            {
+                map.insert(".".into(), Value::Object(Map::new()));
+            }
+            (element.0.clone(), value)
+        });
+        Value::Object(entries.collect())
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds one path.
+    pub fn insert(&mut self, path: &[PathElement]) {
+        if let Some((first, rest)) = path.split_first() {
+            let node = self.0.entry(first.clone()).or_default();
+            if rest.is_empty() {
+                node.member = true;
+            } else {
+                node.below.insert(rest);
+            }
+        }
+    }
+
+    /// True when exactly this path is in the set.
+    #[must_use]
+    pub fn contains(&self, path: &[PathElement]) -> bool {
+        match path.split_first() {
+            None => false,
+            Some((first, [])) => self.has(first),
+            Some((first, rest)) => self.below(first).is_some_and(|below| below.contains(rest)),
+        }
+    }
+
+    /// True when the path of this one element is in the set.
+    #[must_use]
+    pub fn has(&self, element: &PathElement) -> bool {
+        self.0.get(element).is_some_and(|node| node.member)
+    }
+
+    /// What goes on below an element.
+    #[must_use]
+    pub fn below(&self, element: &PathElement) -> Option<&Self> {
+        self.0
+            .get(element)
+            .map(|node| &node.below)
+            .filter(|below| !below.is_empty())
+    }
+
+    /// Paths of either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        for (element, node) in &other.0 {
+            let mine = all.0.entry(element.clone()).or_default();
+            mine.member |= node.member;
+            mine.below = mine.below.union(&node.below);
+        }
+        all
+    }
+
+    /// Paths of both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.combine(other, |mine, theirs| mine && theirs, Self::intersection)
+    }
+
+    /// Paths of this and not of the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        self.combine(other, |mine, theirs| mine && !theirs, Self::difference)
+    }
+
+    fn combine(
+        &self,
+        other: &Self,
+        member: impl Fn(bool, bool) -> bool,
+        below: impl Fn(&Self, &Self) -> Self,
+    ) -> Self {
+        let nothing = Node::default();
+        let nodes = self.0.iter().filter_map(|(element, mine)| {
+            let theirs = other.0.get(element).unwrap_or(&nothing);
+            let node = Node {
+                member: member(mine.member, theirs.member),
+                below: below(&mine.below, &theirs.below),
+            };
+            (node.member || !node.below.is_empty()).then(|| (element.clone(), node))
+        });
+        Self(nodes.collect())
+    }
+
+    /// The set with every field on the way to a path added: who owns `spec.type` owns `spec` too.
+    #[must_use]
+    pub fn with_named_parents(&self) -> Self {
+        let nodes = self.0.iter().map(|(element, node)| {
+            let below = node.below.with_named_parents();
+            (
+                element.clone(),
+                Node {
+                    member: node.member || element.as_field().is_some(),
+                    below,
+                },
+            )
+        });
+        Self(nodes.collect())
+    }
+
+    /// Takes out a field and all below it.
+    pub fn remove_branch(&mut self, path: &[&str]) {
+        let Some((first, rest)) = path.split_first() else {
+            return;
+        };
+        let element = PathElement::field(first);
+        if rest.is_empty() {
+            self.0.remove(&element);
+        } else if let Some(node) = self.0.get_mut(&element) {
+            node.below.remove_branch(rest);
+            if node.below.is_empty() && !node.member {
+                self.0.remove(&element);
+            }
+        }
+    }
+
+    /// Keeps only the branches of these fields.
+    pub fn retain_fields(&mut self, keep: &[&str]) {
+        self.0
+            .retain(|element, _| element.as_field().is_some_and(|name| keep.contains(&name)));
+    }
+
+    /// Every path, in words.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (element, node) in &self.0 {
+            if node.member {
+                found.push(element.to_string());
+            }
+            found.extend(
+                node.below
+                    .paths()
+                    .into_iter()
+                    .map(|path| format!("{element}{path}")),
+            );
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn set(fields: &Value) -> FieldSet {
+        FieldSet::from_json(fields).unwrap()
+    }
+
+    #[test]
+    fn round_trip_and_words() {
+        let fields = json!({"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}}}, "f:selector": {}},
+                            "f:metadata": {"f:finalizers": {"v:\"a/b\"": {}}}});
+        assert_eq!(set(&fields).to_json(), fields);
+        assert_eq!(
+            set(&fields).paths(),
+            [
+                ".metadata.finalizers[=\"a/b\"]",
+                ".spec.ports[port=80,protocol=\"TCP\"]",
+                ".spec.ports[port=80,protocol=\"TCP\"].name",
+                ".spec.selector",
+            ]
+        );
+        // The order of keys does not tell elements apart.
+        let other = json!({"f:spec": {"f:ports": {"k:{\"protocol\":\"TCP\",\"port\":80}": {}}}});
+        assert!(!set(&fields).intersection(&set(&other)).is_empty());
+        assert!(FieldSet::from_json(&json!({"spec": {}})).is_err());
+    }
+
+    fn some_set() -> impl Strategy<Value = FieldSet> {
+        let path =
+            proptest::collection::vec("[ab]".prop_map(|name| PathElement::field(&name)), 1..4);
+        proptest::collection::vec(path, 0..8).prop_map(|paths| {
+            let mut set = FieldSet::default();
+            paths.iter().for_each(|path| set.insert(path));
+            set
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn algebra(a in some_set(), b in some_set()) {
+            prop_assert_eq!(a.union(&b), b.union(&a));
+            prop_assert_eq!(a.intersection(&b), b.intersection(&a));
+            prop_assert_eq!(a.difference(&b).union(&a.intersection(&b)), a.clone());
+            prop_assert!(a.difference(&b).intersection(&b).is_empty());
+            prop_assert_eq!(FieldSet::from_json(&a.to_json()).unwrap(), a.clone());
+            prop_assert_eq!(a.union(&b).difference(&b), a.difference(&b));
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Objects as Kubernetes means them: metadata, selectors, patches, field ownership, `Status`.
+//!
+//! Everything here is a function of values: no socket, clock, file or task.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod apply;
+pub mod decode;
+pub mod fields;
+pub mod meta_validate;
+pub mod names;
+pub mod object;
+pub mod patch;
+pub mod quantity;
+pub mod schema;
+pub mod selector;
+pub mod status;
+pub mod time;
+
+pub use object::Object;
+pub use status::{Cause, FieldError, Status};

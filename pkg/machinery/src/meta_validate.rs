@@ -1,0 +1,311 @@
+//! What metadata must be (apimachinery `api/validation/objectmeta.go`).
+
+use serde_json::Value;
+
+use crate::status::FieldErrorKind;
+use crate::{FieldError, Object, names};
+
+/// Bytes of all annotations together.
+pub(crate) const ANNOTATIONS_MAX: usize = 256 << 10;
+/// Finalizers that need no prefix.
+const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+/// Metadata that no update may change.
+const IMMUTABLE: [&str; 6] = [
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
+/// What is wrong with the metadata of a new object. `name` gives the messages about a name, or about the
+/// beginning of one (`true`).
+pub fn object_meta(
+    object: &Object,
+    namespaced: bool,
+    name: impl Fn(&str, bool) -> Vec<String>,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let invalid = |field: &str, value: &str, messages: Vec<String>| {
+        let field = field.to_string();
+        let value = value.to_string();
+        messages
+            .into_iter()
+            .map(move |message| FieldError::invalid(field.clone(), value.clone(), message))
+    };
+    let generate = object.meta_text("generateName");
+    if !generate.is_empty() {
+        errors.extend(invalid(
+            "metadata.generateName",
+            generate,
+            name(generate, true),
+        ));
+    }
+    match object.name() {
+        "" => errors.push(FieldError::required(
+            "metadata.name",
+            "name or generateName is required",
+        )),
+        given => errors.extend(invalid("metadata.name", given, name(given, false))),
+    }
+    match (namespaced, object.namespace()) {
+        (true, "") => errors.push(FieldError::required("metadata.namespace", "")),
+        (true, given) => errors.extend(invalid(
+            "metadata.namespace",
+            given,
+            names::dns1123_label(given),
+        )),
+        (false, "") => {}
+        (false, _) => errors.push(FieldError::forbidden(
+            "metadata.namespace",
+            "not allowed on this type",
+        )),
+    }
+    errors.extend(accessor(object));
+    for (i, finalizer) in object.finalizers().enumerate() {
+        if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
+            errors.push(FieldError::invalid(
+                format!("metadata.finalizers[{i}]"),
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
+    errors
+}
+
+/// What is wrong with metadata that any object may have.
+fn accessor(object: &Object) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for (key, value) in object.labels() {
+        for message in names::qualified_name(key) {
+            errors.push(FieldError::invalid("metadata.labels", key, message));
+        }
+        for message in names::label_value(value) {
+            errors.push(FieldError::invalid("metadata.labels", value, message));
+        }
+    }
+    let mut size = 0;
+    for (key, value) in object.annotations() {
+        for message in names::qualified_name(&key.to_lowercase()) {
+            errors.push(FieldError::invalid("metadata.annotations", key, message));
+        }
+        size += key.len() + value.len();
+    }
+    if size > ANNOTATIONS_MAX {
+        let detail = format!("may not be more than {ANNOTATIONS_MAX} bytes");
+        errors.push(FieldError::new(
+            FieldErrorKind::TooLong,
+            "metadata.annotations",
+            None,
+            detail,
+        ));
+    }
+    let owners = object
+        .meta()
+        .and_then(|m| m.get("ownerReferences"))
+        .and_then(Value::as_array);
+    errors.extend(owner_references(owners.map_or(&[][..], Vec::as_slice)));
+    for finalizer in object.finalizers() {
+        for message in names::qualified_name(finalizer) {
+            errors.push(FieldError::invalid(
+                "metadata.finalizers",
+                finalizer,
+                message,
+            ));
+        }
+    }
+    let has = |wanted: &str| object.finalizers().any(|f| f == wanted);
+    if has("orphan") && has("foregroundDeletion") {
+        let both: Vec<&str> = object.finalizers().collect();
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.push(FieldError::invalid("metadata.finalizers", both, detail));
+    }
+    errors
+}
+
+fn owner_references(owners: &[Value]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let text = |owner: &Value, key: &str| {
+        owner
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_string()
+    };
+    let controls = |owner: &&Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
+    for owner in owners {
+        // Upstream names the list without the item's number.
+        let at = |key: &str| format!("metadata.ownerReferences.{key}");
+        let version = text(owner, "apiVersion");
+        if version.is_empty() || version.ends_with('/') {
+            errors.push(FieldError::invalid(
+                at("apiVersion"),
+                version,
+                "version must not be empty",
+            ));
+        }
+        for key in ["kind", "name", "uid"] {
+            let value = text(owner, key);
+            if value.is_empty() {
+                errors.push(FieldError::invalid(at(key), value, "must not be empty"));
+            }
+        }
+        if text(owner, "kind") == "Event" && text(owner, "apiVersion") == "v1" {
+            errors.push(FieldError::invalid(
+                "metadata.ownerReferences",
+                owner.clone(),
+                "/v1, Kind=Event is disallowed from being an owner",
+            ));
+        }
+    }
+    if owners.iter().filter(controls).count() > 1 {
+        let detail = "Only one reference can have Controller set to true";
+        errors.push(FieldError::invalid(
+            "metadata.ownerReferences",
+            owners.to_vec(),
+            detail,
+        ));
+    }
+    errors
+}
+
+/// What is wrong with a change of metadata, beyond what is wrong with the new metadata itself.
+#[must_use]
+pub fn object_meta_update(new: &Object, old: &Object) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let field = |object: &Object, key: &str| {
+        object
+            .meta()
+            .and_then(|m| m.get(key))
+            .cloned()
+            .unwrap_or(Value::Null)
+    };
+    for key in IMMUTABLE {
+        let (now, before) = (field(new, key), field(old, key));
+        if now != before && !(now.is_null() && before == "") && !(before.is_null() && now == "") {
+            errors.push(FieldError::invalid(
+                format!("metadata.{key}"),
+                now,
+                "field is immutable",
+            ));
+        }
+    }
+    if old.is_terminating() {
+        // Nothing may newly hold back an object that is on its way out.
+        let added: Vec<&str> = new
+            .finalizers()
+            .filter(|f| !old.finalizers().any(|o| o == *f))
+            .collect();
+        if !added.is_empty() {
+            let detail = format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"
+            );
+            errors.push(FieldError::forbidden("metadata.finalizers", detail));
+        }
+    }
+    let generation = |object: &Object| field(object, "generation").as_i64().unwrap_or(0);
+    if generation(new) < generation(old) {
+        errors.push(FieldError::invalid(
+            "metadata.generation",
+            generation(new),
+            "must not be decremented",
+        ));
+    }
+    errors.extend(accessor(new));
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(meta: Value) -> Object {
+        Object::from_value(json!({"metadata": meta})).unwrap()
+    }
+
+    fn fields(errors: &[FieldError]) -> Vec<&str> {
+        errors.iter().map(|e| e.field.as_str()).collect()
+    }
+
+    #[test]
+    fn new_objects() {
+        let check = |meta, namespaced| {
+            let errors = object_meta(&object(meta), namespaced, |name, _| {
+                names::dns1123_subdomain(name)
+            });
+            fields(&errors)
+                .into_iter()
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            check(
+                json!({"name": "web", "namespace": "shop", "labels": {"app": "web"}}),
+                true
+            )
+            .is_empty()
+        );
+        assert_eq!(check(json!({"namespace": "shop"}), true), ["metadata.name"]);
+        assert_eq!(check(json!({"name": "Web"}), false), ["metadata.name"]);
+        assert_eq!(check(json!({"name": "web"}), true), ["metadata.namespace"]);
+        assert_eq!(
+            check(json!({"name": "web", "namespace": "shop"}), false),
+            ["metadata.namespace"]
+        );
+        assert_eq!(
+            check(json!({"name": "web", "labels": {"-": "a b"}}), false),
+            ["metadata.labels", "metadata.labels"]
+        );
+        assert_eq!(
+            check(json!({"name": "web", "finalizers": ["a/b/c"]}), false),
+            ["metadata.finalizers"]
+        );
+        let owner = json!({"apiVersion": "v1", "kind": "Service", "name": "web", "uid": "u", "controller": true});
+        assert_eq!(
+            check(
+                json!({"name": "web", "ownerReferences": [owner, owner]}),
+                false
+            ),
+            ["metadata.ownerReferences"]
+        );
+        let big = "x".repeat(ANNOTATIONS_MAX);
+        assert_eq!(
+            check(json!({"name": "web", "annotations": {"a": big}}), false),
+            ["metadata.annotations"]
+        );
+    }
+
+    #[test]
+    fn a_finalizer_without_a_prefix_is_a_standard_one() {
+        let check = |finalizer| {
+            let object = object(json!({"name": "web", "finalizers": [finalizer]}));
+            object_meta(&object, false, |_, _| Vec::new()).len()
+        };
+        assert_eq!((check("orphan"), check("a/b"), check("mine")), (0, 0, 1));
+    }
+
+    #[test]
+    fn updates() {
+        let old = object(json!({"name": "web", "uid": "u", "generation": 2}));
+        assert!(object_meta_update(&old, &old).is_empty());
+        let new = object(json!({"name": "web", "uid": "v", "generation": 1}));
+        assert_eq!(
+            fields(&object_meta_update(&new, &old)),
+            ["metadata.uid", "metadata.generation"]
+        );
+        let going = object(
+            json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b"]}),
+        );
+        let held = object(
+            json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b", "c/d"]}),
+        );
+        assert_eq!(
+            fields(&object_meta_update(&held, &going)),
+            ["metadata.finalizers"]
+        );
+        assert!(object_meta_update(&going, &held).is_empty());
+    }
+}
