@@ -1,0 +1,136 @@
+//! The set of kinds served, with their schemas.
+
+use std::sync::{Arc, OnceLock};
+
+use kedge_machinery::schema::{Definitions, Schema};
+
+use crate::{Kind, schemas};
+
+mod rows;
+
+/// Kinds and their schemas. Cheap to share; the schemas are made when first asked for.
+#[derive(Debug)]
+pub struct Catalog {
+    kinds: Vec<Arc<Kind>>,
+    definitions: OnceLock<Arc<Definitions>>,
+}
+
+impl Catalog {
+    /// What this program serves by itself.
+    #[must_use]
+    pub fn builtin() -> Arc<Self> {
+        Arc::new(Self {
+            kinds: rows::ROWS.iter().map(|row| Arc::new(row.kind())).collect(),
+            definitions: OnceLock::new(),
+        })
+    }
+
+    /// A catalog of the given kinds, whose `definition` names are in `definitions`.
+    #[must_use]
+    pub fn new(kinds: Vec<Arc<Kind>>, definitions: Arc<Definitions>) -> Self {
+        Self {
+            kinds,
+            definitions: OnceLock::from(definitions),
+        }
+    }
+
+    /// All kinds, in the order in which discovery lists them within a group version.
+    #[must_use]
+    pub fn kinds(&self) -> &[Arc<Kind>] {
+        &self.kinds
+    }
+
+    /// By group (empty for core), version and plural resource name.
+    #[must_use]
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Kind>> {
+        self.kinds
+            .iter()
+            .find(|k| k.plural == plural && k.group == group && k.version == version)
+    }
+
+    /// By group (empty for core), version and kind.
+    #[must_use]
+    pub fn find_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Kind>> {
+        self.kinds
+            .iter()
+            .find(|k| k.kind == kind && k.group == group && k.version == version)
+    }
+
+    /// Every schema that a served kind reaches, without descriptions.
+    pub fn definitions(&self) -> &Arc<Definitions> {
+        self.definitions
+            .get_or_init(|| Arc::new(schemas::builtin()))
+    }
+
+    /// The schema of a kind; one that allows anything when the kind has none.
+    pub fn schema(&self, kind: &Kind) -> &Schema {
+        static ANY: OnceLock<Schema> = OnceLock::new();
+        match self.definitions().0.get(&kind.definition) {
+            Some(schema) => schema,
+            None => ANY.get_or_init(Schema::default),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_kind_has_a_schema_and_names_of_its_own() {
+        let catalog = Catalog::builtin();
+        let mut resources = BTreeSet::new();
+        let mut words = BTreeSet::new();
+        for kind in catalog.kinds() {
+            assert!(
+                catalog.definitions().0.contains_key(&kind.definition),
+                "{}",
+                kind.definition
+            );
+            assert!(kind.verbs.is_sorted(), "{}", kind.kind);
+            assert!(resources.insert(kind.qualified()), "{}", kind.qualified());
+            for word in &kind.short_names {
+                assert!(words.insert(word.clone()), "{word}");
+            }
+            assert_eq!(
+                catalog.find(&kind.group, &kind.version, &kind.plural),
+                Some(kind)
+            );
+            assert_eq!(
+                catalog.find_kind(&kind.group, &kind.version, &kind.kind),
+                Some(kind)
+            );
+        }
+        assert_eq!(catalog.find("apps", "v1", "services"), None);
+    }
+
+    #[test]
+    fn a_kind_made_at_run_time_is_served_beside_the_others() {
+        let builtin = Catalog::builtin();
+        let gadget = Kind {
+            group: "example.com".into(),
+            version: "v1".into(),
+            kind: "Gadget".into(),
+            plural: "gadgets".into(),
+            ..Kind::default()
+        };
+        let kinds = builtin
+            .kinds()
+            .iter()
+            .cloned()
+            .chain([Arc::new(gadget.clone())]);
+        let catalog = Catalog::new(kinds.collect(), builtin.definitions().clone());
+        assert_eq!(
+            catalog
+                .find("example.com", "v1", "gadgets")
+                .map(AsRef::as_ref),
+            Some(&gadget)
+        );
+        assert!(matches!(
+            catalog.schema(&gadget).shape,
+            kedge_machinery::schema::Shape::Any
+        ));
+        assert!(crate::discovery::group(&catalog, "example.com").is_some());
+    }
+}

@@ -1,0 +1,304 @@
+//! Printing columns: what `kubectl get` shows of an object, as kube-apiserver 1.36 prints it
+//! (`pkg/printers/internalversion`). A server makes the cells of every column; what is shown without `-o wide` is the
+//! client's choice, by priority.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use kedge_machinery::Object;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Kind;
+
+mod age;
+mod endpoints;
+mod event;
+mod node;
+mod pod;
+mod service;
+
+pub use age::human_duration;
+
+/// A column of `meta.k8s.io/v1` `Table`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnDefinition {
+    pub name: Cow<'static, str>,
+    /// `string`, `integer`, `boolean`, `number` or `date`.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+    /// `name` for the column that identifies the object, otherwise empty.
+    pub format: Cow<'static, str>,
+    pub description: Cow<'static, str>,
+    /// 0 is always shown, 1 with `-o wide`.
+    pub priority: i32,
+}
+
+/// A column of a built-in kind, written down.
+struct Column {
+    name: &'static str,
+    kind: &'static str,
+    priority: i32,
+    description: &'static str,
+}
+
+/// A column of text that is always shown.
+const fn text(name: &'static str, description: &'static str) -> Column {
+    Column {
+        name,
+        kind: "string",
+        priority: 0,
+        description,
+    }
+}
+
+/// A column of text for `-o wide`.
+const fn wide(name: &'static str, description: &'static str) -> Column {
+    Column {
+        name,
+        kind: "string",
+        priority: 1,
+        description,
+    }
+}
+
+const NAME: Column = text(
+    "Name",
+    "Name of the object, unique among those of its kind in its namespace.",
+);
+const AGE: Column = text("Age", "Time since the object was created.");
+
+const CONFIG_MAP: &[Column] = &[
+    NAME,
+    text("Data", "Number of entries, text and binary."),
+    AGE,
+];
+const LEASE: &[Column] = &[NAME, text("Holder", "Who holds the lease."), AGE];
+const NAMESPACE: &[Column] = &[
+    NAME,
+    text("Status", "Phase of the namespace: Active or Terminating."),
+    AGE,
+];
+const SECRET: &[Column] = &[
+    NAME,
+    text("Type", "What the secret is for."),
+    text("Data", "Number of entries."),
+    AGE,
+];
+const SERVICE_ACCOUNT: &[Column] = &[
+    NAME,
+    text(
+        "Secrets",
+        "Number of secrets that pods of this account may use.",
+    ),
+    AGE,
+];
+/// Kinds without columns of their own.
+const OTHER: &[Column] = &[
+    NAME,
+    Column {
+        name: "Created At",
+        kind: "date",
+        priority: 0,
+        description: "When the object was created.",
+    },
+];
+
+fn columns(kind: &Kind) -> &'static [Column] {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "ConfigMap") => CONFIG_MAP,
+        ("", "Endpoints") => endpoints::ENDPOINTS,
+        ("", "Event") => event::COLUMNS,
+        ("", "Namespace") => NAMESPACE,
+        ("", "Node") => node::COLUMNS,
+        ("", "Pod") => pod::COLUMNS,
+        ("", "Secret") => SECRET,
+        ("", "Service") => service::COLUMNS,
+        ("", "ServiceAccount") => SERVICE_ACCOUNT,
+        ("coordination.k8s.io", "Lease") => LEASE,
+        ("discovery.k8s.io", "EndpointSlice") => endpoints::ENDPOINT_SLICE,
+        _ => OTHER,
+    }
+}
+
+/// The columns of a kind.
+#[must_use]
+pub fn definitions(kind: &Kind) -> Vec<ColumnDefinition> {
+    let columns = columns(kind).iter().map(|c| ColumnDefinition {
+        name: c.name.into(),
+        kind: c.kind.into(),
+        format: if c.name == NAME.name {
+            "name".into()
+        } else {
+            "".into()
+        },
+        description: c.description.into(),
+        priority: c.priority,
+    });
+    columns.collect()
+}
+
+/// One cell for each of [`definitions`]. Ages are counted back from `now`.
+#[must_use]
+pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
+    let name = || Value::from(object.name());
+    let age = || age::since(object.meta().and_then(|m| m.get("creationTimestamp")), now);
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "ConfigMap") => {
+            let entries = count(object.0.get("data")) + count(object.0.get("binaryData"));
+            vec![name(), entries.into(), age()]
+        }
+        ("", "Endpoints") => endpoints::endpoints(object, age()),
+        ("", "Event") => event::cells(object, now),
+        ("", "Namespace") => vec![name(), text_at(object, &["status", "phase"]).into(), age()],
+        ("", "Node") => node::cells(object, age()),
+        ("", "Pod") => pod::cells(object, now, age()),
+        ("", "Secret") => {
+            vec![
+                name(),
+                text_at(object, &["type"]).into(),
+                count(object.0.get("data")).into(),
+                age(),
+            ]
+        }
+        ("", "Service") => service::cells(object, age()),
+        ("", "ServiceAccount") => vec![name(), count(object.0.get("secrets")).into(), age()],
+        ("coordination.k8s.io", "Lease") => {
+            vec![
+                name(),
+                text_at(object, &["spec", "holderIdentity"]).into(),
+                age(),
+            ]
+        }
+        ("discovery.k8s.io", "EndpointSlice") => endpoints::endpoint_slice(object, age()),
+        _ => vec![name(), object.meta_text("creationTimestamp").into()],
+    }
+}
+
+/// The text at a path, or empty.
+fn text_at<'a>(object: &'a Object, path: &[&str]) -> &'a str {
+    object.at(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The items of a list at a path.
+fn list_at<'a>(object: &'a Object, path: &[&str]) -> &'a [Value] {
+    list(object.at(path))
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// A text field of a value, or empty.
+fn field<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
+    if text.is_empty() { instead } else { text }
+}
+
+fn count(value: Option<&Value>) -> usize {
+    match value {
+        Some(Value::Object(map)) => map.len(),
+        Some(Value::Array(list)) => list.len(),
+        _ => 0,
+    }
+}
+
+/// Up to three items, and how many more there are.
+fn abbreviated(items: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 3;
+    let mut shown = Vec::with_capacity(SHOWN);
+    let mut more = 0;
+    for item in items {
+        if shown.len() < SHOWN {
+            shown.push(item);
+        } else {
+            more += 1;
+        }
+    }
+    let shown = shown.join(",");
+    if more > 0 {
+        format!("{shown} + {more} more...")
+    } else {
+        shown
+    }
+}
+
+/// `a=1,b=2`, or `<none>`.
+fn labels(value: Option<&Value>) -> String {
+    let pairs: Vec<String> = value
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    if pairs.is_empty() {
+        "<none>".into()
+    } else {
+        pairs.join(",")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalog;
+    use serde_json::json;
+
+    /// The cells of an object whose `apiVersion` and `kind` are served, seen at a fixed instant.
+    pub(super) fn row(object: Value) -> Vec<Value> {
+        let object = Object::from_value(object).unwrap();
+        let catalog = Catalog::builtin();
+        let (group, version) = object
+            .api_version()
+            .rsplit_once('/')
+            .unwrap_or(("", object.api_version()));
+        let kind = catalog.find_kind(group, version, object.kind()).unwrap();
+        cells(kind, &object, "2026-01-01T00:10:00Z".parse().unwrap())
+    }
+
+    #[test]
+    fn every_kind_has_a_cell_for_each_column() {
+        for kind in Catalog::builtin().kinds() {
+            let object = Object::from_value(json!({ "metadata": { "name": "x" } })).unwrap();
+            let cells = cells(kind, &object, Timestamp::UNIX_EPOCH);
+            let columns = definitions(kind);
+            assert_eq!(columns.len(), cells.len(), "{}", kind.kind);
+            let named = columns.iter().position(|c| c.format == "name").unwrap();
+            assert_eq!(cells[named], "x", "{}", kind.kind);
+        }
+    }
+
+    #[test]
+    fn small_kinds() {
+        let meta = json!({ "name": "x", "creationTimestamp": "2026-01-01T00:00:00Z" });
+        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": { "a": "" }, "binaryData": { "b": "" } });
+        assert_eq!(row(map), [json!("x"), json!(2), json!("10m")]);
+        let secret =
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque" });
+        assert_eq!(
+            row(secret),
+            [json!("x"), json!("Opaque"), json!(0), json!("10m")]
+        );
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "x" }, "status": { "phase": "Active" } });
+        assert_eq!(
+            row(namespace),
+            [json!("x"), json!("Active"), json!("<unknown>")]
+        );
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta });
+        assert_eq!(row(account), [json!("x"), json!(0), json!("10m")]);
+    }
+
+    #[test]
+    fn lists_are_abbreviated_after_three() {
+        let of = |n: usize| abbreviated((0..n).map(|i| i.to_string()));
+        assert_eq!(of(0), "");
+        assert_eq!(of(3), "0,1,2");
+        assert_eq!(of(5), "0,1,2 + 2 more...");
+    }
+}

@@ -1,0 +1,125 @@
+//! Field selectors: which fields of a kind may be selected on, and their values. The lists are those of the
+//! conversions and strategies of kube-apiserver 1.36 (`pkg/apis/core/v1/conversion.go`, `pkg/registry/core`).
+
+use kedge_machinery::Object;
+use serde_json::Value;
+
+use crate::Kind;
+
+/// Field labels that a selector may name, `metadata.name` first.
+#[must_use]
+pub fn selectable_fields(kind: &Kind) -> &'static [&'static str] {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "Pod") => &[
+            "metadata.name",
+            "metadata.namespace",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        ("", "Event") => &[
+            "metadata.name",
+            "metadata.namespace",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("", "Secret") => &["metadata.name", "metadata.namespace", "type"],
+        ("", "Service") => &[
+            "metadata.name",
+            "metadata.namespace",
+            "spec.clusterIP",
+            "spec.type",
+        ],
+        ("", "Node") => &["metadata.name", "spec.unschedulable"],
+        ("", "Namespace") => &["metadata.name", "status.phase"],
+        _ if kind.namespaced => &["metadata.name", "metadata.namespace"],
+        _ => &["metadata.name"],
+    }
+}
+
+/// The value that a selector compares, empty where the object has none; `None` when the kind does not know the field.
+#[must_use]
+pub fn field_value(kind: &Kind, object: &Object, field: &str) -> Option<String> {
+    if !selectable_fields(kind).contains(&field) {
+        return None;
+    }
+    let path = |field: &str| object.at(&field.split('.').collect::<Vec<_>>());
+    let text = |field: &str| {
+        path(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_string()
+    };
+    Some(match (kind.kind.as_str(), field) {
+        ("Event", "source") => match text("source.component") {
+            component if component.is_empty() => text("reportingComponent"),
+            component => component,
+        },
+        // Not said is false.
+        (_, "spec.hostNetwork" | "spec.unschedulable") => path(field)
+            .and_then(Value::as_bool)
+            .unwrap_or_default()
+            .to_string(),
+        _ => text(field),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalog;
+    use serde_json::json;
+
+    fn value(kind: &str, object: Value, field: &str) -> Option<String> {
+        let catalog = Catalog::builtin();
+        let kind = catalog.find_kind("", "v1", kind).unwrap();
+        field_value(kind, &Object::from_value(object).unwrap(), field)
+    }
+
+    #[test]
+    fn a_field_that_is_not_said_is_empty_and_an_unknown_one_is_none() {
+        let pod =
+            json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": { "nodeName": "n" } });
+        assert_eq!(
+            value("Pod", pod.clone(), "metadata.namespace").as_deref(),
+            Some("b")
+        );
+        assert_eq!(
+            value("Pod", pod.clone(), "spec.nodeName").as_deref(),
+            Some("n")
+        );
+        assert_eq!(
+            value("Pod", pod.clone(), "status.phase").as_deref(),
+            Some("")
+        );
+        assert_eq!(
+            value("Pod", pod.clone(), "spec.hostNetwork").as_deref(),
+            Some("false")
+        );
+        assert_eq!(value("Pod", pod, "spec.containers"), None);
+        assert_eq!(value("ConfigMap", json!({}), "data.a"), None);
+        assert_eq!(value("Node", json!({}), "metadata.namespace"), None);
+    }
+
+    #[test]
+    fn the_source_of_an_event_is_its_component() {
+        let old = json!({ "source": { "component": "kubelet" } });
+        let new = json!({ "reportingComponent": "kubelet", "source": {} });
+        assert_eq!(value("Event", old, "source").as_deref(), Some("kubelet"));
+        assert_eq!(value("Event", new, "source").as_deref(), Some("kubelet"));
+    }
+}
