@@ -1,0 +1,98 @@
+//! Revisions, transactions and watches over an embedded engine.
+//!
+//! Durable before visible before acknowledged: one committer thread takes all transactions that wait,
+//! writes them as one batch, makes the batch durable, then publishes and answers.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod encoded;
+pub mod entry;
+pub mod txn;
+
+mod apply;
+mod backup;
+mod backup_files;
+mod backup_header;
+mod committer;
+mod engine;
+mod entries;
+#[cfg(test)]
+mod faults;
+mod fill;
+mod folder;
+mod hub;
+mod index;
+mod journal;
+mod load;
+mod merge;
+mod open;
+mod prepare;
+mod queue;
+mod record;
+mod replay;
+mod snapshot_file;
+mod store;
+mod watch;
+mod window;
+
+use std::path::PathBuf;
+
+pub use encoded::Encoded;
+pub use entry::{Entry, Event, EventKind};
+pub use store::{Snapshot, Store};
+pub use txn::{CommitError, Committed, Condition, Transaction, Write};
+pub use watch::Watch;
+
+/// Which engine holds the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    #[default]
+    Sled,
+    Redb,
+}
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder, made 0700 when absent.
+    pub path: PathBuf,
+    pub engine: EngineKind,
+    /// Events kept for watches that resume, in number.
+    pub window: usize,
+}
+
+/// What opening found and did, for the log and for an Event.
+#[derive(Debug, Default, Clone)]
+pub struct Recovery {
+    /// Where a damaged store was set aside to, with what was wrong; `None` when all was well.
+    pub damaged: Option<(PathBuf, String)>,
+    /// Keys, if any, that are known to be lost or older than they were.
+    pub lost: Vec<String>,
+}
+
+/// The revision asked for is older than the event window (HTTP 410).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("revision {asked} is older than the oldest kept, {oldest}")]
+pub struct Compacted {
+    pub asked: u64,
+    pub oldest: u64,
+}
+
+/// The watch fell too far behind and was cut off.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("watch is too slow: {0} events waiting")]
+pub struct Lagged(pub usize);
+
+/// The store cannot be opened at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path}: another process has this store open", path = .path.display())]
+    Locked { path: PathBuf },
+    #[error("{path}: {detail}", path = .path.display())]
+    Engine { path: PathBuf, detail: String },
+}
