@@ -1,0 +1,166 @@
+//! Checks of single values, with upstream's words and field errors
+//! (`apimachinery/pkg/util/validation`, `apis/core/validation`).
+
+use std::net::IpAddr;
+
+use kedge_machinery::{FieldError, names};
+use serde_json::Value;
+
+/// A list of messages about one value as field errors.
+pub(crate) fn invalid(path: &str, value: &str, messages: Vec<String>) -> Vec<FieldError> {
+    messages
+        .into_iter()
+        .map(|m| FieldError::invalid(path, value, m))
+        .collect()
+}
+
+/// 1 to 65535.
+pub(crate) fn port(path: &str, number: i64) -> Vec<FieldError> {
+    let messages = names::port_number(number).into_iter();
+    messages
+        .map(|m| FieldError::invalid(path, number, m))
+        .collect()
+}
+
+/// A port number, or the name of a container's port.
+pub(crate) fn port_or_name(path: &str, value: &Value) -> Vec<FieldError> {
+    match value {
+        Value::String(name) => invalid(path, name, names::port_name(name)),
+        other => port(path, other.as_i64().unwrap_or_default()),
+    }
+}
+
+/// An address of either family.
+pub(crate) fn ip(path: &str, value: &str) -> Result<IpAddr, FieldError> {
+    value.parse().map_err(|_| {
+        FieldError::invalid(
+            path,
+            value,
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        )
+    })
+}
+
+/// An address that traffic can be sent to from another host.
+pub(crate) fn ordinary_ip(path: &str, value: &str) -> Vec<FieldError> {
+    let address = match ip(path, value) {
+        Ok(address) => address,
+        Err(error) => return vec![error],
+    };
+    let (link_local, multicast) = match address {
+        IpAddr::V4(a) => (a.is_link_local(), a.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(a) => (
+            a.is_unicast_link_local(),
+            a.segments()[0] & 0xff0f == 0xff02,
+        ),
+    };
+    let rules = [
+        (
+            address.is_unspecified(),
+            "may not be unspecified (0.0.0.0 or ::)",
+        ),
+        (
+            address.is_loopback(),
+            "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        ),
+        (
+            link_local,
+            "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
+        ),
+        (
+            multicast,
+            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+        ),
+    ];
+    rules
+        .iter()
+        .filter(|(bad, _)| *bad)
+        .map(|(_, text)| FieldError::invalid(path, value, *text))
+        .collect()
+}
+
+/// An address and a prefix length.
+pub(crate) fn cidr(path: &str, value: &str) -> Option<FieldError> {
+    value.parse::<ipnet::IpNet>().is_err().then(|| {
+        FieldError::invalid(
+            path,
+            value,
+            "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+        )
+    })
+}
+
+pub(crate) fn label(path: &str, value: &str) -> Vec<FieldError> {
+    invalid(path, value, names::dns1123_label(value))
+}
+
+pub(crate) fn subdomain(path: &str, value: &str) -> Vec<FieldError> {
+    invalid(path, value, names::dns1123_subdomain(value))
+}
+
+/// `prefix/name`, as label keys are.
+pub(crate) fn qualified_name(path: &str, value: &str) -> Vec<FieldError> {
+    invalid(path, value, names::qualified_name(value))
+}
+
+/// A map of labels, as selectors are.
+pub(crate) fn labels<'a>(
+    path: &str,
+    pairs: impl Iterator<Item = (&'a str, &'a Value)>,
+) -> Vec<FieldError> {
+    pairs
+        .flat_map(|(key, value)| {
+            let value = value.as_str().unwrap_or_default();
+            let mut errors = invalid(path, key, names::qualified_name(key));
+            errors.extend(invalid(path, value, names::label_value(value)));
+            errors
+        })
+        .collect()
+}
+
+/// One of a few words: required when empty, not supported when another. `words` are sorted.
+pub(crate) fn one_of(path: &str, value: &str, words: &[&str]) -> Option<FieldError> {
+    if value.is_empty() {
+        Some(FieldError::required(path, ""))
+    } else if words.contains(&value) {
+        None
+    } else {
+        Some(FieldError::not_supported(path, value, words))
+    }
+}
+
+/// 422 for a field that must not change.
+pub(crate) fn immutable(
+    path: &str,
+    new: Option<&Value>,
+    old: Option<&Value>,
+) -> Option<FieldError> {
+    let (new, old) = (new.unwrap_or(&Value::Null), old.unwrap_or(&Value::Null));
+    (new != old).then(|| FieldError::invalid(path, new.clone(), "field is immutable"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_no_endpoint_has() {
+        for good in ["10.0.0.1", "2001:db8::1", "239.1.1.1"] {
+            assert!(ordinary_ip("p", good).is_empty(), "{good}");
+        }
+        for bad in [
+            "0.0.0.0",
+            "::",
+            "127.0.0.1",
+            "::1",
+            "169.254.1.1",
+            "fe80::1",
+            "224.0.0.5",
+            "ff02::1",
+            "1.2.3",
+            "01.2.3.4",
+        ] {
+            assert_eq!(ordinary_ip("p", bad).len(), 1, "{bad}");
+        }
+    }
+}

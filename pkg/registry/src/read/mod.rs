@@ -1,0 +1,12 @@
+//! Reads: snapshots of the store, and its events, through selectors.
+
+mod follow;
+mod get;
+mod history;
+pub(crate) mod list;
+mod revision;
+mod selection;
+mod token;
+pub(crate) mod watch;
+
+pub(crate) use selection::Selection;

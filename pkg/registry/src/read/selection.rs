@@ -1,0 +1,123 @@
+//! Label and field selectors over entries, answered from the index where it has the answer.
+
+use kedge_api::{Kind, field_value, selectable_fields};
+use kedge_machinery::selector::{FieldSelector, LabelSelector};
+use kedge_machinery::{Object, Status};
+use kedge_store::Entry;
+use std::sync::Arc;
+
+use crate::keys;
+
+const NAME: &str = "metadata.name";
+const NAMESPACE: &str = "metadata.namespace";
+
+/// What a list, a watch or a deletion is limited to.
+pub(crate) struct Selection {
+    kind: Arc<Kind>,
+    labels: LabelSelector,
+    fields: FieldSelector,
+    has_labels: bool,
+    has_fields: bool,
+    /// True when a field beyond name and namespace is asked for: the object must be parsed.
+    reads_object: bool,
+}
+
+impl Selection {
+    /// From the query's texts. 400 for what cannot be read, and for a field that the kind does not select by.
+    pub(crate) fn parse(kind: &Arc<Kind>, labels: &str, fields: &str) -> Result<Self, Status> {
+        let has_labels = !labels.trim().is_empty();
+        let has_fields = !fields.trim().is_empty();
+        let labels =
+            LabelSelector::parse(labels).map_err(|e| Status::bad_request(e.to_string()))?;
+        let fields =
+            FieldSelector::parse(fields).map_err(|e| Status::bad_request(e.to_string()))?;
+        let known = selectable_fields(kind);
+        let is_known = |field: &str| {
+            field == NAME || (field == NAMESPACE && kind.namespaced) || known.contains(&field)
+        };
+        if let Some((field, ..)) = fields
+            .requirements()
+            .iter()
+            .find(|(field, ..)| !is_known(field))
+        {
+            return Err(Status::bad_request(format!(
+                "field label not supported: {field}"
+            )));
+        }
+        let reads_object = fields
+            .requirements()
+            .iter()
+            .any(|(field, ..)| field != NAME && field != NAMESPACE);
+        Ok(Self {
+            kind: Arc::clone(kind),
+            labels,
+            fields,
+            has_labels,
+            has_fields,
+            reads_object,
+        })
+    }
+
+    pub(crate) fn is_everything(&self) -> bool {
+        !self.has_labels && !self.has_fields
+    }
+
+    /// The one name that is asked for, if it is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let asked = self
+            .fields
+            .requirements()
+            .iter()
+            .find(|(field, equals, _)| *equals && field == NAME);
+        asked.map(|(.., value)| value.as_str())
+    }
+
+    /// What the keys of all selected entries begin with.
+    pub(crate) fn prefix(&self, namespace: &str) -> String {
+        let mut prefix = keys::prefix(&self.kind, namespace);
+        if let Some(name) = self.name()
+            && (!self.kind.namespaced || !namespace.is_empty())
+        {
+            prefix.push_str(name);
+        }
+        prefix
+    }
+
+    pub(crate) fn matches(&self, entry: &Entry) -> bool {
+        if self.has_labels {
+            let label = |key: &str| {
+                let found = entry
+                    .labels
+                    .binary_search_by(|(k, _)| (**k).cmp(key))
+                    .ok()?;
+                entry.labels.get(found).map(|(_, value)| &**value)
+            };
+            if !self.labels.matches(label) {
+                return false;
+            }
+        }
+        if !self.has_fields {
+            return true;
+        }
+        let (namespace, name) = keys::names(&self.kind, &entry.key);
+        // Parsed once for all fields, and only when one needs it.
+        let object = if self.reads_object {
+            parsed(entry)
+        } else {
+            None
+        };
+        self.fields.matches(|field| match field {
+            NAME => Some(name.to_string()),
+            NAMESPACE => Some(namespace.to_string()),
+            _ => object
+                .as_ref()
+                .and_then(|object| field_value(&self.kind, object, field)),
+        })
+    }
+}
+
+fn parsed(entry: &Entry) -> Option<Object> {
+    serde_json::from_slice(&entry.value)
+        .ok()
+        .and_then(Object::from_value)
+}

@@ -1,0 +1,121 @@
+//! The registry itself: what every verb shares.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use kedge_api::{Catalog, Kind};
+use kedge_machinery::Status;
+use kedge_store::{CommitError, Store};
+
+use crate::allocate::Pools;
+use crate::request::Target;
+use crate::strategy::{self, Rules, Strategy};
+
+/// What a registry is made of.
+pub struct RegistryConfig {
+    pub store: Store,
+    pub catalog: Arc<Catalog>,
+    /// One range, or one of each family; the first one's family is the primary.
+    pub service_cidrs: Vec<IpNet>,
+    pub node_ports: RangeInclusive<u16>,
+}
+
+/// Every verb on every kind; cheap to clone, every clone is the same registry.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) pools: Pools,
+}
+
+impl Registry {
+    #[must_use]
+    pub fn new(config: RegistryConfig) -> Self {
+        let RegistryConfig {
+            store,
+            catalog,
+            service_cidrs,
+            node_ports,
+        } = config;
+        let pools = Pools {
+            cidrs: service_cidrs.into_iter().map(|net| net.trunc()).collect(),
+            node_ports,
+        };
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                catalog,
+                pools,
+            }),
+        }
+    }
+
+    /// The kinds that are served.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.inner.catalog
+    }
+
+    /// The latest revision: the `resourceVersion` of an empty list.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.inner.store.revision()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+}
+
+impl Target {
+    pub(crate) fn key(&self) -> String {
+        crate::keys::object(&self.kind, &self.namespace, &self.name)
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        strategy::rules::of(&self.kind)
+    }
+
+    pub(crate) fn strategy(&self) -> &'static dyn Strategy {
+        strategy::of(&self.kind)
+    }
+
+    pub(crate) fn not_found(&self) -> Status {
+        Status::not_found(&self.kind.group, &self.kind.plural, &self.name)
+    }
+
+    pub(crate) fn conflict(&self, why: &str) -> Status {
+        Status::conflict(&self.kind.group, &self.kind.plural, &self.name, why)
+    }
+}
+
+/// What a client reads of a kind that upstream asks people to leave, as a `Warning` of every answer.
+#[must_use]
+pub fn deprecation(kind: &Kind) -> Option<&'static str> {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "Endpoints") => {
+            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+        }
+        _ => None,
+    }
+}
+
+/// Why others changed the object first; upstream's words.
+pub(crate) const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+/// A failure of the store itself.
+pub(crate) fn failed(error: &CommitError) -> Status {
+    tracing::error!(%error, "a write failed");
+    Status::internal(error.to_string())
+}
+
+/// A random number (122 bits of it).
+pub(crate) fn random() -> u128 {
+    uuid::Uuid::new_v4().as_u128()
+}

@@ -1,0 +1,114 @@
+//! Endpoints, the older form of EndpointSlices.
+
+use kedge_machinery::{FieldError, Object};
+use serde_json::Value;
+
+use super::Strategy;
+use crate::check;
+use crate::value::{default, field, int, list, omit_empty, present, structs_mut, text};
+
+const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+
+pub(super) struct Endpoints;
+
+impl Strategy for Endpoints {
+    fn default(&self, object: &mut Object) {
+        for subset in structs_mut(&mut object.0, "subsets") {
+            for port in structs_mut(subset, "ports") {
+                omit_empty(port, &["name"]);
+                default(port, "protocol", "TCP");
+            }
+        }
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let subsets = field(&object.0, "subsets").as_array();
+        let each = subsets.into_iter().flatten().enumerate();
+        each.flat_map(|(i, item)| subset(&format!("subsets[{i}]"), item))
+            .collect()
+    }
+}
+
+fn subset(path: &str, subset: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if list(subset, "addresses").is_empty() && list(subset, "notReadyAddresses").is_empty() {
+        errors.push(FieldError::required(
+            path,
+            "must specify `addresses` or `notReadyAddresses`",
+        ));
+    }
+    for key in ["addresses", "notReadyAddresses"] {
+        for (i, item) in list(subset, key).iter().enumerate() {
+            errors.extend(address(&format!("{path}.{key}[{i}]"), item));
+        }
+    }
+    let ports = list(subset, "ports");
+    for (i, item) in ports.iter().enumerate() {
+        errors.extend(port(&format!("{path}.ports[{i}]"), item, ports.len() > 1));
+    }
+    errors
+}
+
+fn address(path: &str, address: &Value) -> Vec<FieldError> {
+    let mut errors = check::ordinary_ip(&format!("{path}.ip"), text(address, "ip"));
+    let hostname = text(address, "hostname");
+    if !hostname.is_empty() {
+        errors.extend(check::label(&format!("{path}.hostname"), hostname));
+    }
+    if let Some(node) = present(address, "nodeName").and_then(Value::as_str) {
+        errors.extend(check::subdomain(&format!("{path}.nodeName"), node));
+    }
+    errors
+}
+
+fn port(path: &str, port: &Value, named: bool) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    match text(port, "name") {
+        "" if named => errors.push(FieldError::required(format!("{path}.name"), "")),
+        "" => {}
+        name => errors.extend(check::label(&format!("{path}.name"), name)),
+    }
+    errors.extend(check::port(&format!("{path}.port"), int(port, "port")));
+    errors.extend(check::one_of(
+        &format!("{path}.protocol"),
+        text(port, "protocol"),
+        PROTOCOLS,
+    ));
+    if let Some(protocol) = present(port, "appProtocol").and_then(Value::as_str) {
+        errors.extend(check::qualified_name(
+            &format!("{path}.appProtocol"),
+            protocol,
+        ));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!([{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80}]}]), &[])]
+    #[case(json!([{"ports": [{"port": 80}]}]), &["subsets[0]"])]
+    #[case(
+        json!([{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": 0}]}]),
+        &["subsets[0].addresses[0].ip", "subsets[0].ports[0].port"]
+    )]
+    #[case(
+        json!([{"notReadyAddresses": [{"ip": "x"}], "ports": [{"port": 1, "name": "a"}, {"port": 2}]}]),
+        &["subsets[0].notReadyAddresses[0].ip", "subsets[0].ports[1].name"]
+    )]
+    fn validation(#[case] subsets: Value, #[case] want: &[&str]) {
+        let mut object = Object::from_value(json!({"subsets": subsets})).unwrap();
+        Endpoints.default(&mut object);
+        let got: Vec<String> = Endpoints
+            .validate(&object)
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
+        assert_eq!(got, want);
+    }
+}

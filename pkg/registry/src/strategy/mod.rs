@@ -1,0 +1,121 @@
+//! What a kind obeys beyond the common rules: data in [`Rules`], functions in [`Strategy`].
+
+use std::collections::BTreeSet;
+
+use kedge_api::Kind;
+use kedge_machinery::{FieldError, Object, Status};
+
+use crate::allocate::{Claim, Environment};
+
+mod configmap;
+mod endpoints;
+mod endpointslice;
+mod event;
+pub(crate) mod namespace;
+mod node;
+mod pod;
+pub(crate) mod rules;
+mod secret;
+pub(crate) mod service;
+
+pub(crate) use rules::{NameRule, Rules};
+
+/// The functions of a kind. Every one has a default that does nothing, which is what a kind without
+/// rules of its own obeys.
+///
+/// A write calls them in the order they stand in here.
+pub(crate) trait Strategy: Send + Sync {
+    /// Fills what the client did not say. These fields belong to the client in `managedFields`.
+    fn default(&self, object: &mut Object) {
+        let _ = object;
+    }
+
+    /// What a new object is compared with to tell who owns what, where the empty object of Go's types
+    /// is more than empty structs: a list that is there and null is not one that the client adds.
+    fn blank(&self) -> Option<Object> {
+        None
+    }
+
+    /// Takes numbers from ranges; fields set from here on belong to nobody.
+    fn allocate(
+        &self,
+        new: &mut Object,
+        old: Option<&Object>,
+        world: &Environment<'_>,
+    ) -> Result<(), Status> {
+        let _ = (new, old, world);
+        Ok(())
+    }
+
+    /// Sets what the server owns in a new object.
+    fn prepare_create(&self, new: &mut Object) {
+        let _ = new;
+    }
+
+    /// Takes from the old object what this request may not change. The common part (status kept on an update,
+    /// all but status kept on a status update) has been done.
+    fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
+        let _ = (new, old, subresource);
+    }
+
+    /// What is wrong with an object, its metadata apart.
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let _ = object;
+        Vec::new()
+    }
+
+    /// What is wrong with a change, the metadata apart.
+    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
+        let _ = old;
+        if subresource.is_empty() {
+            self.validate(new)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What the object holds of ranges: claimed and released with it.
+    fn claims(&self, object: &Object) -> BTreeSet<Claim> {
+        let _ = object;
+        BTreeSet::new()
+    }
+
+    /// Keys of what goes with an object that is deleted.
+    fn companions(&self, object: &Object) -> Vec<String> {
+        let _ = object;
+        Vec::new()
+    }
+
+    /// False while more than `metadata.finalizers` holds an object that is to go.
+    fn is_released(&self, object: &Object) -> bool {
+        let _ = object;
+        true
+    }
+
+    /// Seconds of grace of a deletion; `None` for a kind that knows no grace.
+    fn grace(&self, object: &Object, asked: Option<i64>) -> Option<i64> {
+        let _ = (object, asked);
+        None
+    }
+}
+
+/// A kind without rules of its own.
+struct Generic;
+
+impl Strategy for Generic {}
+
+/// The strategy of a kind.
+pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "ConfigMap") => &configmap::ConfigMap,
+        ("", "Endpoints") => &endpoints::Endpoints,
+        ("", "Event") | ("events.k8s.io", "Event") => &event::Event,
+        ("", "Namespace") => &namespace::Namespace,
+        ("", "Node") => &node::Node,
+        ("", "Pod") => &pod::Pod,
+        ("", "Secret") => &secret::Secret,
+        ("", "Service") => &service::Service,
+        ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
+        _ => &Generic,
+    }
+}

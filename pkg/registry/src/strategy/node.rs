@@ -1,0 +1,198 @@
+//! Nodes.
+
+use std::collections::BTreeSet;
+
+use kedge_machinery::object::child_mut;
+use kedge_machinery::{FieldError, Object};
+use serde_json::{Value, json};
+
+use super::Strategy;
+use crate::check;
+use crate::value::{default, field, list, structs_mut, text, texts};
+
+/// `NodeSystemInfo`: Go writes each, empty or not.
+const SYSTEM_INFO: &[&str] = &[
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+];
+
+const TAINT_EFFECTS: &[&str] = &["NoExecute", "NoSchedule", "PreferNoSchedule"];
+
+pub(super) struct Node;
+
+impl Strategy for Node {
+    fn default(&self, object: &mut Object) {
+        child_mut(&mut object.0, "spec");
+        let status = child_mut(&mut object.0, "status");
+        let capacity = field(status, "capacity").clone();
+        if field(status, "allocatable").is_null() && !capacity.is_null() {
+            status.insert("allocatable".into(), capacity);
+        }
+        status
+            .entry("daemonEndpoints")
+            .or_insert_with(|| json!({"kubeletEndpoint": {"Port": 0}}));
+        let info = child_mut(status, "nodeInfo");
+        for key in SYSTEM_INFO {
+            info.entry(*key).or_insert("".into());
+        }
+        for condition in structs_mut(status, "conditions") {
+            for key in ["lastHeartbeatTime", "lastTransitionTime"] {
+                condition.entry(key).or_insert(Value::Null);
+            }
+        }
+        if let Some(first) = list(field(&object.0, "spec"), "podCIDRs").first().cloned() {
+            default(child_mut(&mut object.0, "spec"), "podCIDR", first);
+        } else if let Some(only) = object
+            .at(&["spec", "podCIDR"])
+            .filter(|v| v.as_str() != Some(""))
+            .cloned()
+        {
+            child_mut(&mut object.0, "spec").insert("podCIDRs".into(), json!([only]));
+        }
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let spec = field(&object.0, "spec");
+        let mut errors = Vec::new();
+        let cidrs = texts(spec, "podCIDRs");
+        for (i, cidr) in cidrs.iter().enumerate() {
+            errors.extend(check::cidr(&format!("spec.podCIDRs[{i}]"), cidr));
+        }
+        if cidrs.len() > 2 {
+            errors.push(FieldError::invalid(
+                "spec.podCIDRs",
+                json!(cidrs),
+                "may specify no more than one CIDR for each IP family",
+            ));
+        }
+        for (i, taint) in list(spec, "taints").iter().enumerate() {
+            let at = |key: &str| format!("spec.taints[{i}].{key}");
+            errors.extend(check::qualified_name(&at("key"), text(taint, "key")));
+            let value = text(taint, "value");
+            errors.extend(check::invalid(
+                &at("value"),
+                value,
+                kedge_machinery::names::label_value(value),
+            ));
+            errors.extend(check::one_of(
+                &at("effect"),
+                text(taint, "effect"),
+                TAINT_EFFECTS,
+            ));
+        }
+        errors.extend(addresses(object));
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
+        let mut errors = if subresource.is_empty() {
+            self.validate(new)
+        } else {
+            addresses(new)
+        };
+        let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
+        let moved = |before: &[&str], after: &[&str]| {
+            before.iter().any(|v| !v.is_empty()) && before != after
+        };
+        if moved(&texts(was, "podCIDRs"), &texts(is, "podCIDRs")) {
+            let detail = "node updates may not change podCIDR except from \"\" to valid";
+            errors.push(FieldError::forbidden("spec.podCIDRs", detail));
+        }
+        if moved(&[text(was, "providerID")], &[text(is, "providerID")]) {
+            let detail = "node updates may not change providerID except from \"\" to valid";
+            errors.push(FieldError::forbidden("spec.providerID", detail));
+        }
+        errors
+    }
+}
+
+/// Each address once for each of its types.
+fn addresses(node: &Object) -> Vec<FieldError> {
+    let mut seen = BTreeSet::new();
+    let all = list(field(&node.0, "status"), "addresses");
+    let fresh = |address: &Value| {
+        seen.insert((
+            text(address, "type").to_string(),
+            text(address, "address").to_string(),
+        ))
+    };
+    let new: Vec<bool> = all.iter().map(fresh).collect();
+    let again = all.iter().enumerate().filter(|(i, _)| !new[*i]);
+    again
+        .map(|(i, address)| {
+            FieldError::duplicate(format!("status.addresses[{i}]"), address.clone())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(value: Value) -> Object {
+        let mut node = Object::from_value(value).unwrap();
+        Node.default(&mut node);
+        node
+    }
+
+    fn fields(errors: Vec<FieldError>) -> Vec<String> {
+        errors.into_iter().map(|e| e.field).collect()
+    }
+
+    #[test]
+    fn a_bare_node_is_filled() {
+        let node = node(
+            json!({"spec": {"podCIDR": "10.42.0.0/24"}, "status": {"capacity": {"cpu": "2"}}}),
+        );
+        assert_eq!(
+            node.at(&["spec", "podCIDRs"]),
+            Some(&json!(["10.42.0.0/24"]))
+        );
+        assert_eq!(
+            node.at(&["status", "allocatable", "cpu"]),
+            Some(&json!("2"))
+        );
+        assert_eq!(
+            node.at(&["status", "nodeInfo", "architecture"]),
+            Some(&json!(""))
+        );
+        assert!(Node.validate(&node).is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        let twice = json!({"type": "InternalIP", "address": "10.0.0.1"});
+        let bad = node(json!({
+            "spec": {"podCIDRs": ["x"], "taints": [{"key": "a", "effect": "Never"}]},
+            "status": {"addresses": [twice, twice]},
+        }));
+        assert_eq!(
+            fields(Node.validate(&bad)),
+            [
+                "spec.podCIDRs[0]",
+                "spec.taints[0].effect",
+                "status.addresses[1]"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_set_once() {
+        let spec = |cidr: &str, provider: &str| {
+            node(json!({"spec": {"podCIDR": cidr, "providerID": provider}}))
+        };
+        let empty = node(json!({}));
+        let set = spec("10.42.0.0/24", "kedge://a");
+        assert!(Node.validate_update(&set, &empty, "").is_empty());
+        let errors = Node.validate_update(&spec("10.42.1.0/24", "kedge://b"), &set, "");
+        assert_eq!(fields(errors), ["spec.podCIDRs", "spec.providerID"]);
+    }
+}

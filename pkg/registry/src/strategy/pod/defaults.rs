@@ -1,0 +1,334 @@
+//! What a Pod is given when it does not say (upstream: `SetDefaults_Pod` and its parts), and what admission adds.
+
+use kedge_machinery::Object;
+use kedge_machinery::object::child_mut;
+use serde_json::{Map, Value, json};
+
+use crate::value::{
+    default, field, is_empty, list, list_mut, omit_empty, present, structs_mut, text,
+};
+
+/// 0644.
+const FILE_MODE: i64 = 420;
+const CONTAINERS: &[&str] = &["containers", "initContainers", "ephemeralContainers"];
+
+/// Fields that are no pointers in Go: their empty value is the same as their absence.
+const PLAIN: &[&str] = &[
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "hostname",
+    "nodeName",
+    "serviceAccountName",
+    "subdomain",
+];
+
+pub(super) fn apply(pod: &mut Object) {
+    let spec = child_mut(&mut pod.0, "spec");
+    omit_empty(spec, PLAIN);
+    default(spec, "dnsPolicy", "ClusterFirst");
+    default(spec, "enableServiceLinks", true);
+    default(spec, "restartPolicy", "Always");
+    default(spec, "schedulerName", "default-scheduler");
+    default(spec, "securityContext", json!({}));
+    default(spec, "terminationGracePeriodSeconds", 30);
+    // The older name of the field is kept equal.
+    let account = field(spec, "serviceAccountName").clone();
+    let deprecated = field(spec, "serviceAccount").clone();
+    if !is_empty(&account) {
+        spec.insert("serviceAccount".into(), account);
+    } else if !is_empty(&deprecated) {
+        spec.insert("serviceAccountName".into(), deprecated);
+    }
+    let host_network = field(spec, "hostNetwork") == &Value::Bool(true);
+    for key in CONTAINERS {
+        for item in structs_mut(spec, key) {
+            container(item, host_network);
+        }
+    }
+    for item in structs_mut(spec, "volumes") {
+        volume(item);
+    }
+    status(child_mut(&mut pod.0, "status"));
+}
+
+fn container(container: &mut Map<String, Value>, host_network: bool) {
+    omit_empty(container, &["workingDir"]);
+    let latest = is_latest(field(container, "image").as_str().unwrap_or_default());
+    default(
+        container,
+        "imagePullPolicy",
+        if latest { "Always" } else { "IfNotPresent" },
+    );
+    default(container, "terminationMessagePath", "/dev/termination-log");
+    default(container, "terminationMessagePolicy", "File");
+    let resources = child_mut(container, "resources");
+    let limits = field(resources, "limits").clone();
+    if let (Value::Object(limits), false) = (&limits, is_empty(&limits)) {
+        let requests = child_mut(resources, "requests");
+        for (name, quantity) in limits {
+            requests.entry(name).or_insert(quantity.clone());
+        }
+    }
+    for port in structs_mut(container, "ports") {
+        omit_empty(port, &["name", "hostPort", "hostIP"]);
+        default(port, "protocol", "TCP");
+        if host_network {
+            let number = field(port, "containerPort").clone();
+            port.entry("hostPort").or_insert(number);
+        }
+    }
+    for variable in structs_mut(container, "env") {
+        omit_empty(variable, &["value"]);
+        field_ref(variable.get_mut("valueFrom"));
+    }
+    for key in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(item) = container.get_mut(key).and_then(Value::as_object_mut) {
+            probe(item);
+        }
+    }
+}
+
+/// An image without a tag and without a digest means `latest`.
+fn is_latest(image: &str) -> bool {
+    if image.contains('@') {
+        return false;
+    }
+    let last = image.rsplit('/').next().unwrap_or(image);
+    last.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+}
+
+fn field_ref(source: Option<&mut Value>) {
+    let reference = source
+        .and_then(|s| s.get_mut("fieldRef"))
+        .and_then(Value::as_object_mut);
+    if let Some(reference) = reference {
+        default(reference, "apiVersion", "v1");
+    }
+}
+
+fn probe(probe: &mut Map<String, Value>) {
+    for (key, value) in [
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ] {
+        if is_empty(field(probe, key)) {
+            probe.insert(key.into(), value.into());
+        }
+    }
+    omit_empty(probe, &["initialDelaySeconds"]);
+    if let Some(get) = probe.get_mut("httpGet").and_then(Value::as_object_mut) {
+        default(get, "path", "/");
+        default(get, "scheme", "HTTP");
+    }
+    if let Some(grpc) = probe.get_mut("grpc").and_then(Value::as_object_mut) {
+        grpc.entry("service").or_insert("".into());
+    }
+}
+
+fn volume(volume: &mut Map<String, Value>) {
+    if volume.keys().all(|key| key == "name") {
+        volume.insert("emptyDir".into(), json!({}));
+    }
+    for key in ["secret", "configMap", "downwardAPI", "projected"] {
+        let Some(source) = volume.get_mut(key).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        default(source, "defaultMode", FILE_MODE);
+        for item in list_mut(source, "items") {
+            field_ref(Some(item));
+        }
+        for part in list_mut(source, "sources") {
+            if let Some(token) = part
+                .get_mut("serviceAccountToken")
+                .and_then(Value::as_object_mut)
+            {
+                default(token, "expirationSeconds", 3600);
+            }
+            if let Some(downward) = part.get_mut("downwardAPI").and_then(Value::as_object_mut) {
+                list_mut(downward, "items")
+                    .iter_mut()
+                    .for_each(|item| field_ref(Some(item)));
+            }
+        }
+    }
+    if let Some(path) = volume.get_mut("hostPath").and_then(Value::as_object_mut) {
+        path.entry("type").or_insert("".into());
+    }
+}
+
+/// `podIP` is the first of `podIPs`, whichever was given; times of conditions are written even when unknown.
+fn status(status: &mut Map<String, Value>) {
+    omit_empty(status, &["podIP", "hostIP", "phase", "qosClass"]);
+    let plural = field(status, "podIPs")
+        .as_array()
+        .and_then(|ips| ips.first())
+        .map(|ip| text(ip, "ip").to_string());
+    match (plural, field(status, "podIP").as_str().map(String::from)) {
+        (Some(first), _) => {
+            status.insert("podIP".into(), first.into());
+        }
+        (None, Some(only)) => {
+            status.insert("podIPs".into(), json!([{"ip": only}]));
+        }
+        (None, None) => {}
+    }
+    for condition in structs_mut(status, "conditions") {
+        for key in ["lastProbeTime", "lastTransitionTime"] {
+            condition.entry(key).or_insert(Value::Null);
+        }
+    }
+}
+
+/// What kube-apiserver's default admission adds to a new Pod: priority and tolerations; and its first status.
+pub(super) fn admit(pod: &mut Object) {
+    let class = quality(field(&pod.0, "spec"));
+    let spec = child_mut(&mut pod.0, "spec");
+    spec.entry("priority").or_insert(0.into());
+    default(spec, "preemptionPolicy", "PreemptLowerPriority");
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        let Some(tolerations) = tolerations.as_array_mut() else {
+            break;
+        };
+        if !tolerations.iter().any(|t| tolerates(t, key)) {
+            tolerations.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
+    }
+    pod.0.insert(
+        "status".into(),
+        json!({"phase": "Pending", "qosClass": class}),
+    );
+}
+
+fn tolerates(toleration: &Value, key: &str) -> bool {
+    let (own, effect) = (text(toleration, "key"), text(toleration, "effect"));
+    (own == key || own.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+}
+
+/// The quality-of-service class: by what the containers ask of CPU and memory.
+fn quality(spec: &Value) -> &'static str {
+    let containers = || {
+        list(spec, "containers")
+            .iter()
+            .chain(list(spec, "initContainers"))
+    };
+    let amount = |container: &Value, kind: &str, name: &str| -> Option<Value> {
+        present(container, "resources")
+            .and_then(|r| present(r, kind))
+            .and_then(|m| present(m, name))
+            .cloned()
+    };
+    let each = || {
+        containers().flat_map(|c| {
+            ["cpu", "memory"].map(|name| (amount(c, "requests", name), amount(c, "limits", name)))
+        })
+    };
+    if each().all(|(request, limit)| request.is_none() && limit.is_none()) {
+        "BestEffort"
+    } else if each().all(|(request, limit)| limit.is_some() && request == limit) {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(spec: Value) -> Object {
+        let mut pod = Object::from_value(json!({"spec": spec})).unwrap();
+        apply(&mut pod);
+        pod
+    }
+
+    #[test]
+    fn a_plain_pod() {
+        let mut pod = pod(json!({
+            "nodeName": "n1",
+            "containers": [{"name": "c", "image": "web:1", "ports": [{"containerPort": 8080, "name": "http"}]}],
+        }));
+        admit(&mut pod);
+        let toleration = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
+        assert_eq!(
+            pod.into_value(),
+            json!({
+                "spec": {
+                    "containers": [{
+                        "name": "c", "image": "web:1", "imagePullPolicy": "IfNotPresent", "resources": {},
+                        "ports": [{"containerPort": 8080, "name": "http", "protocol": "TCP"}],
+                        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+                    }],
+                    "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "nodeName": "n1",
+                    "preemptionPolicy": "PreemptLowerPriority", "priority": 0, "restartPolicy": "Always",
+                    "schedulerName": "default-scheduler", "securityContext": {}, "terminationGracePeriodSeconds": 30,
+                    "tolerations": [toleration("node.kubernetes.io/not-ready"), toleration("node.kubernetes.io/unreachable")],
+                },
+                "status": {"phase": "Pending", "qosClass": "BestEffort"},
+            })
+        );
+    }
+
+    #[test]
+    fn images_without_a_tag_are_pulled_always() {
+        for image in ["nginx", "nginx:latest", "host:5000/nginx"] {
+            assert!(is_latest(image), "{image}");
+        }
+        for image in ["nginx:1", "host:5000/nginx:1", "nginx@sha256:00"] {
+            assert!(!is_latest(image), "{image}");
+        }
+    }
+
+    #[test]
+    fn limits_are_requests_and_make_the_class() {
+        let class = |resources: Value| {
+            let pod = pod(json!({"containers": [{"resources": resources}]}));
+            quality(&pod.0["spec"])
+        };
+        assert_eq!(
+            class(json!({"limits": {"cpu": "1", "memory": "1Gi"}})),
+            "Guaranteed"
+        );
+        assert_eq!(class(json!({"limits": {"cpu": "1"}})), "Burstable");
+        assert_eq!(class(json!({"requests": {"memory": "1Mi"}})), "Burstable");
+        assert_eq!(class(json!({})), "BestEffort");
+    }
+
+    #[test]
+    fn probes_volumes_and_host_ports() {
+        let pod = pod(json!({
+            "hostNetwork": true,
+            "containers": [{"ports": [{"containerPort": 80}], "livenessProbe": {"httpGet": {"port": 80}}}],
+            "volumes": [{"name": "a"}, {"name": "b", "secret": {"secretName": "s"}}],
+        }));
+        let container = &pod.0["spec"]["containers"][0];
+        assert_eq!(container["ports"][0]["hostPort"], 80);
+        let probe = json!({
+            "httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10,
+            "successThreshold": 1, "failureThreshold": 3,
+        });
+        assert_eq!(container["livenessProbe"], probe);
+        let volumes = json!([{"name": "a", "emptyDir": {}}, {"name": "b", "secret": {"secretName": "s", "defaultMode": 420}}]);
+        assert_eq!(pod.0["spec"]["volumes"], volumes);
+    }
+
+    #[test]
+    fn one_address_is_the_first_of_all() {
+        let with = |status: Value| {
+            let mut pod = Object::from_value(json!({"status": status})).unwrap();
+            apply(&mut pod);
+            pod.0["status"].clone()
+        };
+        let both = json!({"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]});
+        assert_eq!(with(json!({"podIP": "10.0.0.1"})), both);
+        assert_eq!(with(json!({"podIPs": [{"ip": "10.0.0.1"}]})), both);
+    }
+}

@@ -1,0 +1,108 @@
+//! The rules of a kind that are data.
+
+use kedge_api::Kind;
+
+/// What a name may look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameRule {
+    /// RFC 1123 subdomain: most kinds.
+    Subdomain,
+    /// RFC 1123 label: Namespaces, and since KEP-5311 Services.
+    Label,
+    /// Anything that fits into a path: RBAC.
+    PathSegment,
+    /// An address in canonical form.
+    Address,
+}
+
+/// How the common write path treats a kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) name: NameRule,
+    /// `metadata.generation` counts changes of what is neither metadata nor status.
+    pub(crate) generation: bool,
+    /// PUT of an absent object creates it.
+    pub(crate) create_on_update: bool,
+    /// PUT without a resource version is allowed.
+    pub(crate) unconditional_update: bool,
+    /// DELETE answers the object, not a `Status`.
+    pub(crate) returns_deleted: bool,
+    /// POST keeps the status that the client sends.
+    pub(crate) status_on_create: bool,
+}
+
+const COMMON: Rules = Rules {
+    name: NameRule::Subdomain,
+    generation: false,
+    create_on_update: false,
+    unconditional_update: true,
+    returns_deleted: false,
+    status_on_create: false,
+};
+
+/// The rules of a kind; one that is not listed counts generations and must be updated with its version, as
+/// upstream treats custom resources.
+pub(crate) fn of(kind: &Kind) -> Rules {
+    let counted = Rules {
+        generation: true,
+        ..COMMON
+    };
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "Namespace") => Rules {
+            name: NameRule::Label,
+            returns_deleted: true,
+            ..COMMON
+        },
+        ("", "Service") => Rules {
+            name: NameRule::Label,
+            create_on_update: true,
+            returns_deleted: true,
+            ..COMMON
+        },
+        ("", "Pod") => Rules {
+            returns_deleted: true,
+            ..counted
+        },
+        ("", "ServiceAccount" | "PodTemplate") => Rules {
+            returns_deleted: true,
+            ..COMMON
+        },
+        ("", "Node") => Rules {
+            status_on_create: true,
+            ..COMMON
+        },
+        ("", "Endpoints" | "Event") | ("events.k8s.io", "Event") => Rules {
+            create_on_update: true,
+            ..COMMON
+        },
+        ("coordination.k8s.io", "Lease") => Rules {
+            create_on_update: true,
+            unconditional_update: false,
+            ..COMMON
+        },
+        ("rbac.authorization.k8s.io", _) => Rules {
+            name: NameRule::PathSegment,
+            create_on_update: true,
+            ..COMMON
+        },
+        ("networking.k8s.io", "IPAddress") => Rules {
+            name: NameRule::Address,
+            ..COMMON
+        },
+        ("", _)
+        | ("networking.k8s.io", "ServiceCIDR")
+        | ("apps", "ControllerRevision")
+        | ("certificates.k8s.io", _)
+        | ("storage.k8s.io", _)
+        | ("node.k8s.io", _) => COMMON,
+        (
+            "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io" | "policy"
+            | "scheduling.k8s.io",
+            _,
+        ) => counted,
+        _ => Rules {
+            unconditional_update: false,
+            ..counted
+        },
+    }
+}

@@ -1,0 +1,156 @@
+//! Secrets.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kedge_machinery::object::child_mut;
+use kedge_machinery::{FieldError, Object};
+use serde_json::Value;
+
+use super::Strategy;
+use super::configmap::{data_key, immutable, too_long};
+use crate::check;
+use crate::value::{default, field};
+
+const SERVICE_ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";
+
+pub(super) struct Secret;
+
+impl Strategy for Secret {
+    /// `stringData` is written into `data` and is never stored.
+    fn default(&self, object: &mut Object) {
+        if let Some(Value::Object(texts)) = object.0.remove("stringData") {
+            let data = child_mut(&mut object.0, "data");
+            for (key, value) in texts {
+                let encoded = STANDARD.encode(value.as_str().unwrap_or_default());
+                data.insert(key, encoded.into());
+            }
+        }
+        default(&mut object.0, "type", "Opaque");
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let data = field(&object.0, "data").as_object();
+        let mut errors = Vec::new();
+        let mut size = 0;
+        for (key, value) in data.into_iter().flatten() {
+            errors.extend(data_key(&format!("data[{key}]"), key));
+            size += value.as_str().map_or(0, |text| text.len() / 4 * 3);
+        }
+        errors.extend(too_long("data", size));
+        let has = |key: &str| data.is_some_and(|data| data.contains_key(key));
+        let needs =
+            |key: &str| (!has(key)).then(|| FieldError::required(format!("data[{key}]"), ""));
+        match field(&object.0, "type").as_str().unwrap_or_default() {
+            "kubernetes.io/service-account-token" => errors.extend(account_name(object)),
+            "kubernetes.io/dockercfg" => errors.extend(json_in(object, ".dockercfg")),
+            "kubernetes.io/dockerconfigjson" => errors.extend(json_in(object, ".dockerconfigjson")),
+            "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+                errors.extend(needs("username"));
+                errors.extend(needs("password"));
+            }
+            "kubernetes.io/ssh-auth" => errors.extend(needs("ssh-privatekey")),
+            "kubernetes.io/tls" => {
+                errors.extend(needs("tls.crt"));
+                errors.extend(needs("tls.key"));
+            }
+            _ => {}
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+        let mut errors: Vec<_> = check::immutable("type", new.0.get("type"), old.0.get("type"))
+            .into_iter()
+            .collect();
+        errors.extend(immutable(new, old, &["data"]));
+        errors.extend(self.validate(new));
+        errors
+    }
+}
+
+/// The annotation that says whose token it is.
+fn account_name(object: &Object) -> Option<FieldError> {
+    let named = |(key, value): (&str, &str)| key == SERVICE_ACCOUNT_NAME && !value.is_empty();
+    let path = format!("metadata.annotations[{SERVICE_ACCOUNT_NAME}]");
+    (!object.annotations().any(named)).then(|| FieldError::required(path, ""))
+}
+
+/// A key that must be there and hold JSON.
+fn json_in(object: &Object, key: &str) -> Option<FieldError> {
+    let path = format!("data[{key}]");
+    let Some(encoded) = field(&object.0, "data").get(key).and_then(Value::as_str) else {
+        return Some(FieldError::required(path, ""));
+    };
+    let bytes = STANDARD.decode(encoded).unwrap_or_default();
+    let problem = serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).err()?;
+    Some(FieldError::invalid(
+        path,
+        "<secret contents redacted>",
+        problem.to_string(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn secret(value: Value) -> Object {
+        let mut object = Object::from_value(value).unwrap();
+        Secret.default(&mut object);
+        object
+    }
+
+    fn wrong(value: Value) -> Vec<String> {
+        Secret
+            .validate(&secret(value))
+            .into_iter()
+            .map(|e| e.field)
+            .collect()
+    }
+
+    #[test]
+    fn string_data_is_encoded_and_wins() {
+        let object = secret(json!({"data": {"a": "eA==", "b": "eQ=="}, "stringData": {"a": "v"}}));
+        assert_eq!(
+            object.into_value(),
+            json!({"data": {"a": "dg==", "b": "eQ=="}, "type": "Opaque"})
+        );
+    }
+
+    #[test]
+    fn types_need_their_keys() {
+        assert_eq!(
+            wrong(json!({"type": "kubernetes.io/tls", "data": {"tls.crt": ""}})),
+            ["data[tls.key]"]
+        );
+        assert_eq!(
+            wrong(json!({"type": "kubernetes.io/ssh-auth"})),
+            ["data[ssh-privatekey]"]
+        );
+        assert_eq!(
+            wrong(json!({"type": "kubernetes.io/basic-auth"})),
+            ["data[username]", "data[password]"]
+        );
+        assert!(
+            wrong(json!({"type": "kubernetes.io/basic-auth", "stringData": {"password": "x"}}))
+                .is_empty()
+        );
+        let docker = |text: &str| {
+            wrong(json!({"type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": text}}))
+        };
+        assert!(docker("{}").is_empty());
+        assert_eq!(docker("no"), ["data[.dockercfg]"]);
+        assert_eq!(
+            wrong(json!({"type": "kubernetes.io/service-account-token"})).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn the_type_stays() {
+        let (old, new) = (secret(json!({})), secret(json!({"type": "other"})));
+        assert_eq!(Secret.validate_update(&new, &old, "")[0].field, "type");
+    }
+}

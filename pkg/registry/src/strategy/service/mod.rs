@@ -1,0 +1,79 @@
+//! Services.
+
+mod allocate;
+mod defaults;
+mod families;
+pub(crate) mod spec;
+mod update;
+mod validate;
+
+use std::collections::BTreeSet;
+
+use kedge_machinery::{FieldError, Object, Status};
+use serde_json::json;
+
+use super::Strategy;
+use crate::allocate::{Claim, Environment, claims::claims};
+
+pub(super) struct Service;
+
+impl Strategy for Service {
+    fn default(&self, object: &mut Object) {
+        defaults::apply(object);
+    }
+
+    fn allocate(
+        &self,
+        new: &mut Object,
+        old: Option<&Object>,
+        world: &Environment<'_>,
+    ) -> Result<(), Status> {
+        if let Some(old) = old {
+            update::keep_allocated(new, old);
+        }
+        update::normalize_cluster_ips(new, old);
+        let errors = families::settle(new, old, &world.pools.families());
+        if !errors.is_empty() {
+            return Err(Status::invalid("", "Service", new.name(), &errors));
+        }
+        let held = old.map(claims).unwrap_or_default();
+        allocate::fill(new, &held, world)
+    }
+
+    fn prepare_create(&self, new: &mut Object) {
+        new.0.insert("status".into(), json!({"loadBalancer": {}}));
+    }
+
+    fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
+        if subresource.is_empty() {
+            update::drop_type_dependent(new, old);
+        }
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        validate::service(object)
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
+        if subresource == "status" {
+            return validate::status(new);
+        }
+        let mut errors = validate::change(new, old);
+        errors.extend(validate::service(new));
+        errors
+    }
+
+    /// The Endpoints of its name: the next Service of that name must not begin with its addresses.
+    fn companions(&self, object: &Object) -> Vec<String> {
+        vec![format!(
+            "{}{}/{}",
+            crate::keys::resource("", "endpoints"),
+            object.namespace(),
+            object.name()
+        )]
+    }
+
+    fn claims(&self, object: &Object) -> BTreeSet<Claim> {
+        claims(object)
+    }
+}

@@ -1,0 +1,100 @@
+//! DELETE of one object.
+
+use jiff::Timestamp;
+use kedge_machinery::{Object, Status};
+use serde_json::json;
+
+use super::commit::{Outcome, Step, transaction};
+use super::deletion::{self, Plan};
+use super::{ATTEMPTS, finish, parse};
+use crate::registry::{MODIFIED, Registry};
+use crate::request::{DeleteOptions, Deleted, Target};
+
+impl Registry {
+    /// DELETE of one object. 404 when there is none, 409 when a precondition does not hold.
+    pub async fn delete(
+        &self,
+        target: &Target,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, Status> {
+        for _ in 0..ATTEMPTS {
+            let now = Timestamp::now();
+            let snapshot = self.store().snapshot();
+            let entry = snapshot
+                .get(&target.key())
+                .ok_or_else(|| target.not_found())?;
+            let old = parse(&entry)?;
+            check_preconditions(target, &old, options)?;
+            let plan = deletion::plan(target, &old, options, now)?;
+            let (object, gone) = match &plan {
+                Plan::Wait => return Ok(answer(target, &old, entry.value.clone(), false)),
+                Plan::Mark(marked) => (marked.clone(), false),
+                Plan::Remove(last) => (last.clone(), true),
+            };
+            if options.dry_run {
+                return Ok(answer(target, &old, finish::bytes(object), gone));
+            }
+            let step = if gone {
+                Step::Delete(entry.revision, &old, object)
+            } else {
+                Step::Update(entry.revision, &old, object)
+            };
+            if let Outcome::Done(entry) = self
+                .commit(transaction(target, step, &snapshot, now)?, false)
+                .await?
+            {
+                return Ok(answer(target, &old, entry.value.clone(), gone));
+            }
+        }
+        Err(target.conflict(MODIFIED))
+    }
+}
+
+/// The object, or for most kinds that are gone, a `Status` of success.
+fn answer(target: &Target, old: &Object, object: bytes::Bytes, gone: bool) -> Deleted {
+    let kind = &target.kind;
+    if !gone || target.rules().returns_deleted {
+        return Deleted {
+            value: object,
+            gone,
+            warnings: Vec::new(),
+        };
+    }
+    let mut details = json!({"name": target.name, "kind": kind.plural, "uid": old.uid()});
+    if let (false, Some(details)) = (kind.group.is_empty(), details.as_object_mut()) {
+        details.insert("group".into(), kind.group.as_str().into());
+    }
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+    });
+    Deleted {
+        value: status.to_string().into(),
+        gone,
+        warnings: Vec::new(),
+    }
+}
+
+fn check_preconditions(
+    target: &Target,
+    old: &Object,
+    options: &DeleteOptions,
+) -> Result<(), Status> {
+    let rules = [
+        ("UID", options.uid.as_deref(), old.uid()),
+        (
+            "ResourceVersion",
+            options.resource_version.as_deref(),
+            old.resource_version(),
+        ),
+    ];
+    for (what, asked, found) in rules {
+        if let Some(asked) = asked.filter(|asked| *asked != found) {
+            let why = format!(
+                "the {what} in the precondition ({asked}) does not match the {what} in record ({found}). \
+                 The object might have been deleted and then recreated"
+            );
+            return Err(target.conflict(&why));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The steps between an object as its client means it and one that can be committed.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use kedge_machinery::{Object, Status, apply};
+use kedge_store::Snapshot;
+use serde_json::Value;
+
+use super::metadata;
+use crate::allocate::{Claim, Environment};
+use crate::registry::{Registry, random};
+use crate::request::{Target, WriteOptions};
+use crate::value::copy_field;
+
+/// An object as it would be answered, without a commit.
+pub(super) fn bytes(object: Object) -> Bytes {
+    Bytes::from(object.into_value().to_string())
+}
+
+impl Registry {
+    /// Gives the fields that the client set their owner. An apply has done that itself, with the client's words.
+    pub(super) fn own(
+        &self,
+        target: &Target,
+        old: Option<&Object>,
+        new: &mut Object,
+        options: &WriteOptions,
+        applied: bool,
+        now: Timestamp,
+    ) {
+        keep_reset(target, old, new);
+        let blank = target.strategy().blank();
+        if !applied {
+            let old = old.or(blank.as_ref());
+            apply::track_update(&self.apply_context(target, options, now), old, new);
+        }
+    }
+
+    pub(super) fn apply_context<'a>(
+        &'a self,
+        target: &'a Target,
+        options: &'a WriteOptions,
+        now: Timestamp,
+    ) -> apply::Context<'a> {
+        let catalog = &self.inner.catalog;
+        apply::Context {
+            definitions: catalog.definitions(),
+            schema: catalog.schema(&target.kind),
+            api_version: target.kind.api_version(),
+            manager: &options.field_manager,
+            subresource: &target.subresource,
+            force: options.force,
+            now,
+        }
+    }
+
+    /// Allocates, prepares and validates a new object.
+    pub(super) fn finish_create(
+        &self,
+        target: &Target,
+        new: &mut Object,
+        snapshot: &Snapshot,
+    ) -> Result<(), Status> {
+        let (strategy, rules) = (target.strategy(), target.rules());
+        self.allocate(target, new, None, snapshot)?;
+        strategy.prepare_create(new);
+        let mut errors = metadata::validate(new, target.kind.namespaced, rules.name);
+        errors.extend(strategy.validate(new));
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Status::invalid(
+            &target.kind.group,
+            &target.kind.kind,
+            new.name(),
+            &errors,
+        ))
+    }
+
+    /// The same for a changed one.
+    pub(super) fn finish_update(
+        &self,
+        target: &Target,
+        new: &mut Object,
+        old: &Object,
+        snapshot: &Snapshot,
+    ) -> Result<(), Status> {
+        let (strategy, rules) = (target.strategy(), target.rules());
+        if target.subresource.is_empty() {
+            self.allocate(target, new, Some(old), snapshot)?;
+        }
+        strategy.prepare_update(new, old, &target.subresource);
+        if rules.generation && target.subresource != "status" {
+            metadata::count_generation(new, old);
+        }
+        let mut errors = metadata::validate_update(new, old);
+        errors.extend(strategy.validate_update(new, old, &target.subresource));
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Status::invalid(
+            &target.kind.group,
+            &target.kind.kind,
+            new.name(),
+            &errors,
+        ))
+    }
+
+    fn allocate(
+        &self,
+        target: &Target,
+        new: &mut Object,
+        old: Option<&Object>,
+        snapshot: &Snapshot,
+    ) -> Result<(), Status> {
+        let taken = |claim: &Claim| snapshot.get(&claim.key()).is_some();
+        let world = Environment {
+            pools: &self.inner.pools,
+            taken: &taken,
+            random: &random,
+        };
+        target.strategy().allocate(new, old, &world)
+    }
+}
+
+/// What this request cannot write is as it was: the status, or all but the status.
+fn keep_reset(target: &Target, old: Option<&Object>, new: &mut Object) {
+    let has_status = target.kind.subresource("status").is_some();
+    match (target.subresource.as_str(), old) {
+        ("status", Some(old)) => {
+            let keep: Vec<String> = new.0.keys().chain(old.0.keys()).cloned().collect();
+            for key in keep
+                .iter()
+                .filter(|key| !matches!(key.as_str(), "metadata" | "status"))
+            {
+                copy_field(&mut new.0, &old.0, key);
+            }
+        }
+        ("", Some(old)) if has_status => copy_field(&mut new.0, &old.0, "status"),
+        ("", None) if has_status && !target.rules().status_on_create => {
+            new.0.remove("status");
+        }
+        _ => {}
+    }
+}
+
+/// True when an update has taken away the last thing that held an object which is to go.
+pub(super) fn ends(target: &Target, new: &Object, old: &Object) -> bool {
+    let grace = old
+        .at(&["metadata", "deletionGracePeriodSeconds"])
+        .and_then(Value::as_i64)
+        .unwrap_or_default();
+    old.is_terminating()
+        && grace == 0
+        && new.finalizers().next().is_none()
+        && target.strategy().is_released(new)
+}

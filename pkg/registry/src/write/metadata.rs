@@ -1,0 +1,176 @@
+//! Metadata that the server owns.
+
+use jiff::Timestamp;
+use kedge_machinery::{FieldError, Object, Status, meta_validate, names, time};
+use serde_json::Value;
+
+use crate::request::Target;
+use crate::strategy::NameRule;
+use crate::value::{copy_field, field};
+
+/// The namespace of an object is that of its path; the object may leave it out.
+pub(super) fn agree_on_namespace(target: &Target, object: &mut Object) -> Result<(), Status> {
+    if !target.kind.namespaced {
+        object.meta_mut().remove("namespace");
+    } else if object.namespace().is_empty() {
+        object
+            .meta_mut()
+            .insert("namespace".into(), target.namespace.as_str().into());
+    } else if object.namespace() != target.namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+/// An update must not name another object than its path; it may leave the name out.
+pub(super) fn agree_on_name(target: &Target, object: &mut Object) -> Result<(), Status> {
+    if object.name().is_empty() {
+        object
+            .meta_mut()
+            .insert("name".into(), target.name.as_str().into());
+    } else if object.name() != target.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            object.name(),
+            target.name
+        )));
+    }
+    Ok(())
+}
+
+/// Fields of a new object; its name is made where only the beginning was given.
+pub(super) fn begin(object: &mut Object, generation: bool, now: Timestamp) {
+    let base = object.meta_text("generateName");
+    if object.name().is_empty() && !base.is_empty() {
+        let name = names::generate(base, crate::registry::random());
+        object.meta_mut().insert("name".into(), name.into());
+    }
+    let meta = object.meta_mut();
+    for key in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "resourceVersion",
+        "selfLink",
+        "generation",
+    ] {
+        meta.remove(key);
+    }
+    meta.insert(
+        "uid".into(),
+        uuid::Uuid::from_u128(crate::registry::random())
+            .to_string()
+            .into(),
+    );
+    meta.insert("creationTimestamp".into(), time::rfc3339(now).into());
+    if generation {
+        meta.insert("generation".into(), 1.into());
+    }
+}
+
+/// Fields that an update cannot lose: filled from the old object where the new one has none.
+pub(super) fn keep(new: &mut Object, old: &Object) {
+    let Some(before) = old.meta() else { return };
+    let meta = new.meta_mut();
+    for key in ["uid", "creationTimestamp"] {
+        if field(meta, key).as_str().unwrap_or_default().is_empty() {
+            copy_field(meta, before, key);
+        }
+    }
+    // What the client knew of it has been checked.
+    copy_field(meta, before, "resourceVersion");
+    copy_field(meta, before, "generation");
+    if old.is_terminating() {
+        copy_field(meta, before, "deletionTimestamp");
+        if field(meta, "deletionGracePeriodSeconds").is_null() {
+            copy_field(meta, before, "deletionGracePeriodSeconds");
+        }
+    }
+    meta.remove("selfLink");
+}
+
+/// Counts a change of anything but metadata and status. Of an EndpointSlice, labels count too.
+pub(super) fn count_generation(new: &mut Object, old: &Object) {
+    let others = |object: &Object| {
+        let mut rest = object.0.clone();
+        rest.remove("metadata");
+        rest.remove("status");
+        rest
+    };
+    let labels = |object: &Object| {
+        object
+            .meta()
+            .map(|meta| field(meta, "labels").clone())
+            .unwrap_or_default()
+    };
+    let labelled = new.kind() == "EndpointSlice" && labels(new) != labels(old);
+    if labelled || others(new) != others(old) {
+        bump(new);
+    }
+}
+
+/// The next generation, of an object that has one.
+pub(super) fn bump(object: &mut Object) {
+    let meta = object.meta_mut();
+    if let Some(generation) = field(meta, "generation").as_i64().filter(|g| *g > 0) {
+        meta.insert("generation".into(), (generation + 1).into());
+    }
+}
+
+/// What is wrong with the metadata of a new object.
+pub(super) fn validate(object: &Object, namespaced: bool, rule: NameRule) -> Vec<FieldError> {
+    meta_validate::object_meta(object, namespaced, |name, prefix| rule.check(name, prefix))
+}
+
+/// What is wrong with a change of metadata.
+pub(super) fn validate_update(new: &Object, old: &Object) -> Vec<FieldError> {
+    meta_validate::object_meta_update(new, old)
+}
+
+impl NameRule {
+    /// Messages about a name, or about the beginning of one.
+    fn check(self, name: &str, prefix: bool) -> Vec<String> {
+        // What is appended to a prefix ends well.
+        let name = if prefix {
+            name.trim_end_matches('-')
+        } else {
+            name
+        };
+        match self {
+            Self::Subdomain => names::dns1123_subdomain(name),
+            Self::Label => names::dns1123_label(name),
+            Self::PathSegment => names::path_segment(name),
+            Self::Address => {
+                let canonical = name
+                    .parse::<std::net::IpAddr>()
+                    .map(|address| address.to_string());
+                if canonical.is_ok_and(|text| text == name) {
+                    Vec::new()
+                } else {
+                    vec!["must be a valid IP address in canonical form, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()]
+                }
+            }
+        }
+    }
+}
+
+/// Equal apart from when managers last wrote: such a write is none.
+pub(super) fn is_same(new: &Object, old: &Object) -> bool {
+    let untimed = |object: &Object| {
+        let mut object = object.clone();
+        let managers = object
+            .meta_mut()
+            .get_mut("managedFields")
+            .and_then(Value::as_array_mut);
+        for manager in managers
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
+            manager.remove("time");
+        }
+        object
+    };
+    new == old || untimed(new) == untimed(old)
+}

@@ -1,0 +1,211 @@
+//! What Go's encoder makes of a struct: fields that the schema requires are written whether they were given or not
+//! (a condition that was sent without a reason has an empty one), and empty lists and maps that it does
+//! not require are left out.
+
+use kedge_machinery::schema::{Definitions, Schema, Shape};
+use serde_json::{Map, Value};
+
+/// Lists that Go writes although the schema does not require them: an empty one stays.
+const KEPT: &[(&str, &str)] = &[("addressType", "ports")];
+
+/// Gives absent required fields their zero value and takes empty optional lists and maps away, in every struct
+/// of the tree.
+pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Value) {
+    match (&definitions.resolve(schema).shape, value) {
+        (
+            Shape::Struct {
+                fields, required, ..
+            },
+            Value::Object(map),
+        ) => {
+            for key in required
+                .iter()
+                .filter(|key| !map.contains_key(*key))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
+                let zero = fields
+                    .get(&key)
+                    .and_then(|field| zero(&definitions.resolve(field).shape));
+                if let Some(zero) = zero {
+                    map.insert(key, zero);
+                }
+            }
+            for (key, value) in map.iter_mut() {
+                if let Some(field) = fields.get(key) {
+                    shape(definitions, field, value);
+                }
+            }
+            let optional = |key: &String| !required.contains(key) && fields.contains_key(key);
+            let empty: Vec<String> = map
+                .iter()
+                .filter(|(key, value)| {
+                    optional(key)
+                        && is_empty(definitions, fields.get(*key), value)
+                        && !is_kept(map, key)
+                })
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in empty {
+                map.remove(&key);
+            }
+        }
+        (Shape::Map { value: item, .. }, Value::Object(map)) => {
+            map.values_mut()
+                .for_each(|value| shape(definitions, item, value));
+        }
+        (Shape::List { item, .. }, Value::Array(list)) => {
+            list.iter_mut()
+                .for_each(|value| shape(definitions, item, value));
+        }
+        _ => {}
+    }
+}
+
+fn is_empty(definitions: &Definitions, field: Option<&Schema>, value: &Value) -> bool {
+    match (field.map(|field| &definitions.resolve(field).shape), value) {
+        (Some(Shape::List { .. }), Value::Array(list)) => list.is_empty(),
+        (Some(Shape::Map { .. }), Value::Object(map)) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// The struct is told by a field that it has beside the list.
+fn is_kept(map: &Map<String, Value>, key: &str) -> bool {
+    KEPT.iter()
+        .any(|(beside, kept)| *kept == key && map.contains_key(*beside))
+}
+
+fn zero(shape: &Shape) -> Option<Value> {
+    match shape {
+        Shape::String => Some("".into()),
+        Shape::Integer { .. } => Some(0.into()),
+        Shape::Boolean => Some(false.into()),
+        Shape::Time { .. } => Some(Value::Null),
+        _ => None,
+    }
+}
+
+/// The first value of `format: byte` that is no base64, in the words of Go's decoder.
+pub(super) fn illegal_bytes(
+    definitions: &Definitions,
+    schema: &Schema,
+    value: &Value,
+) -> Option<String> {
+    use base64::Engine;
+    match (&definitions.resolve(schema).shape, value) {
+        (Shape::Bytes, Value::String(text)) => {
+            let decoded = base64::engine::general_purpose::STANDARD.decode(text);
+            decoded.is_err().then(|| "illegal base64 data".to_string())
+        }
+        (Shape::Struct { fields, .. }, Value::Object(map)) => map
+            .iter()
+            .filter_map(|(key, value)| Some((fields.get(key)?, value)))
+            .find_map(|(field, value)| illegal_bytes(definitions, field, value)),
+        (Shape::Map { value: item, .. }, Value::Object(map)) => map
+            .values()
+            .find_map(|value| illegal_bytes(definitions, item, value)),
+        (Shape::List { item, .. }, Value::Array(list)) => list
+            .iter()
+            .find_map(|value| illegal_bytes(definitions, item, value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use kedge_machinery::schema::ListType;
+    use serde_json::json;
+
+    use super::*;
+
+    fn field(shape: Shape) -> Schema {
+        Schema {
+            shape,
+            ..Schema::default()
+        }
+    }
+
+    fn structure(fields: Vec<(&str, Shape)>, required: &[&str]) -> Shape {
+        Shape::Struct {
+            fields: fields
+                .into_iter()
+                .map(|(key, shape)| (key.to_string(), field(shape)))
+                .collect::<BTreeMap<_, _>>(),
+            required: required.iter().map(ToString::to_string).collect(),
+            atomic: false,
+            preserve_unknown: false,
+        }
+    }
+
+    fn list(item: Shape) -> Shape {
+        Shape::List {
+            item: Box::new(field(item)),
+            list: ListType::Atomic,
+        }
+    }
+
+    #[test]
+    fn conditions_are_whole() {
+        let fields = vec![
+            ("reason", Shape::String),
+            ("at", Shape::Time { micro: false }),
+            ("note", Shape::String),
+        ];
+        let schema = field(list(structure(fields, &["reason", "at"])));
+        let mut value = json!([{}, {"reason": "Given"}]);
+        shape(&Definitions::default(), &schema, &mut value);
+        assert_eq!(
+            value,
+            json!([{"reason": "", "at": null}, {"reason": "Given", "at": null}])
+        );
+    }
+
+    #[test]
+    fn empty_lists_and_maps_go_and_empty_structs_stay() {
+        let map = Shape::Map {
+            value: Box::new(field(Shape::String)),
+            atomic: false,
+        };
+        let fields = vec![
+            ("list", list(Shape::String)),
+            ("map", map),
+            ("needed", list(Shape::String)),
+            ("addressType", Shape::String),
+            ("ports", list(Shape::String)),
+            ("struct", structure(Vec::new(), &[])),
+        ];
+        let schema = field(structure(fields, &["needed"]));
+        let mut value = json!({"list": [], "map": {}, "needed": [], "struct": {}, "ports": [], "addressType": "IPv4"});
+        shape(&Definitions::default(), &schema, &mut value);
+        assert_eq!(
+            value,
+            json!({"needed": [], "struct": {}, "ports": [], "addressType": "IPv4"})
+        );
+    }
+
+    #[test]
+    fn bytes_are_base64() {
+        let schema = field(structure(
+            vec![(
+                "data",
+                Shape::Map {
+                    value: Box::new(field(Shape::Bytes)),
+                    atomic: false,
+                },
+            )],
+            &[],
+        ));
+        let illegal = |text: &str| {
+            illegal_bytes(
+                &Definitions::default(),
+                &schema,
+                &json!({"data": {"k": text}}),
+            )
+        };
+        assert_eq!(illegal("dg=="), None);
+        assert!(illegal("***").is_some());
+    }
+}

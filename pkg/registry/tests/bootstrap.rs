@@ -1,0 +1,60 @@
+//! What a cluster has from the first moment on, and that it costs no write to have it again.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{build, world};
+use serde_json::json;
+
+#[tokio::test]
+async fn namespaces_are_there_and_written_once() {
+    let world = world().await;
+    let before = world.registry.revision();
+    let names = world.keys("/registry/namespaces/");
+    assert_eq!(names.len(), 4);
+    assert!(names.contains(&"/registry/namespaces/kube-node-lease".to_string()));
+    world.registry.bootstrap().await.unwrap();
+    assert_eq!(world.registry.revision(), before);
+}
+
+#[tokio::test]
+async fn the_api_has_a_service() {
+    let world = build(&["10.43.0.0/16", "fd00::/112"], 1000).await;
+    let ensure = async |addresses: &[&str]| {
+        let addresses: Vec<_> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        world
+            .registry
+            .ensure_kubernetes_service(&addresses, 6443)
+            .await
+            .unwrap();
+        world.registry.revision()
+    };
+    let made = ensure(&["192.0.2.2", "2001:db8::2"]).await;
+    let service = world.get("services", "kubernetes").unwrap();
+    assert_eq!(service["spec"]["clusterIP"], "10.43.0.1");
+    let port = json!([{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]);
+    assert_eq!(service["spec"]["ports"], port);
+    let slice = world.get("endpointslices", "kubernetes").unwrap();
+    assert_eq!(
+        slice["endpoints"],
+        json!([{"addresses": ["192.0.2.2"], "conditions": {"ready": true}}])
+    );
+    assert_eq!(
+        world.get("endpointslices", "kubernetes-ipv6").unwrap()["addressType"],
+        "IPv6"
+    );
+    assert_eq!(
+        world.get("endpoints", "kubernetes").unwrap()["subsets"][0]["addresses"],
+        json!([{"ip": "192.0.2.2"}])
+    );
+
+    assert_eq!(ensure(&["2001:db8::2", "192.0.2.2"]).await, made);
+    let moved = ensure(&["192.0.2.3"]).await;
+    assert!(moved > made);
+    assert!(world.get("endpointslices", "kubernetes-ipv6").is_err());
+    assert_eq!(ensure(&["192.0.2.3"]).await, moved);
+    assert_eq!(
+        world.get("endpoints", "kubernetes").unwrap()["subsets"][0]["addresses"],
+        json!([{"ip": "192.0.2.3"}])
+    );
+}
