@@ -1,0 +1,25 @@
+//! The authority, the certificates that it signs, and the administrator's kubeconfig.
+//!
+//! Everything lives in one folder (0700; keys 0600) and is written only when what stands there is no longer
+//! right. No check needs a right clock: validity begins in 1970, and ends counted from the later of the clock
+//! and a date that this program cannot be older than (see [`validity`]).
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod authority;
+mod error;
+mod files;
+mod key;
+mod kubeconfig;
+mod leaf;
+mod names;
+mod server;
+pub mod validity;
+
+pub use authority::Authority;
+pub use error::PkiError;
+pub use key::PrivateKey;
+pub use kubeconfig::Kubeconfig;
+pub use leaf::ClientCertificate;
+pub use names::SubjectNames;
+pub use server::ServerCertificate;
