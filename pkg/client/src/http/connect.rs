@@ -1,0 +1,173 @@
+//! From a URL and credentials to a connection that takes requests.
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Uri};
+use http_body_util::Full;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::HttpError;
+use super::verify::AnyCertificate;
+use crate::kubeconfig::Kubeconfig;
+
+/// A server: where it is and how it is spoken to.
+pub(super) struct Endpoint {
+    /// `https://host:port`, no slash at the end.
+    url: String,
+    host: String,
+    port: u16,
+    name: ServerName<'static>,
+    tls: TlsConnector,
+}
+
+/// A fresh connection, in the version that both sides speak.
+pub(super) enum Connection {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Endpoint {
+    pub(super) fn new(config: &Kubeconfig) -> Result<Self, HttpError> {
+        let wrong = || HttpError::Url(config.server.clone());
+        let uri: Uri = config.server.parse().map_err(|_| wrong())?;
+        if uri.scheme_str() != Some("https") {
+            return Err(wrong());
+        }
+        let host = uri
+            .host()
+            .ok_or_else(wrong)?
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_string();
+        let name = config.server_name.clone().unwrap_or_else(|| host.clone());
+        Ok(Self {
+            url: config.server.trim_end_matches('/').to_string(),
+            port: uri.port_u16().unwrap_or(443),
+            name: ServerName::try_from(name).map_err(|_| wrong())?,
+            host,
+            tls: TlsConnector::from(Arc::new(client_config(config)?)),
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) async fn connect(&self) -> Result<Connection, HttpError> {
+        let server = || self.url.clone();
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+            .map_err(|source| HttpError::Connect {
+                server: server(),
+                source,
+            })?;
+        let stream = self
+            .tls
+            .connect(self.name.clone(), stream)
+            .await
+            .map_err(|error| HttpError::Tls {
+                server: server(),
+                detail: error.to_string(),
+            })?;
+        let broken = |error: hyper::Error| HttpError::Broken {
+            server: server(),
+            detail: chain(&error),
+        };
+        let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(stream);
+        // How a connection ends is seen by the requests on it, which have their own errors.
+        if speaks_http2 {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io)
+                .await
+                .map_err(broken)?;
+            tokio::spawn(async move { drop(connection.await) });
+            Ok(Connection::Http2(sender))
+        } else {
+            let (sender, connection) = http1::handshake(io).await.map_err(broken)?;
+            tokio::spawn(async move { drop(connection.await) });
+            Ok(Connection::Http1(sender))
+        }
+    }
+}
+
+/// The request as HTTP/1.1 sends it: the path alone, and a `Host` header.
+pub(super) fn origin_form<B>(mut request: Request<B>) -> Request<B> {
+    let host = request
+        .uri()
+        .authority()
+        .and_then(|authority| HeaderValue::try_from(authority.as_str()).ok());
+    if let Some(path) = request.uri().path_and_query() {
+        *request.uri_mut() = Uri::from(path.clone());
+    }
+    if let Some(host) = host {
+        request.headers_mut().insert(http::header::HOST, host);
+    }
+    request
+}
+
+/// An error with the causes that hyper leaves to `source`.
+pub(super) fn chain(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+fn client_config(config: &Kubeconfig) -> Result<ClientConfig, HttpError> {
+    let wrong = |detail: String| HttpError::Credentials {
+        server: config.server.clone(),
+        detail,
+    };
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(error.to_string()))?;
+    let builder = if config.insecure {
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+    } else {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&config.authority) {
+            let certificate =
+                certificate.map_err(|error| wrong(format!("certificate-authority: {error}")))?;
+            roots
+                .add(certificate)
+                .map_err(|error| wrong(format!("certificate-authority: {error}")))?;
+        }
+        if roots.is_empty() {
+            return Err(wrong(
+                "there is no certificate-authority to verify the server with".into(),
+            ));
+        }
+        builder.with_root_certificates(roots)
+    };
+    let mut tls = match &config.client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let chain = CertificateDer::pem_slice_iter(&client.certificate)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| wrong(format!("client-certificate: {error}")))?;
+            let key = PrivateKeyDer::from_pem_slice(&client.key)
+                .map_err(|_| wrong("client-key holds no private key in PEM".into()))?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| wrong(format!("client-certificate and client-key: {error}")))?
+        }
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}

@@ -1,0 +1,146 @@
+//! The client inside the process: the registry itself, with no bytes on a wire.
+
+mod feed;
+
+use std::sync::Arc;
+
+use kedge_api::Kind;
+use kedge_machinery::{Object, Status};
+use kedge_registry::{
+    DeleteOptions, GetOptions, ListOptions, Propagation, Registry, Target, WriteOptions,
+};
+
+use crate::{BoxFuture, Client, Feed, ObjectKey, Resource};
+
+/// A [`Client`] over the registry of this process.
+#[derive(Clone)]
+pub struct Local {
+    registry: Registry,
+    /// Who owns what is written through it, in `managedFields`.
+    manager: Arc<str>,
+}
+
+impl Local {
+    #[must_use]
+    pub fn new(registry: Registry, manager: impl Into<Arc<str>>) -> Self {
+        Self {
+            registry,
+            manager: manager.into(),
+        }
+    }
+
+    fn kind(&self, resource: Resource) -> Result<Arc<Kind>, Status> {
+        let found = self
+            .registry
+            .catalog()
+            .find(resource.group, resource.version, resource.plural);
+        found
+            .cloned()
+            .ok_or_else(|| Status::not_found(resource.group, resource.plural, ""))
+    }
+
+    fn target(&self, key: &ObjectKey) -> Result<Target, Status> {
+        Ok(Target::new(
+            self.kind(key.resource)?,
+            key.namespace.as_str(),
+            key.name.as_str(),
+        ))
+    }
+
+    fn options(&self) -> WriteOptions {
+        WriteOptions {
+            field_manager: self.manager.to_string(),
+            ..WriteOptions::default()
+        }
+    }
+}
+
+fn parse(value: &[u8]) -> Result<Object, Status> {
+    let tree =
+        serde_json::from_slice(value).map_err(|error| Status::internal(error.to_string()))?;
+    Object::from_value(tree).ok_or_else(|| Status::internal("not an object"))
+}
+
+impl Client for Local {
+    fn get<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<Object, Status>> {
+        Box::pin(async move {
+            parse(
+                &self
+                    .registry
+                    .get(&self.target(key)?, &GetOptions::default())?
+                    .value,
+            )
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        resource: Resource,
+        namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Object>, Status>> {
+        Box::pin(async move {
+            let page =
+                self.registry
+                    .list(&self.kind(resource)?, namespace, &ListOptions::default())?;
+            page.items.iter().map(|entry| parse(&entry.value)).collect()
+        })
+    }
+
+    fn create<'a>(
+        &'a self,
+        resource: Resource,
+        object: Object,
+    ) -> BoxFuture<'a, Result<Object, Status>> {
+        Box::pin(async move {
+            let target = Target::new(self.kind(resource)?, object.namespace(), "");
+            parse(
+                &self
+                    .registry
+                    .create(&target, object, &self.options())
+                    .await?
+                    .value,
+            )
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        resource: Resource,
+        subresource: &'a str,
+        object: Object,
+    ) -> BoxFuture<'a, Result<Object, Status>> {
+        Box::pin(async move {
+            let target = Target::new(self.kind(resource)?, object.namespace(), object.name())
+                .subresource(subresource);
+            parse(
+                &self
+                    .registry
+                    .update(&target, object, &self.options())
+                    .await?
+                    .value,
+            )
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        uid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(async move {
+            let options = DeleteOptions {
+                propagation: Some(Propagation::Background),
+                uid: uid.map(String::from),
+                ..DeleteOptions::default()
+            };
+            self.registry
+                .delete(&self.target(key)?, &options)
+                .await
+                .map(|_| ())
+        })
+    }
+
+    fn feed(&self, resources: &[Resource]) -> Box<dyn Feed> {
+        Box::new(feed::LocalFeed::new(self.registry.clone(), resources))
+    }
+}

@@ -1,0 +1,214 @@
+//! Some kinds as a feed: one watch a kind, merged in the order of revisions.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures_util::future::{pending, select_all};
+use kedge_api::Kind;
+use kedge_machinery::Status;
+use kedge_registry::{Registry, names};
+use kedge_store::{Entry, Event, EventKind, Lagged, Snapshot, Watch};
+
+use crate::{BoxFuture, Change, Feed, ObjectKey, Resource};
+
+/// See [`Feed`].
+pub(super) struct LocalFeed {
+    registry: Registry,
+    resources: Vec<Resource>,
+    /// Empty until the first batch.
+    follows: Vec<Follow>,
+    begun: bool,
+}
+
+/// One kind.
+struct Follow {
+    resource: Resource,
+    kind: Arc<Kind>,
+    watch: Watch,
+    /// The revision of each object that was handed out, to tell what a gap has hidden.
+    known: HashMap<Arc<str>, u64>,
+}
+
+/// A change with its place in the order of all.
+type Dated = (u64, Change);
+
+impl LocalFeed {
+    pub(super) fn new(registry: Registry, resources: &[Resource]) -> Self {
+        Self {
+            registry,
+            resources: resources.to_vec(),
+            follows: Vec::new(),
+            begun: false,
+        }
+    }
+
+    fn begin(&mut self) -> Result<Vec<Dated>, Status> {
+        let mut changes = Vec::new();
+        let mut follows = Vec::new();
+        for resource in &self.resources {
+            let kind =
+                self.registry
+                    .catalog()
+                    .find(resource.group, resource.version, resource.plural);
+            let kind = kind
+                .cloned()
+                .ok_or_else(|| Status::not_found(resource.group, resource.plural, ""))?;
+            let (prefix, snapshot, watch) = self.registry.follow(&kind);
+            let mut follow = Follow {
+                resource: *resource,
+                kind,
+                watch,
+                known: HashMap::new(),
+            };
+            follow.bridge(&prefix, &snapshot, &mut changes);
+            follows.push(follow);
+        }
+        self.follows = follows;
+        self.begun = true;
+        Ok(changes)
+    }
+
+    /// Everything that is here. A pass over all watches that finds nothing ends it: whatever was published before
+    /// the last change found is then in the batch too, so that the order holds across kinds.
+    fn drain(&mut self, changes: &mut Vec<Dated>) {
+        loop {
+            let before = changes.len();
+            for follow in &mut self.follows {
+                while let Some(event) = follow.watch.try_next().transpose() {
+                    follow.take(event, &self.registry, changes);
+                }
+            }
+            if changes.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Waits for an event of any kind.
+    async fn wait(&mut self, changes: &mut Vec<Dated>) -> Result<(), Status> {
+        if self.follows.is_empty() {
+            return pending().await;
+        }
+        let watches = self
+            .follows
+            .iter_mut()
+            .map(|follow| Box::pin(follow.watch.next()));
+        let (event, which, rest) = select_all(watches).await;
+        drop(rest);
+        let Some(event) = event.transpose() else {
+            return Err(Status::new(
+                503,
+                "ServiceUnavailable",
+                "the store is closed",
+            ));
+        };
+        if let Some(follow) = self.follows.get_mut(which) {
+            follow.take(event, &self.registry, changes);
+        }
+        Ok(())
+    }
+}
+
+impl Feed for LocalFeed {
+    fn next_batch(&mut self) -> BoxFuture<'_, Result<Vec<Change>, Status>> {
+        Box::pin(async move {
+            if !self.begun {
+                return Ok(self
+                    .begin()?
+                    .into_iter()
+                    .map(|(_, change)| change)
+                    .collect());
+            }
+            let mut changes = Vec::new();
+            self.drain(&mut changes);
+            while changes.is_empty() {
+                self.wait(&mut changes).await?;
+                self.drain(&mut changes);
+            }
+            changes.sort_by_key(|(revision, _)| *revision);
+            Ok(last_of_each(changes))
+        })
+    }
+}
+
+/// Of the changes of one object, the last: the ones before it are history already.
+fn last_of_each(changes: Vec<Dated>) -> Vec<Change> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Change> = changes
+        .into_iter()
+        .rev()
+        .map(|(_, change)| change)
+        .filter(|change| seen.insert(change.key.clone()))
+        .collect();
+    kept.reverse();
+    kept
+}
+
+impl Follow {
+    fn take(
+        &mut self,
+        event: Result<Arc<Event>, Lagged>,
+        registry: &Registry,
+        changes: &mut Vec<Dated>,
+    ) {
+        let event = match event {
+            Ok(event) => event,
+            Err(lagged) => {
+                tracing::warn!(kind = self.resource.kind, %lagged, "fell behind, listing again");
+                let (prefix, snapshot, watch) = registry.follow(&self.kind);
+                self.watch = watch;
+                self.bridge(&prefix, &snapshot, changes);
+                return;
+            }
+        };
+        match &event.kind {
+            EventKind::Put(entry) => {
+                self.known.insert(Arc::clone(&entry.key), entry.revision);
+                changes.push((event.revision, self.put(entry)));
+            }
+            EventKind::Delete(entry) => {
+                self.known.remove(&entry.key);
+                changes.push((event.revision, self.gone(&entry.key)));
+            }
+        }
+    }
+
+    /// What differs between what was handed out and a snapshot, deletions included.
+    fn bridge(&mut self, prefix: &str, snapshot: &Snapshot, changes: &mut Vec<Dated>) {
+        let mut before = std::mem::take(&mut self.known);
+        for entry in snapshot.range(prefix, None) {
+            if before.remove(&entry.key) != Some(entry.revision) {
+                changes.push((entry.revision, self.put(&entry)));
+            }
+            self.known.insert(Arc::clone(&entry.key), entry.revision);
+        }
+        changes.extend(
+            before
+                .keys()
+                .map(|key| (snapshot.revision(), self.gone(key))),
+        );
+    }
+
+    fn put(&self, entry: &Entry) -> Change {
+        Change {
+            key: self.key(&entry.key),
+            object: Some(entry.value.clone()),
+        }
+    }
+
+    fn gone(&self, key: &str) -> Change {
+        Change {
+            key: self.key(key),
+            object: None,
+        }
+    }
+
+    fn key(&self, key: &str) -> ObjectKey {
+        let (namespace, name) = names(&self.kind, key);
+        ObjectKey {
+            resource: self.resource,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
