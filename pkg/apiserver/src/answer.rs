@@ -1,0 +1,165 @@
+//! Answers: statuses, objects and documents, in the encoding that was negotiated.
+
+mod gzip;
+mod list;
+mod pretty;
+mod warning;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER,
+    USER_AGENT, VARY,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use kedge_machinery::Status;
+use serde_json::Value;
+
+use crate::negotiate::{self, Encoding, Form, Media};
+use crate::query;
+
+pub(crate) use list::metadata as list_metadata;
+pub(crate) use warning::warn;
+
+pub(crate) type Answer = Response<Body>;
+
+/// Answers shorter than this go as they are, as upstream's do.
+const GZIP_FROM: usize = 128 << 10;
+
+/// How a request wants to be answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reply {
+    pub media: Media,
+    pub pretty: bool,
+    pub gzip: bool,
+}
+
+impl Reply {
+    /// Reads `Accept`, `Accept-Encoding` and `?pretty`. `forms` is what the answer can be turned into besides itself.
+    pub(crate) fn negotiate(parts: &Parts, forms: &[Form]) -> Result<Self, Status> {
+        let media = negotiate::resource(header(&parts.headers, ACCEPT), forms)?;
+        let asked = query::pairs(parts.uri.query().unwrap_or_default())
+            .find(|(key, _)| key == "pretty")
+            .map(|(_, value)| query::truth(&value));
+        // People at a terminal or a browser get line breaks unasked, as upstream does it.
+        let agent = header(&parts.headers, USER_AGENT);
+        let person = || {
+            ["curl", "Wget", "Mozilla/5.0"]
+                .iter()
+                .any(|prefix| agent.starts_with(prefix))
+        };
+        Ok(Self {
+            media,
+            pretty: asked.unwrap_or_else(person),
+            gzip: negotiate::gzip(header(&parts.headers, ACCEPT_ENCODING)),
+        })
+    }
+
+    /// JSON, with nothing negotiated but its compression.
+    pub(crate) fn packed(headers: &HeaderMap) -> Self {
+        Self {
+            gzip: negotiate::gzip(header(headers, ACCEPT_ENCODING)),
+            ..Self::default()
+        }
+    }
+
+    /// A document that is JSON already.
+    pub(crate) fn json(self, body: Bytes) -> Answer {
+        self.finish(StatusCode::OK, body)
+    }
+
+    fn content_type(self) -> &'static str {
+        match self.media.encoding {
+            Encoding::Json => "application/json",
+            Encoding::Yaml => "application/yaml",
+        }
+    }
+
+    /// One object, given as its JSON.
+    pub(crate) fn object(self, code: StatusCode, json: Bytes) -> Result<Answer, Status> {
+        if self.media.encoding == Encoding::Json && !self.pretty {
+            return Ok(self.finish(code, json));
+        }
+        let value: Value =
+            serde_json::from_slice(&json).map_err(|error| Status::internal(error.to_string()))?;
+        self.value(code, &value)
+    }
+
+    /// One object, given as a tree.
+    pub(crate) fn value(self, code: StatusCode, value: &Value) -> Result<Answer, Status> {
+        let text = match (self.media.encoding, self.pretty) {
+            (Encoding::Yaml, _) => pretty::yaml(value)?.into_bytes(),
+            (Encoding::Json, true) => pretty::json(value).into_bytes(),
+            (Encoding::Json, false) => value.to_string().into_bytes(),
+        };
+        Ok(self.finish(code, text.into()))
+    }
+
+    fn finish(self, code: StatusCode, body: Bytes) -> Answer {
+        let (body, encoding) = match self.gzip && body.len() >= GZIP_FROM {
+            true => (gzip::whole(&body), Some(HeaderValue::from_static("gzip"))),
+            false => (body, None),
+        };
+        let mut answer = text(code, self.content_type(), body);
+        if let Some(encoding) = encoding {
+            answer.headers_mut().insert(CONTENT_ENCODING, encoding);
+            answer
+                .headers_mut()
+                .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        answer
+    }
+}
+
+/// The text of a header; empty when there is none.
+pub(crate) fn header(headers: &HeaderMap, name: http::HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// Any text.
+pub(crate) fn text(code: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Answer {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = code;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    answer
+}
+
+/// Plain text for a person or a probe.
+pub(crate) fn plain(code: StatusCode, body: impl Into<Body>) -> Answer {
+    let mut answer = text(code, "text/plain; charset=utf-8", body);
+    answer.headers_mut().insert(
+        http::header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    answer
+}
+
+/// What stands at a path that nobody serves, as Go's multiplexer says it.
+pub(crate) fn page_not_found() -> Answer {
+    plain(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// A refusal, always JSON.
+pub(crate) fn refuse(status: &Status) -> Answer {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = text(code, "application/json", status.to_json().to_string());
+    if let Some(seconds) = status
+        .details
+        .as_ref()
+        .and_then(|details| details.retry_after_seconds)
+    {
+        answer
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}

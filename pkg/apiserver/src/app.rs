@@ -1,0 +1,26 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use kedge_registry::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::authn::Authenticator;
+use crate::authz::Authorizer;
+use crate::in_flight::InFlight;
+use crate::{HealthCheck, Limits};
+
+pub(crate) struct App {
+    pub registry: Registry,
+    pub authenticators: Vec<Box<dyn Authenticator>>,
+    pub authorizers: Vec<Box<dyn Authorizer>>,
+    pub ready: Vec<HealthCheck>,
+    pub limits: Limits,
+    pub in_flight: InFlight,
+    /// Cancelled when the server stops: watches end.
+    pub stopping: CancellationToken,
+    /// `host:port` of the first address listened on, for `/api`.
+    pub address: String,
+}
+
+pub(crate) type SharedApp = Arc<App>;

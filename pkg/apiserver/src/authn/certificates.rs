@@ -1,0 +1,138 @@
+//! Users by client certificate: the common name is the user, each organization a group.
+//!
+//! The handshake takes any certificate whose key the client holds; its chain is verified afterwards, once a
+//! connection. So a certificate of another authority, or one that ran out, is answered with a 401 that says so in
+//! the API's own words instead of a broken handshake, as kube-apiserver does it.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use kedge_machinery::Status;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConnection};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{Authenticator, User};
+use crate::BindError;
+
+/// What a connection's handshake showed of the other side.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// Leaf first; empty when the client showed none.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// The outcome of verifying them, found once and kept for the connection.
+    identity: Identity,
+}
+
+#[derive(Debug, Clone, Default)]
+enum Identity {
+    #[default]
+    None,
+    Verified(User),
+    Refused,
+}
+
+/// Verifies client certificates against the authorities.
+pub struct ClientCertificates {
+    /// `None` when there is no authority, so that no certificate is good.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl ClientCertificates {
+    /// With these authorities.
+    pub fn new(
+        authorities: &[CertificateDer<'static>],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, BindError> {
+        if authorities.is_empty() {
+            return Ok(Self { verifier: None });
+        }
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots
+                .add(authority.clone())
+                .map_err(|error| BindError::Tls(format!("client authority: {error}")))?;
+        }
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+                .build()
+                .map_err(|error| BindError::Tls(format!("client authorities: {error}")))?;
+        Ok(Self {
+            verifier: Some(verifier),
+        })
+    }
+
+    /// What the connection showed, verified.
+    #[must_use]
+    pub fn peer(&self, connection: &ServerConnection) -> Peer {
+        let certificates: Vec<_> = connection
+            .peer_certificates()
+            .unwrap_or_default()
+            .iter()
+            .map(|c| c.clone().into_owned())
+            .collect();
+        let identity = match certificates.split_first() {
+            None => Identity::None,
+            Some((leaf, chain)) => self.verify(leaf, chain).map_or_else(
+                |why| {
+                    tracing::debug!(why, "client certificate refused");
+                    Identity::Refused
+                },
+                Identity::Verified,
+            ),
+        };
+        Peer {
+            certificates,
+            identity,
+        }
+    }
+
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+    ) -> Result<User, String> {
+        let verifier = self
+            .verifier
+            .as_ref()
+            .ok_or("there is no authority for clients")?;
+        verifier
+            .verify_client_cert(leaf, chain, UnixTime::now())
+            .map_err(|error| error.to_string())?;
+        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
+        let texts = |attributes: &mut dyn Iterator<Item = Option<String>>| {
+            attributes.flatten().collect::<Vec<_>>()
+        };
+        let subject = parsed.subject();
+        let name = texts(
+            &mut subject
+                .iter_common_name()
+                .map(|value| value.as_str().ok().map(Into::into)),
+        )
+        .pop();
+        Ok(User {
+            name: name
+                .filter(|name| !name.is_empty())
+                .ok_or("the certificate has no common name")?,
+            groups: texts(
+                &mut subject
+                    .iter_organization()
+                    .map(|value| value.as_str().ok().map(Into::into)),
+            ),
+            ..User::default()
+        })
+    }
+}
+
+impl Authenticator for ClientCertificates {
+    fn authenticate(&self, _: &Parts, peer: &Peer) -> Result<Option<User>, Status> {
+        match &peer.identity {
+            Identity::None => Ok(None),
+            Identity::Verified(user) => Ok(Some(user.clone())),
+            Identity::Refused => Err(Status::unauthorized()),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Acting as somebody else: the `Impersonate-*` headers, for those who may.
+//!
+//! The rules are kube-apiserver's (`endpoints/filters/impersonation.go`): each header is asked of the authorizers
+//! as the verb `impersonate`, and only the request's own user is asked for.
+
+use http::HeaderMap;
+use kedge_machinery::Status;
+
+use super::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
+use crate::authz::{self, Authorizer};
+use crate::request_info::RequestInfo;
+
+const USER: &str = "impersonate-user";
+const GROUP: &str = "impersonate-group";
+const UID: &str = "impersonate-uid";
+const EXTRA: &str = "impersonate-extra-";
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
+/// The user that the request wants to be: its own, unless its headers name another and it may be that one.
+pub(crate) fn impersonate(
+    user: User,
+    headers: &HeaderMap,
+    authorizers: &[Box<dyn Authorizer>],
+) -> Result<User, Status> {
+    let wanted = wanted(headers)?;
+    let Some(wanted) = wanted else {
+        return Ok(user);
+    };
+    for question in questions(&wanted) {
+        authz::authorize(authorizers, &user, &question)?;
+    }
+    tracing::debug!(user = user.name, wanted = wanted.name, "impersonation");
+    Ok(complete(wanted))
+}
+
+/// What the headers say; 400 when they say more of a user than who it is.
+fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
+    let texts = |name: &str| -> Vec<String> {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(Into::into)
+            .collect()
+    };
+    let mut wanted = User {
+        name: texts(USER).pop().unwrap_or_default(),
+        uid: texts(UID).pop().unwrap_or_default(),
+        groups: texts(GROUP),
+        extra: Vec::new(),
+    };
+    for name in headers.keys() {
+        if let Some(key) = name.as_str().strip_prefix(EXTRA) {
+            wanted
+                .extra
+                .push((crate::query::decode_path(key), texts(name.as_str())));
+        }
+    }
+    if !wanted.name.is_empty() {
+        return Ok(Some(wanted));
+    }
+    if wanted == User::default() {
+        return Ok(None);
+    }
+    Err(Status::bad_request(
+        "groups, uid or extra to impersonate were given without a user: set Impersonate-User too",
+    ))
+}
+
+/// What has to be allowed.
+fn questions(wanted: &User) -> Vec<RequestInfo> {
+    let ask = |group: &str, resource: &str, name: &str| RequestInfo {
+        is_resource: true,
+        verb: "impersonate".into(),
+        group: group.into(),
+        version: if group.is_empty() {
+            String::new()
+        } else {
+            "v1".into()
+        },
+        resource: resource.into(),
+        name: name.into(),
+        ..RequestInfo::default()
+    };
+    let mut all = match service_account(&wanted.name) {
+        Some((namespace, name)) => {
+            vec![RequestInfo {
+                namespace: namespace.into(),
+                ..ask("", "serviceaccounts", name)
+            }]
+        }
+        None => vec![ask("", "users", &wanted.name)],
+    };
+    all.extend(wanted.groups.iter().map(|group| ask("", "groups", group)));
+    if !wanted.uid.is_empty() {
+        all.push(ask("authentication.k8s.io", "uids", &wanted.uid));
+    }
+    for (key, values) in &wanted.extra {
+        all.extend(values.iter().map(|value| RequestInfo {
+            subresource: key.clone(),
+            ..ask("authentication.k8s.io", "userextras", value)
+        }));
+    }
+    all
+}
+
+/// Adds the groups that everyone of the kind is in.
+fn complete(mut user: User) -> User {
+    if user.groups.is_empty()
+        && let Some((namespace, _)) = service_account(&user.name)
+    {
+        user.groups = vec![
+            "system:serviceaccounts".into(),
+            format!("system:serviceaccounts:{namespace}"),
+        ];
+    }
+    let everyone = if user.name == ANONYMOUS {
+        UNAUTHENTICATED
+    } else {
+        AUTHENTICATED
+    };
+    if !user.is_in(everyone) {
+        user.groups.push(everyone.into());
+    }
+    user
+}
+
+/// Namespace and name of `system:serviceaccount:NAMESPACE:NAME`.
+fn service_account(user: &str) -> Option<(&str, &str)> {
+    user.strip_prefix(SERVICE_ACCOUNT)?
+        .split_once(':')
+        .filter(|(namespace, name)| {
+            !namespace.is_empty() && !name.is_empty() && !name.contains(':')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::{Public, SystemMasters};
+    use http::{HeaderName, HeaderValue};
+
+    fn ask(user: &User, headers: &[(&'static str, &'static str)]) -> Result<User, Status> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        let rules: [Box<dyn Authorizer>; 2] = [Box::new(SystemMasters), Box::new(Public)];
+        impersonate(user.clone(), &map, &rules)
+    }
+
+    fn master() -> User {
+        User {
+            name: "root".into(),
+            groups: vec!["system:masters".into()],
+            ..User::default()
+        }
+    }
+
+    #[test]
+    fn without_headers_everyone_is_himself() {
+        assert_eq!(ask(&User::anonymous(), &[]).unwrap(), User::anonymous());
+    }
+
+    #[test]
+    fn a_master_becomes_another_and_loses_what_he_was() {
+        let user = ask(
+            &master(),
+            &[(USER, "jo"), (GROUP, "a"), (GROUP, "b"), (UID, "7")],
+        )
+        .unwrap();
+        assert_eq!((user.name.as_str(), user.uid.as_str()), ("jo", "7"));
+        assert_eq!(user.groups, ["a", "b", AUTHENTICATED]);
+        let extra = ask(&master(), &[(USER, "jo"), ("impersonate-extra-a%2fb", "x")])
+            .unwrap()
+            .extra;
+        assert_eq!(extra, [("a/b".to_string(), vec!["x".to_string()])]);
+        assert_eq!(
+            ask(&master(), &[(USER, ANONYMOUS)]).unwrap().groups,
+            [UNAUTHENTICATED]
+        );
+        let robot = ask(&master(), &[(USER, "system:serviceaccount:ns:robot")]).unwrap();
+        assert_eq!(
+            robot.groups,
+            [
+                "system:serviceaccounts",
+                "system:serviceaccounts:ns",
+                AUTHENTICATED
+            ]
+        );
+    }
+
+    #[test]
+    fn others_may_not() {
+        let jo = User {
+            name: "jo".into(),
+            ..User::default()
+        };
+        for headers in [
+            &[(USER, "root")][..],
+            &[(USER, "jo"), (GROUP, "system:masters")],
+        ] {
+            assert_eq!(ask(&jo, headers).unwrap_err().code, 403);
+            assert_eq!(ask(&User::anonymous(), headers).unwrap_err().code, 403);
+        }
+        let text = ask(&jo, &[(USER, "root")]).unwrap_err().message;
+        let expected = "users \"root\" is forbidden: User \"jo\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_group_alone_is_no_user() {
+        assert_eq!(ask(&master(), &[(GROUP, "a")]).unwrap_err().code, 400);
+    }
+}

@@ -1,0 +1,229 @@
+//! Request bodies: read within bounds, then decoded by `Content-Type`.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kedge_api::Catalog;
+use kedge_machinery::{Object, Status, decode};
+use serde_json::Value;
+
+use crate::refusal;
+
+/// What a body was read into, with what a strict reader would have refused.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub object: Object,
+    /// For `WriteOptions::duplicates`.
+    pub duplicates: Vec<String>,
+}
+
+/// The whole body: 413 above `limit` bytes, 504 when it is not there in `time`.
+pub(crate) async fn read(
+    body: Body,
+    headers: &HeaderMap,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, Status> {
+    let announced = headers
+        .get(http::header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(refusal::too_large(limit));
+    }
+    match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
+        Err(_) => Err(refusal::body_timeout()),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refusal::too_large(limit)),
+        Ok(Err(error)) => Err(refusal::broken_body(&error.to_string())),
+    }
+}
+
+/// The media type of the body, without parameters; JSON where the client says nothing.
+pub(crate) fn media_type(headers: &HeaderMap) -> &str {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    match given.split(';').next().map(str::trim) {
+        None | Some("") => "application/json",
+        Some(media) => media,
+    }
+}
+
+/// Decodes an object of JSON, YAML or protobuf; 415 for anything else, 400 for what cannot be read.
+pub(crate) fn object(
+    catalog: &Catalog,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Decoded, Status> {
+    let (value, duplicates) = match media_type(headers) {
+        "application/json" => json(body)?,
+        "application/yaml" => yaml(body)?,
+        "application/vnd.kubernetes.protobuf" => {
+            let object = kedge_api::protobuf::decode(catalog, body).map_err(|error| {
+                Status::bad_request(format!("the object provided is unrecognized: {error}"))
+            })?;
+            return Ok(Decoded {
+                object,
+                duplicates: Vec::new(),
+            });
+        }
+        _ => return Err(refusal::unsupported_body()),
+    };
+    let object = Object::from_value(value).ok_or_else(|| {
+        Status::bad_request("the object provided is unrecognized: it is no object")
+    })?;
+    Ok(Decoded { object, duplicates })
+}
+
+fn json(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
+    let decoded = decode::json(body).map_err(|error| {
+        Status::bad_request(format!(
+            "the object provided is unrecognized: json parse error: {error}"
+        ))
+    })?;
+    Ok((decoded.value, decoded.duplicates))
+}
+
+/// YAML into a tree. A key given twice keeps its last value and is told, as upstream's parser does it.
+pub(crate) fn yaml(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
+    let refuse = |error: &serde_saphyr::Error| {
+        let text = error.without_snippet().to_string();
+        Status::bad_request(format!(
+            "error converting YAML to JSON: {}",
+            text.lines().next().unwrap_or_default()
+        ))
+    };
+    let strict = serde_saphyr::from_slice(body);
+    match strict
+        .as_ref()
+        .map_err(serde_saphyr::Error::without_snippet)
+    {
+        Ok(_) => strict
+            .map(|value| (value, Vec::new()))
+            .map_err(|error| refuse(&error)),
+        Err(serde_saphyr::Error::DuplicateMappingKey { key, location, .. }) => {
+            let key = key.as_deref().unwrap_or("?");
+            let told = format!("line {}: key {key:?} already set in map", location.line());
+            let mut options = serde_saphyr::Options::default();
+            options.duplicate_keys = serde_saphyr::DuplicateKeyPolicy::LastWins;
+            let value = serde_saphyr::from_slice_with_options(body, options)
+                .map_err(|error| refuse(&error))?;
+            Ok((value, vec![told]))
+        }
+        Err(error) => Err(refuse(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use serde_json::json;
+
+    fn typed(media: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media))])
+    }
+
+    fn decode(media: &'static str, body: &str) -> Result<Decoded, Status> {
+        object(&Catalog::builtin(), &typed(media), body.as_bytes())
+    }
+
+    #[test]
+    fn json_and_yaml_give_the_same_tree() {
+        let expected = Object::from_value(json!({"kind": "X", "data": {"a": "1"}})).unwrap();
+        assert_eq!(
+            decode("application/json", r#"{"kind":"X","data":{"a":"1"}}"#)
+                .unwrap()
+                .object,
+            expected
+        );
+        assert_eq!(
+            decode(
+                "application/json; charset=utf-8",
+                r#"{"kind":"X","data":{"a":"1"}}"#
+            )
+            .unwrap()
+            .object,
+            expected
+        );
+        assert_eq!(
+            decode("application/yaml", "kind: X\ndata:\n  a: \"1\"\n")
+                .unwrap()
+                .object,
+            expected
+        );
+        assert_eq!(
+            object(
+                &Catalog::builtin(),
+                &HeaderMap::new(),
+                br#"{"kind":"X","data":{"a":"1"}}"#
+            )
+            .unwrap()
+            .object,
+            expected
+        );
+    }
+
+    #[test]
+    fn duplicates_are_told_and_the_last_wins() {
+        let decoded = decode(
+            "application/yaml",
+            "kind: X\ndata:\n  a: \"1\"\n  a: \"2\"\n",
+        )
+        .unwrap();
+        assert_eq!(decoded.object.at(&["data", "a"]), Some(&json!("2")));
+        assert_eq!(decoded.duplicates, ["line 4: key \"a\" already set in map"]);
+        let decoded = decode(
+            "application/json",
+            r#"{"metadata":{"name":"a","name":"b"}}"#,
+        )
+        .unwrap();
+        assert_eq!(decoded.object.name(), "b");
+        assert_eq!(decoded.duplicates.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_400_and_what_is_not_known_415() {
+        assert_eq!(decode("application/json", "{").unwrap_err().code, 400);
+        assert_eq!(decode("application/json", "[]").unwrap_err().code, 400);
+        assert_eq!(decode("application/yaml", "a: b: c").unwrap_err().code, 400);
+        assert_eq!(
+            decode("application/vnd.kubernetes.protobuf", "nonsense")
+                .unwrap_err()
+                .code,
+            400
+        );
+        assert_eq!(decode("application/cbor", "").unwrap_err().code, 415);
+        assert_eq!(decode("text/plain", "").unwrap_err().code, 415);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_in_size_and_time() {
+        let time = Duration::from_millis(50);
+        let all = read(Body::from("12345"), &HeaderMap::new(), 5, time)
+            .await
+            .unwrap();
+        assert_eq!(all, "12345");
+        assert_eq!(
+            read(Body::from("123456"), &HeaderMap::new(), 5, time)
+                .await
+                .unwrap_err()
+                .code,
+            413
+        );
+        let never =
+            Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(
+            read(never, &HeaderMap::new(), 5, time)
+                .await
+                .unwrap_err()
+                .code,
+            504
+        );
+    }
+}

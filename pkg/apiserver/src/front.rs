@@ -1,0 +1,104 @@
+//! What every request passes before its path counts: a number for the log, who asks, what they may, and whether
+//! there is room.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue, Request};
+use kedge_machinery::Status;
+use tokio::sync::OwnedSemaphorePermit;
+use tower::ServiceExt;
+
+use crate::answer::{self, Answer};
+use crate::app::SharedApp;
+use crate::authn::{self, Peer};
+use crate::request_info::RequestInfo;
+use crate::{activity, authz, routes};
+
+/// Identifies a request in answers and logs; a client may bring its own.
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+/// Takes requests of all connections.
+pub(crate) struct Front {
+    app: SharedApp,
+    router: Router,
+}
+
+impl Front {
+    pub(crate) fn new(app: SharedApp) -> Self {
+        Self {
+            router: routes::router(Arc::clone(&app)),
+            app,
+        }
+    }
+
+    pub(crate) fn app(&self) -> &SharedApp {
+        &self.app
+    }
+
+    /// Answers one request; a panic in a handler is its answer's 500 and nobody else's.
+    pub(crate) async fn answer(&self, peer: &Peer, request: Request<Body>) -> Answer {
+        let audit_id = request
+            .headers()
+            .get(AUDIT_ID)
+            .filter(|id| id.len() <= 64)
+            .cloned()
+            .or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
+        let (method, path) = (request.method().clone(), request.uri().path().to_string());
+        let mut answer = match AssertUnwindSafe(self.admit_and_route(peer, request))
+            .catch_unwind()
+            .await
+        {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::error!(%method, path, audit_id = ?audit_id, "a handler panicked");
+                answer::refuse(&Status::internal(
+                    "this request met a defect of the server; its log says more",
+                ))
+            }
+        };
+        tracing::debug!(%method, path, code = answer.status().as_u16());
+        if let Some(id) = audit_id {
+            answer.headers_mut().insert(AUDIT_ID, id);
+        }
+        answer
+    }
+
+    async fn admit_and_route(&self, peer: &Peer, request: Request<Body>) -> Answer {
+        let (mut parts, body) = request.into_parts();
+        let query = parts.uri.query().unwrap_or_default();
+        let info = RequestInfo::parse(&parts.method, parts.uri.path(), query);
+        let admitted = self.admit(peer, &parts, &info);
+        let place = match admitted {
+            Ok(place) => place,
+            Err(status) => return answer::refuse(&status),
+        };
+        parts.extensions.insert(Arc::new(info));
+        let routed: Result<Answer, Infallible> = self
+            .router
+            .clone()
+            .oneshot(Request::from_parts(parts, body))
+            .await;
+        match routed {
+            Ok(answer) => activity::hold(answer, place),
+            Err(never) => match never {},
+        }
+    }
+
+    fn admit(
+        &self,
+        peer: &Peer,
+        parts: &http::request::Parts,
+        info: &RequestInfo,
+    ) -> Result<Option<OwnedSemaphorePermit>, Status> {
+        let user = authn::authenticate(&self.app.authenticators, parts, peer)?;
+        let user = authn::impersonate(user, &parts.headers, &self.app.authorizers)?;
+        let place = self.app.in_flight.enter(info)?;
+        authz::authorize(&self.app.authorizers, &user, info)?;
+        Ok(place)
+    }
+}

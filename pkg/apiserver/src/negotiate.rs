@@ -1,0 +1,215 @@
+//! What to answer in: the `Accept` header (RFC 9110, 12.5.1) with Kubernetes' parameters `as`, `g`, `v`.
+
+use kedge_machinery::Status;
+
+use crate::refusal;
+
+/// The encoding of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Encoding {
+    #[default]
+    Json,
+    Yaml,
+}
+
+/// What the object is turned into before it is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Form {
+    #[default]
+    Itself,
+    /// `as=Table;g=meta.k8s.io;v=v1`.
+    Table,
+    /// `as=PartialObjectMetadata` or `PartialObjectMetadataList`.
+    PartialMetadata,
+}
+
+/// The outcome of a negotiation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Media {
+    pub encoding: Encoding,
+    pub form: Form,
+}
+
+/// One alternative of an `Accept` header.
+#[derive(Debug)]
+struct Clause<'a> {
+    media: &'a str,
+    parameters: Vec<(&'a str, &'a str)>,
+    quality: f32,
+}
+
+impl Clause<'_> {
+    fn parameter(&self, name: &str) -> &str {
+        self.parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value)
+    }
+}
+
+fn clauses(accept: &str) -> Vec<Clause<'_>> {
+    let mut clauses: Vec<_> = accept.split(',').filter_map(clause).collect();
+    // Stable: equal qualities keep the client's order.
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    clauses
+}
+
+fn clause(text: &str) -> Option<Clause<'_>> {
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().filter(|media| !media.is_empty())?;
+    let parameters: Vec<_> = parts
+        .filter_map(|part| part.split_once('='))
+        .map(|(key, value)| (key.trim(), value.trim().trim_matches('"')))
+        .collect();
+    let quality = parameters
+        .iter()
+        .find(|(key, _)| *key == "q")
+        .map_or(Some(1.0), |(_, q)| q.parse().ok())?;
+    (quality > 0.0).then_some(Clause {
+        media,
+        parameters,
+        quality,
+    })
+}
+
+/// What to answer a resource's verb in. `forms` is what the verb can be turned into besides itself.
+/// An empty header accepts anything; 406 when nothing fits.
+pub(crate) fn resource(accept: &str, forms: &[Form]) -> Result<Media, Status> {
+    if accept.trim().is_empty() {
+        return Ok(Media::default());
+    }
+    for clause in clauses(accept) {
+        let Some(encoding) = encoding(clause.media) else {
+            continue;
+        };
+        let form = match clause.parameter("as") {
+            "" => Form::Itself,
+            "Table" => Form::Table,
+            "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::PartialMetadata,
+            _ => continue,
+        };
+        let versioned = clause.parameter("g") == "meta.k8s.io" && clause.parameter("v") == "v1";
+        if form == Form::Itself || (versioned && forms.contains(&form)) {
+            return Ok(Media { encoding, form });
+        }
+    }
+    Err(refusal::not_acceptable())
+}
+
+fn encoding(media: &str) -> Option<Encoding> {
+    match media {
+        "application/json" | "*/*" | "application/*" => Some(Encoding::Json),
+        "application/yaml" => Some(Encoding::Yaml),
+        _ => None,
+    }
+}
+
+/// Whether `/api` and `/apis` answer in the aggregated form (KEP-3352), and in which version of it.
+pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>, Status> {
+    if accept.trim().is_empty() {
+        return Ok(None);
+    }
+    for clause in clauses(accept) {
+        if !matches!(encoding(clause.media), Some(Encoding::Json)) {
+            continue;
+        }
+        match (
+            clause.parameter("as"),
+            clause.parameter("g"),
+            clause.parameter("v"),
+        ) {
+            ("", _, _) => return Ok(None),
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") => return Ok(Some("v2")),
+            _ => {}
+        }
+    }
+    Err(refusal::not_acceptable())
+}
+
+/// Whether a fixed path's JSON can be taken.
+pub(crate) fn json(accept: &str) -> Result<(), Status> {
+    let fits = accept.trim().is_empty()
+        || clauses(accept)
+            .iter()
+            .any(|clause| matches!(encoding(clause.media), Some(Encoding::Json)));
+    if fits {
+        Ok(())
+    } else {
+        Err(refusal::not_acceptable())
+    }
+}
+
+/// Whether `Accept-Encoding` takes gzip.
+pub(crate) fn gzip(accept_encoding: &str) -> bool {
+    clauses(accept_encoding)
+        .iter()
+        .any(|clause| matches!(clause.media, "gzip" | "*"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const KUBECTL_GET: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+
+    #[rstest]
+    #[case("", Some((Encoding::Json, Form::Itself)))]
+    #[case("*/*", Some((Encoding::Json, Form::Itself)))]
+    #[case("application/json", Some((Encoding::Json, Form::Itself)))]
+    #[case(KUBECTL_GET, Some((Encoding::Json, Form::Table)))]
+    #[case("application/vnd.kubernetes.protobuf,application/json", Some((Encoding::Json, Form::Itself)))]
+    #[case("application/vnd.kubernetes.protobuf", None)]
+    #[case("application/cbor", None)]
+    #[case("application/yaml", Some((Encoding::Yaml, Form::Itself)))]
+    #[case("application/yaml;q=0.5, application/json;q=0.9", Some((Encoding::Json, Form::Itself)))]
+    #[case("application/json;q=0, application/yaml", Some((Encoding::Yaml, Form::Itself)))]
+    #[case("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Some((Encoding::Json, Form::PartialMetadata)))]
+    #[case("application/json;as=Table;g=meta.k8s.io;v=v1beta1", None)]
+    #[case("application/json;as=Nonsense;g=meta.k8s.io;v=v1", None)]
+    #[case("text/html", None)]
+    fn accept_is_weighed(#[case] accept: &str, #[case] expected: Option<(Encoding, Form)>) {
+        let media = resource(accept, &[Form::Table, Form::PartialMetadata]);
+        assert_eq!(
+            media.ok().map(|media| (media.encoding, media.form)),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_verb_that_has_no_table_passes_on_to_the_next_clause() {
+        assert_eq!(resource(KUBECTL_GET, &[]).unwrap().form, Form::Itself);
+    }
+
+    #[rstest]
+    #[case(
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json",
+        Ok(Some("v2"))
+    )]
+    #[case(
+        "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json",
+        Ok(None)
+    )]
+    #[case("application/json", Ok(None))]
+    #[case("", Ok(None))]
+    #[case("application/vnd.kubernetes.protobuf", Err(406))]
+    fn discovery_is_aggregated_when_asked(
+        #[case] accept: &str,
+        #[case] expected: Result<Option<&str>, u16>,
+    ) {
+        assert_eq!(
+            aggregated_discovery(accept).map_err(|status| status.code),
+            expected
+        );
+    }
+
+    #[rstest]
+    #[case("gzip, deflate", true)]
+    #[case("*", true)]
+    #[case("gzip;q=0", false)]
+    #[case("", false)]
+    #[case("br", false)]
+    fn gzip_is_asked_for(#[case] accept: &str, #[case] expected: bool) {
+        assert_eq!(gzip(accept), expected);
+    }
+}

@@ -1,0 +1,163 @@
+use super::*;
+use rstest::rstest;
+use serde_json::json;
+
+fn agent(text: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(USER_AGENT, http::HeaderValue::from_static(text))])
+}
+
+fn cause(status: &Status) -> (u16, String, String) {
+    let details = status.details.as_ref().unwrap();
+    let cause = &details.causes[0];
+    assert_eq!(details.group, "meta.k8s.io");
+    (
+        status.code,
+        details.kind.clone(),
+        format!("{} {}", cause.field, cause.reason),
+    )
+}
+
+#[test]
+fn a_manager_comes_from_the_user_agent() {
+    assert_eq!(
+        write("CreateOptions", "", &agent("kubectl/v1.32 (linux)"))
+            .unwrap()
+            .field_manager,
+        "kubectl"
+    );
+    assert_eq!(
+        write("CreateOptions", "fieldManager=me", &agent("kubectl/v1.32"))
+            .unwrap()
+            .field_manager,
+        "me"
+    );
+    assert_eq!(
+        write("CreateOptions", "", &HeaderMap::new())
+            .unwrap()
+            .field_manager,
+        "unknown"
+    );
+}
+
+#[rstest]
+#[case("dryRun=Some", "dryRun FieldValueNotSupported")]
+#[case("dryRun=", "dryRun FieldValueNotSupported")]
+#[case("fieldValidation=Often", "fieldValidation FieldValueNotSupported")]
+#[case("fieldManager=a%0Ab", "fieldManager FieldValueInvalid")]
+fn wrong_write_options_are_422(#[case] query: &str, #[case] expected: &str) {
+    let status = write("CreateOptions", query, &HeaderMap::new()).unwrap_err();
+    assert_eq!(
+        cause(&status),
+        (422, "CreateOptions".into(), expected.into())
+    );
+}
+
+#[test]
+fn a_manager_has_a_longest_name() {
+    let status = write(
+        "UpdateOptions",
+        &format!("fieldManager={}", "x".repeat(129)),
+        &HeaderMap::new(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        cause(&status),
+        (
+            422,
+            "UpdateOptions".into(),
+            "fieldManager FieldValueTooLong".into()
+        )
+    );
+}
+
+#[test]
+fn an_apply_names_its_manager_and_only_an_apply_forces() {
+    let status = patch(PatchKind::Apply, "", &agent("kubectl/1")).unwrap_err();
+    assert_eq!(
+        cause(&status),
+        (
+            422,
+            "PatchOptions".into(),
+            "fieldManager FieldValueRequired".into()
+        )
+    );
+    let status = patch(PatchKind::Merge, "force=true", &agent("kubectl/1")).unwrap_err();
+    assert_eq!(
+        cause(&status),
+        (
+            422,
+            "PatchOptions".into(),
+            "force FieldValueForbidden".into()
+        )
+    );
+    let options = patch(
+        PatchKind::Apply,
+        "fieldManager=me&force=true&dryRun=All",
+        &agent("kubectl/1"),
+    )
+    .unwrap();
+    assert!(options.force && options.dry_run);
+}
+
+#[test]
+fn numbers_must_be_numbers() {
+    assert_eq!(list("limit=x").unwrap_err().code, 400);
+    assert_eq!(list("timeoutSeconds=x").unwrap_err().code, 400);
+    assert_eq!(watch("timeoutSeconds=x").unwrap_err().code, 400);
+    assert_eq!(list("limit=-3").unwrap().limit, 0);
+    assert_eq!(delete("gracePeriodSeconds=x", None).unwrap_err().code, 400);
+}
+
+#[test]
+fn a_delete_reads_its_body_before_its_query() {
+    let body = Object::from_value(json!({
+        "gracePeriodSeconds": 7, "propagationPolicy": "Foreground", "dryRun": ["All"],
+        "preconditions": {"uid": "u", "resourceVersion": "9"},
+    }));
+    let (options, _) = delete(
+        "gracePeriodSeconds=1&propagationPolicy=Orphan",
+        body.as_ref(),
+    )
+    .unwrap();
+    assert_eq!(options.grace_period, Some(7));
+    assert_eq!(options.propagation, Some(Propagation::Foreground));
+    assert!(options.dry_run);
+    assert_eq!(
+        (options.uid.as_deref(), options.resource_version.as_deref()),
+        (Some("u"), Some("9"))
+    );
+    let (options, old) = delete("gracePeriodSeconds=1&orphanDependents=false", None).unwrap();
+    assert_eq!(
+        (options.grace_period, options.propagation),
+        (Some(1), Some(Propagation::Background))
+    );
+    assert!(old);
+}
+
+#[rstest]
+#[case(
+    "propagationPolicy=Sideways",
+    "propagationPolicy FieldValueNotSupported"
+)]
+#[case(
+    "propagationPolicy=Orphan&orphanDependents=true",
+    "propagationPolicy FieldValueInvalid"
+)]
+#[case("dryRun=No", "dryRun FieldValueNotSupported")]
+fn wrong_delete_options_are_422(#[case] query: &str, #[case] expected: &str) {
+    let status = delete(query, None).unwrap_err();
+    assert_eq!(
+        cause(&status),
+        (422, "DeleteOptions".into(), expected.into())
+    );
+}
+
+#[test]
+fn a_table_includes_what_is_asked() {
+    assert_eq!(include_object("").unwrap(), IncludeObject::Metadata);
+    assert_eq!(
+        include_object("includeObject=Object").unwrap(),
+        IncludeObject::Object
+    );
+    assert_eq!(include_object("includeObject=All").unwrap_err().code, 400);
+}

@@ -1,0 +1,103 @@
+//! Refusals that HTTP itself calls for, worded as upstream words them (`api/errors`, `endpoints/handlers/negotiation`).
+
+use kedge_machinery::Status;
+use kedge_machinery::status::Details;
+
+/// What a body or an answer may be encoded in.
+const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const ANSWERS: &str = "application/json, application/yaml";
+/// The languages of a patch.
+const PATCHES: &str = "application/json-patch+json, application/merge-patch+json, \
+    application/strategic-merge-patch+json, application/apply-patch+yaml";
+
+/// A status whose `details` are there but empty, as the generic errors of upstream's router are.
+fn bare(code: u16, reason: &'static str, message: impl Into<String>) -> Status {
+    let mut status = Status::new(code, reason, message);
+    status.details = Some(Box::new(Details::default()));
+    status
+}
+
+/// 404 for a path below `/api` or a group that is served.
+pub(crate) fn no_such_resource() -> Status {
+    bare(
+        404,
+        "NotFound",
+        "the server could not find the requested resource",
+    )
+}
+
+/// 405 for a path that is served, but not with this method.
+pub(crate) fn method_not_allowed() -> Status {
+    bare(
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+    )
+}
+
+/// 406: nothing that the client accepts can be made.
+pub(crate) fn not_acceptable() -> Status {
+    Status::new(
+        406,
+        "NotAcceptable",
+        format!("only the following media types are accepted: {ANSWERS}"),
+    )
+}
+
+/// 415 for a body in an encoding that is not read here.
+pub(crate) fn unsupported_body() -> Status {
+    unsupported(BODIES)
+}
+
+/// 415 for a patch in a language that is not known.
+pub(crate) fn unsupported_patch() -> Status {
+    unsupported(PATCHES)
+}
+
+fn unsupported(accepted: &str) -> Status {
+    bare(
+        415,
+        "UnsupportedMediaType",
+        format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        ),
+    )
+}
+
+/// 413.
+pub(crate) fn too_large(limit: usize) -> Status {
+    Status::new(
+        413,
+        "RequestEntityTooLarge",
+        format!("Request entity too large: limit is {limit}"),
+    )
+}
+
+/// 429, with the time after which trying again makes sense.
+pub(crate) fn too_many_requests() -> Status {
+    let mut status = bare(
+        429,
+        "TooManyRequests",
+        "Too many requests, please try again later.",
+    );
+    if let Some(details) = &mut status.details {
+        details.retry_after_seconds = Some(1);
+    }
+    status
+}
+
+/// 504: the body did not arrive in time.
+pub(crate) fn body_timeout() -> Status {
+    bare(
+        504,
+        "Timeout",
+        "request did not complete within the allowed duration: its body did not arrive",
+    )
+}
+
+/// 400 for a body that cannot be read from the connection.
+pub(crate) fn broken_body(detail: &str) -> Status {
+    Status::bad_request(format!(
+        "the body of the request could not be read: {detail}"
+    ))
+}

@@ -1,0 +1,293 @@
+//! What a request is about, read from its method and path: the words that authorization, limits and verbs speak.
+//!
+//! The grammar is kube-apiserver's (`apiserver/pkg/endpoints/request/requestinfo.go`).
+
+use http::Method;
+
+use crate::query;
+
+/// A request, parsed as far as its path says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestInfo {
+    /// False for paths such as `/version`: then `verb` is the method in lower case and only `path` counts.
+    pub is_resource: bool,
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
+    pub verb: String,
+    /// Decoded.
+    pub path: String,
+    /// Empty for the core group.
+    pub group: String,
+    pub version: String,
+    /// Empty for cluster-scoped resources and for all namespaces.
+    pub namespace: String,
+    pub resource: String,
+    pub subresource: String,
+    /// Empty for collections; from `fieldSelector=metadata.name=X` for a list of one.
+    pub name: String,
+    /// What follows the subresource: a path into a proxied Service, for example.
+    pub rest: Vec<String>,
+    /// True when the name stands in the path.
+    pub named: bool,
+}
+
+/// Subresources of a namespace; any other word after its name is a resource in it.
+const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
+
+impl RequestInfo {
+    /// Reads a request's line. `path` is still percent-encoded; `query` too, and may be empty.
+    #[must_use]
+    pub fn parse(method: &Method, path: &str, query: &str) -> Self {
+        // Decoded before it is split, as upstream does it: an encoded slash separates too.
+        let path = query::decode_path(path);
+        let segments: Vec<String> = path
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .map(Into::into)
+            .collect();
+        let mut info = Self {
+            path,
+            verb: method.as_str().to_ascii_lowercase(),
+            ..Self::default()
+        };
+        let mut parts = segments.as_slice();
+        match parts {
+            [prefix, version, _, ..] if prefix == "api" => {
+                info.version = version.clone();
+                parts = &parts[2..];
+            }
+            [prefix, group, version, _, ..] if prefix == "apis" => {
+                info.group = group.clone();
+                info.version = version.clone();
+                parts = &parts[3..];
+            }
+            _ => return info,
+        }
+        info.is_resource = true;
+        info.verb = match *method {
+            Method::POST => "create",
+            Method::GET | Method::HEAD => "get",
+            Method::PUT => "update",
+            Method::PATCH => "patch",
+            Method::DELETE => "delete",
+            _ => "",
+        }
+        .into();
+        // The older form of a watch, `/api/v1/watch/services`.
+        if let [word, _, ..] = parts
+            && word == "watch"
+        {
+            info.verb = "watch".into();
+            parts = &parts[1..];
+        }
+        parts = info.take_namespace(parts);
+        info.take_resource(parts);
+        info.widen(query);
+        info
+    }
+
+    fn take_namespace<'a>(&mut self, parts: &'a [String]) -> &'a [String] {
+        match parts {
+            [word, namespace, third, ..]
+                if word == "namespaces" && !NAMESPACE_SUBRESOURCES.contains(&third.as_str()) =>
+            {
+                self.namespace = namespace.clone();
+                &parts[2..]
+            }
+            [word, namespace, ..] if word == "namespaces" => {
+                self.namespace = namespace.clone();
+                parts
+            }
+            _ => parts,
+        }
+    }
+
+    fn take_resource(&mut self, parts: &[String]) {
+        let mut parts = parts.iter().cloned();
+        self.resource = parts.next().unwrap_or_default();
+        self.name = parts.next().unwrap_or_default();
+        self.subresource = parts.next().unwrap_or_default();
+        self.rest = parts.collect();
+        self.named = !self.name.is_empty();
+    }
+
+    /// A get without a name is a list or a watch, a delete without one is of a collection.
+    fn widen(&mut self, query: &str) {
+        let watch =
+            || query::pairs(query).any(|(key, value)| key == "watch" && query::truth(&value));
+        if self.verb == "get" && self.subresource.is_empty() && watch() {
+            // Upstream ignores `watch` on a named object: a get stays a get.
+            if !self.named {
+                self.verb = "watch".into();
+            }
+        } else if !self.named {
+            match self.verb.as_str() {
+                "get" => self.verb = "list".into(),
+                "delete" => self.verb = "deletecollection".into(),
+                _ => {}
+            }
+        }
+        if !self.named && matches!(self.verb.as_str(), "list" | "watch" | "deletecollection") {
+            self.name = query::pairs(query)
+                .filter(|(key, _)| key == "fieldSelector")
+                .find_map(|(_, value)| selected_name(&value))
+                .unwrap_or_default();
+        }
+    }
+
+    /// True for requests that hold their connection: they are counted apart and have no time limit.
+    #[must_use]
+    pub fn is_long_running(&self) -> bool {
+        self.verb == "watch"
+    }
+}
+
+/// The name of a selector that is for one object by name: `metadata.name=X`, alone or with more.
+fn selected_name(selector: &str) -> Option<String> {
+    selector.split(',').find_map(|term| {
+        let value = term.trim().strip_prefix("metadata.name=")?;
+        let value = value.strip_prefix('=').unwrap_or(value);
+        (!value.is_empty()).then(|| value.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// `verb group/version namespace resource/name/subresource`, with `-` for what is empty.
+    fn words(method: Method, line: &str) -> String {
+        let (path, query) = line.split_once('?').unwrap_or((line, ""));
+        let info = RequestInfo::parse(&method, path, query);
+        if !info.is_resource {
+            return format!("{} {}", info.verb, info.path);
+        }
+        let dash = |text: &str| {
+            if text.is_empty() {
+                "-".to_string()
+            } else {
+                text.to_string()
+            }
+        };
+        format!(
+            "{} {}/{} {} {}/{}/{}",
+            dash(&info.verb),
+            dash(&info.group),
+            info.version,
+            dash(&info.namespace),
+            dash(&info.resource),
+            dash(&info.name),
+            dash(&info.subresource)
+        )
+    }
+
+    #[rstest]
+    // The table of upstream's requestinfo_test, for the words that are served here.
+    #[case(Method::GET, "/api/v1/namespaces", "list -/v1 - namespaces/-/-")]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other",
+        "get -/v1 other namespaces/other/-"
+    )]
+    #[case(
+        Method::PUT,
+        "/api/v1/namespaces/other/finalize",
+        "update -/v1 other namespaces/other/finalize"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other/status",
+        "get -/v1 other namespaces/other/status"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other/pods",
+        "list -/v1 other pods/-/-"
+    )]
+    #[case(
+        Method::HEAD,
+        "/api/v1/namespaces/other/pods/foo",
+        "get -/v1 other pods/foo/-"
+    )]
+    #[case(Method::GET, "/api/v1/pods", "list -/v1 - pods/-/-")]
+    #[case(Method::POST, "/api/v1/pods", "create -/v1 - pods/-/-")]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other/pods/foo?watch=true",
+        "get -/v1 other pods/foo/-"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other/pods?watch=1",
+        "watch -/v1 other pods/-/-"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other/pods?watch=false",
+        "list -/v1 other pods/-/-"
+    )]
+    #[case(Method::GET, "/api/v1/pods?watch", "watch -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/watch/pods", "watch -/v1 - pods/-/-")]
+    #[case(
+        Method::GET,
+        "/api/v1/watch/namespaces/other/pods",
+        "watch -/v1 other pods/-/-"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/other/pods?fieldSelector=metadata.name%3Dfoo",
+        "list -/v1 other pods/foo/-"
+    )]
+    #[case(
+        Method::DELETE,
+        "/api/v1/namespaces/other/pods",
+        "deletecollection -/v1 other pods/-/-"
+    )]
+    #[case(
+        Method::DELETE,
+        "/api/v1/namespaces/other/pods/foo",
+        "delete -/v1 other pods/foo/-"
+    )]
+    #[case(
+        Method::PATCH,
+        "/api/v1/namespaces/other/pods/foo/status",
+        "patch -/v1 other pods/foo/status"
+    )]
+    #[case(
+        Method::GET,
+        "/apis/discovery.k8s.io/v1/endpointslices",
+        "list discovery.k8s.io/v1 - endpointslices/-/-"
+    )]
+    #[case(
+        Method::POST,
+        "/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices",
+        "create discovery.k8s.io/v1 ns endpointslices/-/-"
+    )]
+    #[case(
+        Method::POST,
+        "/api/v1/namespaces/ns/serviceaccounts/robot/token",
+        "create -/v1 ns serviceaccounts/robot/token"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/ns/services/a%2Fb",
+        "get -/v1 ns services/a/b"
+    )]
+    #[case(Method::OPTIONS, "/api/v1/pods", "- -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api", "get /api")]
+    #[case(Method::GET, "/api/v1", "get /api/v1")]
+    #[case(
+        Method::GET,
+        "/apis/discovery.k8s.io/v1",
+        "get /apis/discovery.k8s.io/v1"
+    )]
+    #[case(Method::POST, "/version", "post /version")]
+    #[case(Method::GET, "/", "get /")]
+    fn the_path_is_read_as_upstream_reads_it(
+        #[case] method: Method,
+        #[case] line: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(words(method, line), expected);
+    }
+}

@@ -1,0 +1,90 @@
+//! The fixed paths; every other one is a resource's.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::routing::get;
+use axum::{Extension, Router};
+
+use crate::answer::{self, Answer};
+use crate::app::SharedApp;
+use crate::request_info::RequestInfo;
+use crate::route::{self, Route};
+use crate::verbs::{self, Ask};
+use crate::{discovery, health, openapi, refusal, version};
+
+/// All paths over one application.
+pub(crate) fn router(app: SharedApp) -> Router {
+    Router::new()
+        .route("/version", get(version::version))
+        .route("/version/", get(version::version))
+        .route("/livez", get(health::live))
+        .route("/livez/{check}", get(health::live_check))
+        .route("/healthz", get(health::live))
+        .route("/healthz/{check}", get(health::live_check))
+        .route("/readyz", get(health::ready))
+        .route("/readyz/{check}", get(health::ready_check))
+        .route("/", get(index))
+        .route("/api", get(discovery::core))
+        .route("/api/", get(discovery::core))
+        .route("/api/{version}", get(core_resources))
+        .route("/api/{version}/", get(core_resources))
+        .route("/apis", get(discovery::groups))
+        .route("/apis/", get(discovery::groups))
+        .route("/apis/{group}", get(discovery::group))
+        .route("/apis/{group}/", get(discovery::group))
+        .route("/apis/{group}/{version}", get(group_resources))
+        .route("/apis/{group}/{version}/", get(group_resources))
+        .route("/openapi/v2", get(openapi::v2))
+        .route("/openapi/v3", get(openapi::v3_index))
+        .route("/openapi/v3/{*path}", get(openapi::v3))
+        .method_not_allowed_fallback(|| async { answer::refuse(&refusal::method_not_allowed()) })
+        .fallback(resource)
+        .with_state(app)
+}
+
+async fn core_resources(
+    state: State<SharedApp>,
+    Path(version): Path<String>,
+    request: Request,
+) -> Answer {
+    discovery::resources(&state, "", &version, &request.into_parts().0)
+}
+
+async fn group_resources(
+    state: State<SharedApp>,
+    Path((group, version)): Path<(String, String)>,
+    request: Request,
+) -> Answer {
+    discovery::resources(&state, &group, &version, &request.into_parts().0)
+}
+
+/// `/`: the paths there are, for who looks around.
+async fn index(State(app): State<SharedApp>, request: Request) -> Answer {
+    discovery::paths(&app, &request.into_parts().0)
+}
+
+async fn resource(
+    State(app): State<SharedApp>,
+    Extension(info): Extension<Arc<RequestInfo>>,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let answered = match route::find(app.registry.catalog(), &parts.method, &info) {
+        Route::Nowhere => return answer::page_not_found(),
+        Route::Refused(status) => Err(status),
+        Route::Verb(verb, target) => {
+            verbs::serve(
+                verb,
+                Ask {
+                    app: &app,
+                    target,
+                    parts,
+                },
+                body,
+            )
+            .await
+        }
+    };
+    answered.unwrap_or_else(|status| answer::refuse(&status))
+}

@@ -1,0 +1,84 @@
+//! Answers as Tables.
+
+use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+use kedge_api::Kind;
+use kedge_machinery::Status;
+use kedge_registry::table::table;
+use serde_json::{Map, Value};
+
+use super::Ask;
+use crate::answer::{Answer, Reply};
+use crate::members;
+use crate::negotiate::Form;
+use crate::options;
+
+/// What every verb that can answer in a Table or partial metadata can turn its object into.
+pub(super) const FORMS: [Form; 2] = [Form::Table, Form::PartialMetadata];
+
+/// One object in the form that was negotiated.
+pub(super) fn object(
+    ask: &Ask<'_>,
+    reply: Reply,
+    code: StatusCode,
+    json: Bytes,
+) -> Result<Answer, Status> {
+    match reply.media.form {
+        Form::Itself => reply.object(code, json),
+        Form::PartialMetadata => {
+            let mut partial = Vec::new();
+            members::push_partial(&mut partial, &json);
+            reply.object(code, partial.into())
+        }
+        Form::Table => {
+            let include = options::include_object(ask.query())?;
+            let metadata = metadata_of(&json);
+            let rows = std::iter::once(json.as_ref());
+            reply.value(
+                code,
+                &table(
+                    &ask.target.kind,
+                    rows,
+                    metadata,
+                    Timestamp::now(),
+                    include,
+                    true,
+                ),
+            )
+        }
+    }
+}
+
+/// The metadata of a table of one object: its resource version.
+pub(super) fn metadata_of(json: &[u8]) -> Map<String, Value> {
+    let member = |json, key: &[u8]| {
+        members::members(json)
+            .find(|member| member.key == key)
+            .map(|member| member.value)
+    };
+    let version: Option<Value> = member(json, b"metadata")
+        .and_then(|metadata| member(metadata, b"resourceVersion"))
+        .and_then(|value| serde_json::from_slice(value).ok());
+    version
+        .map(|version| ("resourceVersion".to_string(), version))
+        .into_iter()
+        .collect()
+}
+
+/// A list's objects as rows.
+pub(super) fn rows<'a>(
+    ask: &Ask<'_>,
+    kind: &Kind,
+    objects: impl Iterator<Item = &'a [u8]>,
+    metadata: Map<String, Value>,
+) -> Result<Value, Status> {
+    Ok(table(
+        kind,
+        objects,
+        metadata,
+        Timestamp::now(),
+        options::include_object(ask.query())?,
+        true,
+    ))
+}

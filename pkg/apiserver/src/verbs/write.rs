@@ -1,0 +1,93 @@
+//! create, update and patch.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use kedge_machinery::Status;
+use kedge_registry::{Patch, PatchKind, WriteOptions, Written};
+
+use super::{Ask, table};
+use crate::answer::{self, Answer, Reply};
+use crate::{body, options, refusal};
+
+pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
+    let object = object(ask, body, &mut options).await?;
+    let written = ask
+        .app
+        .registry
+        .create(&ask.target, object, &options)
+        .await?;
+    answer(ask, reply, written)
+}
+
+pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let mut options = options::write("UpdateOptions", ask.query(), &ask.parts.headers)?;
+    let object = object(ask, body, &mut options).await?;
+    let written = ask
+        .app
+        .registry
+        .update(&ask.target, object, &options)
+        .await?;
+    answer(ask, reply, written)
+}
+
+pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    let language = match body::media_type(&ask.parts.headers) {
+        "application/json-patch+json" => PatchKind::Json,
+        "application/merge-patch+json" => PatchKind::Merge,
+        "application/strategic-merge-patch+json" => PatchKind::Strategic,
+        "application/apply-patch+yaml" => PatchKind::Apply,
+        _ => return Err(refusal::unsupported_patch()),
+    };
+    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let mut options = options::patch(language, ask.query(), &ask.parts.headers)?;
+    let mut body = read(ask, body).await?;
+    if language == PatchKind::Apply {
+        let (value, duplicates) = body::yaml(&body)?;
+        options.duplicates = duplicates;
+        body = value.to_string().into();
+    }
+    let written = ask
+        .app
+        .registry
+        .patch(
+            &ask.target,
+            Patch {
+                kind: language,
+                body,
+            },
+            &options,
+        )
+        .await?;
+    answer(ask, reply, written)
+}
+
+async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {
+    let limits = &ask.app.limits;
+    body::read(body, &ask.parts.headers, limits.body, limits.body_time).await
+}
+
+async fn object(
+    ask: &Ask<'_>,
+    body: Body,
+    options: &mut WriteOptions,
+) -> Result<kedge_machinery::Object, Status> {
+    let bytes = read(ask, body).await?;
+    let decoded = body::object(ask.app.registry.catalog(), &ask.parts.headers, &bytes)?;
+    options.duplicates = decoded.duplicates;
+    Ok(decoded.object)
+}
+
+fn answer(ask: &Ask<'_>, reply: Reply, written: Written) -> Result<Answer, Status> {
+    let code = if written.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let mut answer = table::object(ask, reply, code, written.value)?;
+    answer::warn(&mut answer, &written.warnings);
+    Ok(answer)
+}

@@ -1,0 +1,344 @@
+//! One object, many forms: what is accepted and what is answered.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::io::Read;
+
+use http::Method;
+use kedge_client::http::{HttpClient, Response};
+use serde_json::{Value, json};
+use support::{Lab, header, json};
+
+const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+const PARTIAL: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+const PARTIAL_LIST: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+
+async fn get(client: &HttpClient, path: &str, headers: &[(&str, &str)]) -> Response {
+    client
+        .request(Method::GET, path, headers, "")
+        .await
+        .unwrap()
+}
+
+async fn create(lab: &Lab, name: &str, data: &str) {
+    let body = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name}, "data": {"k": data}});
+    let response = lab
+        .admin
+        .request(Method::POST, CONFIGMAPS, &[], body.to_string())
+        .await
+        .unwrap();
+    assert_eq!(response.status, 201, "{:?}", response.body);
+}
+
+/// The items of a list without what the server added to their metadata.
+fn names(list: &Value) -> Vec<&str> {
+    list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["metadata"]["name"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_list_is_the_same_in_every_encoding() {
+    let lab = Lab::start().await;
+    assert_eq!(
+        json(&get(&lab.admin, CONFIGMAPS, &[]).await)["items"],
+        json!([])
+    );
+    for (name, data) in [("a", "one\n\n  two: \"x\"\n"), ("b", "}]\\"), ("c", "")] {
+        create(&lab, name, data).await;
+    }
+    let plain = json(&get(&lab.admin, CONFIGMAPS, &[]).await);
+    assert_eq!(
+        (names(&plain), &plain["kind"]),
+        (vec!["a", "b", "c"], &json!("ConfigMapList"))
+    );
+    assert!(
+        plain["items"][0].get("kind").is_none(),
+        "the items of a list carry no type of their own"
+    );
+    let pretty = get(&lab.admin, &format!("{CONFIGMAPS}?pretty=true"), &[]).await;
+    assert!(pretty.body.starts_with(b"{\n  \"apiVersion\""));
+    assert_eq!(json(&pretty), plain);
+    let curl = get(&lab.admin, CONFIGMAPS, &[("user-agent", "curl/8")]).await;
+    assert_eq!(curl.body, pretty.body);
+    let yaml = get(&lab.admin, CONFIGMAPS, &[("accept", "application/yaml")]).await;
+    assert_eq!(header(&yaml, "content-type"), "application/yaml");
+    assert_eq!(
+        serde_saphyr::from_slice::<Value>(&yaml.body).unwrap(),
+        plain
+    );
+    let none = get(
+        &lab.admin,
+        "/api/v1/namespaces/none/configmaps",
+        &[("accept", "application/yaml")],
+    )
+    .await;
+    assert_eq!(
+        serde_saphyr::from_slice::<Value>(&none.body).unwrap()["items"],
+        json!([])
+    );
+    let none = get(
+        &lab.admin,
+        "/api/v1/namespaces/none/configmaps?pretty=1",
+        &[],
+    )
+    .await;
+    assert_eq!(json(&none)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_long_list_is_streamed_and_packed() {
+    let lab = Lab::start().await;
+    for number in 0..60 {
+        create(
+            &lab,
+            &format!("c{number:02}"),
+            &format!("{number} ").repeat(2000),
+        )
+        .await;
+    }
+    let plain = get(&lab.admin, CONFIGMAPS, &[]).await;
+    assert!(plain.body.len() > 200_000);
+    assert_eq!(names(&json(&plain)).len(), 60);
+    let packed = get(&lab.admin, CONFIGMAPS, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(header(&packed, "content-encoding"), "gzip");
+    assert!(packed.body.len() < plain.body.len() / 5);
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(packed.body.as_ref())
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, plain.body);
+    let small = get(
+        &lab.admin,
+        &format!("{CONFIGMAPS}?limit=2"),
+        &[("accept-encoding", "gzip")],
+    )
+    .await;
+    assert_eq!(header(&small, "content-encoding"), "");
+    let page = json(&small);
+    assert_eq!(
+        (names(&page), &page["metadata"]["remainingItemCount"]),
+        (vec!["c00", "c01"], &json!(58))
+    );
+    let next = page["metadata"]["continue"].as_str().unwrap();
+    let page = json(
+        &get(
+            &lab.admin,
+            &format!("{CONFIGMAPS}?limit=2&continue={next}"),
+            &[],
+        )
+        .await,
+    );
+    assert_eq!(names(&page), ["c02", "c03"]);
+}
+
+#[tokio::test]
+async fn tables_and_partial_metadata_are_made_of_one_and_of_many() {
+    let lab = Lab::start().await;
+    create(&lab, "a", "x").await;
+    for path in [CONFIGMAPS.to_string(), format!("{CONFIGMAPS}/a")] {
+        let table = json(&get(&lab.admin, &path, &[("accept", TABLE)]).await);
+        assert_eq!(
+            (&table["kind"], &table["apiVersion"]),
+            (&json!("Table"), &json!("meta.k8s.io/v1"))
+        );
+        assert_eq!(table["columnDefinitions"][0]["name"], "Name");
+        assert_eq!(table["rows"][0]["cells"][0], "a");
+        assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+        let table = json(
+            &get(
+                &lab.admin,
+                &format!("{path}?includeObject=Object"),
+                &[("accept", TABLE)],
+            )
+            .await,
+        );
+        assert_eq!(table["rows"][0]["object"]["data"]["k"], "x");
+        let refused = get(
+            &lab.admin,
+            &format!("{path}?includeObject=Some"),
+            &[("accept", TABLE)],
+        )
+        .await;
+        assert_eq!(refused.status, 400);
+    }
+    let partial = json(
+        &get(
+            &lab.admin,
+            &format!("{CONFIGMAPS}/a"),
+            &[("accept", PARTIAL)],
+        )
+        .await,
+    );
+    assert_eq!(
+        (&partial["kind"], partial.get("data")),
+        (&json!("PartialObjectMetadata"), None)
+    );
+    assert_eq!(partial["metadata"]["name"], "a");
+    let list = json(&get(&lab.admin, CONFIGMAPS, &[("accept", PARTIAL_LIST)]).await);
+    assert_eq!(
+        (&list["kind"], &list["items"][0]["kind"]),
+        (
+            &json!("PartialObjectMetadataList"),
+            &json!("PartialObjectMetadata")
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_is_406_and_what_cannot_be_read_415() {
+    let lab = Lab::start().await;
+    for accept in [
+        "application/vnd.kubernetes.protobuf",
+        "application/cbor",
+        "text/html",
+    ] {
+        for path in [CONFIGMAPS, "/api/v1", "/apis", "/openapi/v2", "/openapi/v3"] {
+            let refused = get(&lab.admin, path, &[("accept", accept)]).await;
+            assert_eq!(
+                (refused.status.as_u16(), &json(&refused)["reason"]),
+                (406, &json!("NotAcceptable")),
+                "{path} {accept}"
+            );
+        }
+    }
+    let accept = "application/vnd.kubernetes.protobuf;q=0.9,application/json;q=0.5";
+    assert_eq!(
+        get(&lab.admin, CONFIGMAPS, &[("accept", accept)])
+            .await
+            .status,
+        200
+    );
+    let watch = format!("{CONFIGMAPS}?watch=true");
+    assert_eq!(
+        get(&lab.admin, &watch, &[("accept", "application/yaml")])
+            .await
+            .status,
+        406
+    );
+    for media in [
+        "application/cbor",
+        "text/plain",
+        "application/merge-patch+json",
+    ] {
+        let refused = lab
+            .admin
+            .request(Method::POST, CONFIGMAPS, &[("content-type", media)], "{}")
+            .await
+            .unwrap();
+        assert_eq!(
+            (refused.status.as_u16(), &json(&refused)["reason"]),
+            (415, &json!("UnsupportedMediaType")),
+            "{media}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_an_audit_id_and_is_not_cached() {
+    let lab = Lab::start().await;
+    for path in [CONFIGMAPS, "/livez", "/api", "/nothing"] {
+        let response = get(&lab.admin, path, &[]).await;
+        assert_eq!(header(&response, "audit-id").len(), 36, "{path}");
+        assert_eq!(
+            header(&response, "cache-control"),
+            "no-cache, private",
+            "{path}"
+        );
+    }
+    let response = get(&lab.admin, "/livez", &[("audit-id", "mine")]).await;
+    assert_eq!(header(&response, "audit-id"), "mine");
+}
+
+#[tokio::test]
+async fn warnings_reach_the_client() {
+    let lab = Lab::start().await;
+    let body =
+        json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "w"}, "bogus": 1});
+    let response = lab
+        .admin
+        .request(Method::POST, CONFIGMAPS, &[], body.to_string())
+        .await
+        .unwrap();
+    assert_eq!(response.status, 201);
+    assert_eq!(
+        response.warnings().collect::<Vec<_>>(),
+        ["unknown field \"bogus\""]
+    );
+    let response = get(&lab.admin, "/api/v1/endpoints", &[]).await;
+    assert!(
+        response
+            .warnings()
+            .next()
+            .unwrap()
+            .contains("EndpointSlice")
+    );
+}
+
+#[tokio::test]
+async fn discovery_and_openapi_can_be_asked_again_cheaply() {
+    let lab = Lab::start().await;
+    let aggregated =
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    for (path, accept) in [
+        ("/api", aggregated),
+        ("/apis", aggregated),
+        ("/openapi/v3", ""),
+        ("/openapi/v2", ""),
+    ] {
+        let first = get(&lab.admin, path, &[("accept", accept)]).await;
+        assert_eq!(first.status, 200, "{path}");
+        let tag = header(&first, "etag").to_string();
+        assert!(tag.starts_with('"'), "{path} {tag}");
+        let again = get(
+            &lab.admin,
+            path,
+            &[("accept", accept), ("if-none-match", &tag)],
+        )
+        .await;
+        assert_eq!(
+            (again.status.as_u16(), again.body.len()),
+            (304, 0),
+            "{path}"
+        );
+    }
+    let index = json(&get(&lab.admin, "/openapi/v3", &[]).await);
+    let address = index["paths"]["api/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap();
+    let document = get(&lab.admin, address, &[]).await;
+    assert_eq!(header(&document, "cache-control"), "public, immutable");
+    assert!(json(&document)["components"]["schemas"]["io.k8s.api.core.v1.Service"].is_object());
+    let elsewhere = get(&lab.admin, "/openapi/v3/api/v1?hash=OLD", &[]).await;
+    assert_eq!(
+        (elsewhere.status.as_u16(), header(&elsewhere, "location")),
+        (301, address)
+    );
+    assert_eq!(
+        get(&lab.admin, "/openapi/v3/apis/none/v1", &[])
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn version_is_a_release_with_ours_as_build_metadata() {
+    let lab = Lab::start().await;
+    let version = json(&get(&lab.admin, "/version", &[]).await);
+    assert_eq!(
+        (&version["major"], &version["minor"]),
+        (&json!("1"), &json!("36"))
+    );
+    assert!(
+        version["gitVersion"]
+            .as_str()
+            .unwrap()
+            .starts_with("v1.36.2+kedge.")
+    );
+}
