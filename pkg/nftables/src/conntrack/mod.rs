@@ -1,0 +1,9 @@
+//! Connection tracking entries over netlink (ctnetlink): dumps and deletions.
+
+mod entry;
+mod socket;
+mod tuple;
+
+pub use entry::{Entry, Status};
+pub use socket::{Filter, Socket};
+pub use tuple::{Icmp, Ports, Tuple};
