@@ -1,0 +1,60 @@
+//! Objects for tests.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
+
+use super::Context;
+use crate::config::ProxyConfig;
+use crate::family::{Family, Protocol};
+use crate::model::{Place, ServicePort, Slice, SliceEndpoint, SlicePort, State};
+
+static CONFIG: LazyLock<ProxyConfig> = LazyLock::new(|| ProxyConfig {
+    node_name: "here".into(),
+    service_cidrs: vec!["10.43.0.0/16".parse().unwrap()],
+    cluster_cidrs: vec!["10.42.0.0/16".parse().unwrap()],
+    ..ProxyConfig::default()
+});
+
+static ADDRESSES: LazyLock<Vec<IpAddr>> =
+    LazyLock::new(|| vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
+
+pub fn context() -> Context<'static> {
+    Context {
+        node_name: "here",
+        zone: "a",
+        node_addresses: &ADDRESSES,
+        config: &CONFIG,
+    }
+}
+
+pub fn port(port: u16) -> ServicePort {
+    ServicePort {
+        name: "".into(),
+        protocol: Protocol::Tcp,
+        port,
+        node_port: None,
+    }
+}
+
+pub fn endpoint(n: u8, state: State, place: Place) -> SliceEndpoint {
+    SliceEndpoint {
+        address: Ipv4Addr::new(10, 42, 0, n).into(),
+        state,
+        place,
+        hints: None,
+    }
+}
+
+pub fn slice(endpoints: Vec<SliceEndpoint>) -> Slice {
+    Slice {
+        service: "web".into(),
+        family: Family::V4,
+        ports: [SlicePort {
+            name: "".into(),
+            protocol: Protocol::Tcp,
+            port: 8080,
+        }]
+        .into(),
+        endpoints: endpoints.into(),
+    }
+}

@@ -1,0 +1,343 @@
+//! The real kernel, over netlink.
+
+use std::collections::{HashMap, HashSet};
+
+use kedge_nftables::conntrack::{self, Entry, Filter};
+use kedge_nftables::{Batch, Element as RawElement, Error, Socket};
+
+use super::transaction::{Repair, Transaction};
+use super::{Contents, Kernel, Snapshot};
+use crate::config::ProxyConfig;
+use crate::family::{Endpoint, Family, Protocol};
+use crate::layout::{Element, Group, Key, Mark, Value};
+use crate::ruleset::{
+    AFFINITY, ChainRules, Encoded, SetName, chains, decode, decode_affinity, learn, learn_chain,
+    learn_seconds, sets, table,
+};
+use crate::state::{Flow, Stale};
+
+/// Elements that are encoded at a time: what fits in one message.
+const CHUNK: usize = 512;
+/// Bytes that an element takes in a batch, about.
+const ELEMENT_BYTES: usize = 64;
+/// How often clients are looked up again when one expired before it could be forgotten.
+const FORGET_ATTEMPTS: u32 = 5;
+
+/// A socket of the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Netlink {
+    socket: Socket,
+    /// Opened on first use: many never need it.
+    conntrack: Option<conntrack::Socket>,
+    config: ProxyConfig,
+}
+
+impl Netlink {
+    /// Opens the socket in the calling thread's network namespace.
+    pub fn open(config: ProxyConfig) -> Result<Self, Error> {
+        Ok(Self {
+            socket: Socket::open()?,
+            conntrack: None,
+            config,
+        })
+    }
+
+    /// What events of own transactions carry.
+    pub fn port(&self) -> u32 {
+        self.socket.port()
+    }
+
+    fn conntrack(&mut self) -> Result<&mut conntrack::Socket, Error> {
+        match &mut self.conntrack {
+            Some(socket) => Ok(socket),
+            none => Ok(none.insert(conntrack::Socket::open()?)),
+        }
+    }
+}
+
+impl Kernel for Netlink {
+    fn read(&mut self) -> Result<Snapshot, Error> {
+        let Self { socket, config, .. } = self;
+        let (generation, tables) = socket.consistent(|socket| {
+            let present = socket.tables()?;
+            let read = |family: Family, socket: &mut Socket| match present
+                .iter()
+                .find(|t| t.family == family.table() && t.name == table(family).name)
+            {
+                None => Ok(absent()),
+                Some(found) if *found != table(family) => Ok(Contents {
+                    repair: Repair::Replace("it is of another layout"),
+                    ..Contents::default()
+                }),
+                Some(_) => contents(socket, family, config),
+            };
+            Ok([read(Family::V4, socket)?, read(Family::V6, socket)?])
+        })?;
+        Ok(Snapshot { tables, generation })
+    }
+
+    fn generation(&mut self) -> Result<u32, Error> {
+        self.socket.generation().map(|generation| generation.id)
+    }
+
+    fn commit(&mut self, transaction: &Transaction) -> Result<u32, Error> {
+        let mut batch = Batch::with_capacity((transaction.len() + 16) * ELEMENT_BYTES);
+        encode(transaction, &self.config, &mut batch);
+        if let Some(generation) = transaction.generation {
+            batch.at_generation(generation);
+        }
+        self.socket.commit(&batch)
+    }
+
+    fn forget_flows(&mut self, stale: &Stale) -> Result<usize, Error> {
+        let mut deleted = 0;
+        for family in stale.families() {
+            let filter = Filter {
+                ipv6: Some(family == Family::V6),
+                mark: None,
+            };
+            let is_stale =
+                |entry: &Entry| udp_flow(family, entry).is_some_and(|flow| stale.contains(&flow));
+            deleted += self.conntrack()?.delete_where(filter, is_stale)?;
+        }
+        Ok(deleted)
+    }
+
+    fn forget_clients(
+        &mut self,
+        learnt: &HashMap<Group, HashSet<Endpoint>>,
+    ) -> Result<usize, Error> {
+        let mut forgotten = 0;
+        for family in Family::ALL {
+            let of_family = |group: &Group| group.family == family;
+            if !learnt.keys().any(of_family) {
+                continue;
+            }
+            let mut attempt = 1;
+            loop {
+                match forget_clients(&mut self.socket, family, learnt) {
+                    // A client's time was over before it could be forgotten.
+                    Err(error)
+                        if error.errno() == Some(libc::ENOENT) && attempt < FORGET_ATTEMPTS =>
+                    {
+                        attempt += 1
+                    }
+                    result => {
+                        forgotten += result?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(forgotten)
+    }
+}
+
+/// Deletes both tables with all that is in them, if they are there. Connections go on by their conntrack entries.
+///
+/// # Errors
+/// [`crate::Error::Kernel`]: no permission, or no nf_tables.
+pub fn cleanup() -> Result<(), crate::Error> {
+    let mut socket = Socket::open()?;
+    let mut batch = Batch::new();
+    for found in socket.tables()? {
+        if Family::ALL
+            .iter()
+            .any(|f| found.family == f.table() && found.name == table(*f).name)
+        {
+            batch.delete_table(&found);
+        }
+    }
+    socket.commit(&batch)?;
+    Ok(())
+}
+
+fn absent() -> Contents {
+    Contents {
+        repair: Repair::Make,
+        ..Contents::default()
+    }
+}
+
+/// Reads a table and compares its sets, chains and rules with what they should be.
+fn contents(socket: &mut Socket, family: Family, config: &ProxyConfig) -> Result<Contents, Error> {
+    let table = table(family);
+    let mut out = Contents::default();
+    let there = socket.sets(&table)?;
+    let mut replace = None;
+    if !sets(family).iter().all(|set| there.contains(set)) {
+        replace = Some("a set is missing or is not what it should be");
+    }
+    let mut rules: HashMap<String, Vec<kedge_nftables::Rule>> = HashMap::new();
+    for listed in socket.rules(&table)? {
+        rules.entry(listed.chain).or_default().push(listed.rule);
+    }
+    let there = socket.chains(&table)?;
+    out.learn = there
+        .iter()
+        .filter_map(|chain| learn_seconds(&chain.name))
+        .collect();
+    let mut wrong = Vec::new();
+    let learning = out.learn.iter().map(|seconds| learn(family, *seconds));
+    for expected in chains(family, config).into_iter().chain(learning) {
+        if !there.contains(&expected.chain) {
+            replace = Some("a chain is missing or is not what it should be");
+        }
+        let found = rules.remove(&expected.chain.name).unwrap_or_default();
+        if found != expected.rules {
+            wrong.push(expected.chain.name);
+        }
+    }
+    for set in SetName::ALL {
+        if !read_elements(socket, family, set, &mut out.elements)? {
+            replace = Some("a set has elements that mean nothing");
+        }
+    }
+    out.repair = match replace {
+        Some(why) => Repair::Replace(why),
+        None if wrong.is_empty() => Repair::None,
+        None => Repair::Rules(wrong),
+    };
+    Ok(out)
+}
+
+/// Reads a set; false if it has elements that the proxy cannot have written. A set that is missing has none.
+fn read_elements(
+    socket: &mut Socket,
+    family: Family,
+    set: SetName,
+    out: &mut HashMap<Key, Value>,
+) -> Result<bool, Error> {
+    let mut known = true;
+    let read = socket.each_element(&table(family), set.as_str(), |element| {
+        match decode(family, set, &element) {
+            Some((key, value)) => {
+                out.insert(key, value);
+            }
+            None => known = false,
+        }
+    });
+    match read {
+        Err(error) if error.errno() == Some(libc::ENOENT) => Ok(true),
+        read => read.map(|()| known),
+    }
+}
+
+fn encode(transaction: &Transaction, config: &ProxyConfig, batch: &mut Batch) {
+    for (family, repair) in Family::ALL.into_iter().zip(&transaction.repair) {
+        let table = table(family);
+        match repair {
+            Repair::None => {}
+            Repair::Make => make(family, config, batch),
+            Repair::Replace(_) => {
+                batch.delete_table(&table);
+                make(family, config, batch);
+            }
+            Repair::Rules(names) => {
+                let learning = names
+                    .iter()
+                    .filter_map(|name| learn_seconds(name))
+                    .map(|s| learn(family, s));
+                for expected in chains(family, config).into_iter().chain(learning) {
+                    if names.contains(&expected.chain.name) {
+                        batch.flush_chain(&table, &expected.chain.name);
+                        add_rules(family, &expected, batch);
+                    }
+                }
+            }
+        }
+    }
+    for (family, seconds) in &transaction.learn {
+        let chain = learn(*family, *seconds);
+        batch.add_chain(&table(*family), &chain.chain);
+        add_rules(*family, &chain, batch);
+    }
+    in_chunks(&transaction.remove, |family, set, elements| {
+        batch.delete_elements(&table(family), set.as_str(), elements);
+    });
+    in_chunks(&transaction.add, |family, set, elements| {
+        batch.add_elements(&table(family), set.as_str(), elements);
+    });
+    for (family, seconds) in &transaction.unlearn {
+        let name = learn_chain(*seconds);
+        batch.flush_chain(&table(*family), &name);
+        batch.delete_chain(&table(*family), &name);
+    }
+}
+
+/// A whole table but for its elements. Its rules come while its maps are empty: a rule that names a filled map walks it.
+fn make(family: Family, config: &ProxyConfig, batch: &mut Batch) {
+    let table = table(family);
+    batch.add_table(&table);
+    for set in sets(family) {
+        batch.add_set(&table, &set);
+    }
+    for chain in chains(family, config) {
+        batch.add_chain(&table, &chain.chain);
+        add_rules(family, &chain, batch);
+    }
+}
+
+fn add_rules(family: Family, chain: &ChainRules, batch: &mut Batch) {
+    for rule in &chain.rules {
+        batch.add_rule(&table(family), &chain.chain.name, rule);
+    }
+}
+
+/// Hands elements over by table and set, encoded, some at a time.
+fn in_chunks(elements: &[Element], mut each: impl FnMut(Family, SetName, &[Encoded])) {
+    let mut by_set: HashMap<(Family, SetName), Vec<&Element>> = HashMap::new();
+    for element in elements {
+        let place = (element.0.family(), SetName::of(&element.0));
+        by_set.entry(place).or_default().push(element);
+    }
+    for ((family, set), elements) in by_set {
+        for chunk in elements.chunks(CHUNK) {
+            let encoded: Vec<Encoded> = chunk.iter().map(|element| Encoded::new(element)).collect();
+            each(family, set, &encoded);
+        }
+    }
+}
+
+fn udp_flow(family: Family, entry: &Entry) -> Option<Flow> {
+    if entry.original.protocol != Protocol::Udp.code() {
+        return None;
+    }
+    Some(Flow {
+        asked: Endpoint {
+            address: entry.original.destination,
+            port: entry.original.destination_port()?,
+        },
+        answers: Endpoint {
+            address: entry.reply.source,
+            port: entry.reply.source_port()?,
+        },
+        group: Group {
+            family,
+            id: Mark(entry.mark).group_id(),
+        },
+    })
+}
+
+fn forget_clients(
+    socket: &mut Socket,
+    family: Family,
+    learnt: &HashMap<Group, HashSet<Endpoint>>,
+) -> Result<usize, Error> {
+    let mut stale: Vec<RawElement> = Vec::new();
+    for element in socket.elements(&table(family), AFFINITY)? {
+        let known = decode_affinity(family, &element.as_ref());
+        let keep = known.is_some_and(|(group, endpoint)| {
+            learnt
+                .get(&group)
+                .is_none_or(|endpoints| endpoints.contains(&endpoint))
+        });
+        if !keep {
+            stale.push(element);
+        }
+    }
+    let mut batch = Batch::new();
+    batch.delete_elements(&table(family), AFFINITY, &stale);
+    socket.commit(&batch)?;
+    Ok(stale.len())
+}

@@ -1,0 +1,217 @@
+//! What the feed has said so far: Services with their EndpointSlices, and the own Node's zone.
+
+mod service;
+mod slice;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use kedge_client::{Change, Resource};
+use serde::Deserialize;
+
+pub use service::{Policy, Service, ServicePort};
+#[cfg(test)]
+pub use slice::SlicePort;
+pub use slice::{Hints, Place, Slice, SliceEndpoint, State};
+
+/// Namespace and name of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceName(Arc<str>);
+
+impl ServiceName {
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self(format!("{namespace}/{name}").into())
+    }
+}
+
+impl std::fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A Service and what it has for endpoints. Slices may come before their Service and outlive it.
+#[derive(Debug, Default)]
+pub struct Entry {
+    pub service: Option<Service>,
+    /// By name.
+    pub slices: BTreeMap<Box<str>, Slice>,
+}
+
+/// Everything that rules are made of.
+#[derive(Debug, Default)]
+pub struct Model {
+    node_name: String,
+    services: HashMap<ServiceName, Entry>,
+    /// Which Service each slice was last counted with, by namespace/name: a label may change.
+    slice_owners: HashMap<ServiceName, ServiceName>,
+    zone: String,
+}
+
+/// What a change concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dirty {
+    Services(BTreeSet<ServiceName>),
+    All,
+}
+
+impl Model {
+    pub fn new(node_name: &str) -> Self {
+        Self {
+            node_name: node_name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub fn get(&self, name: &ServiceName) -> Option<&Entry> {
+        self.services.get(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &ServiceName> {
+        self.services.keys()
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = (&ServiceName, &Entry)> {
+        self.services.iter()
+    }
+
+    /// The own Node's zone; empty when it has none.
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// Takes changes in, and says which Services' rules may differ by them. An object that cannot be read keeps its last form.
+    pub fn take(&mut self, changes: Vec<Change>) -> Dirty {
+        let mut names = BTreeSet::new();
+        let mut all = false;
+        for change in changes {
+            let taken = match change.key.resource {
+                Resource::SERVICES => self.take_service(&change, &mut names),
+                Resource::ENDPOINTSLICES => self.take_slice(&change, &mut names),
+                Resource::NODES => self.take_node(&change).map(|changed| all |= changed),
+                _ => Ok(()),
+            };
+            if let Err(error) = taken {
+                let (kind, namespace, name) = (
+                    change.key.resource.kind,
+                    &change.key.namespace,
+                    &change.key.name,
+                );
+                tracing::error!(
+                    "{kind} {namespace}/{name} cannot be read, its last form stays in force: {error}"
+                );
+            }
+        }
+        if all {
+            Dirty::All
+        } else {
+            Dirty::Services(names)
+        }
+    }
+
+    fn take_service(
+        &mut self,
+        change: &Change,
+        dirty: &mut BTreeSet<ServiceName>,
+    ) -> Result<(), serde_json::Error> {
+        let service = match &change.object {
+            Some(json) => Service::decode(json)?,
+            None => None,
+        };
+        let name = ServiceName::new(&change.key.namespace, &change.key.name);
+        let known = self
+            .services
+            .get(&name)
+            .and_then(|entry| entry.service.as_ref());
+        if known == service.as_ref() {
+            return Ok(());
+        }
+        self.services.entry(name.clone()).or_default().service = service;
+        self.forget_if_empty(&name);
+        dirty.insert(name);
+        Ok(())
+    }
+
+    fn take_slice(
+        &mut self,
+        change: &Change,
+        dirty: &mut BTreeSet<ServiceName>,
+    ) -> Result<(), serde_json::Error> {
+        let slice = match &change.object {
+            Some(json) => Slice::decode(json, &self.node_name)?,
+            None => None,
+        };
+        let slice_name = ServiceName::new(&change.key.namespace, &change.key.name);
+        let before = self.slice_owners.get(&slice_name).cloned();
+        let after = slice
+            .as_ref()
+            .map(|slice| ServiceName::new(&change.key.namespace, &slice.service));
+        if before != after
+            && let Some(owner) = before
+            && let Some(entry) = self.services.get_mut(&owner)
+        {
+            entry.slices.remove(change.key.name.as_str());
+            self.forget_if_empty(&owner);
+            self.slice_owners.remove(&slice_name);
+            dirty.insert(owner);
+        }
+        if let (Some(slice), Some(owner)) = (slice, after) {
+            let entry = self.services.entry(owner.clone()).or_default();
+            if entry.slices.get(change.key.name.as_str()) != Some(&slice) {
+                entry.slices.insert(change.key.name.as_str().into(), slice);
+                self.slice_owners.insert(slice_name, owner.clone());
+                dirty.insert(owner);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the own Node's zone has changed.
+    fn take_node(&mut self, change: &Change) -> Result<bool, serde_json::Error> {
+        if change.key.name != self.node_name {
+            return Ok(false);
+        }
+        let zone = match &change.object {
+            Some(json) => serde_json::from_slice::<NodeView>(json)?.zone(),
+            None => String::new(),
+        };
+        let changed = zone != self.zone;
+        self.zone = zone;
+        Ok(changed)
+    }
+
+    fn forget_if_empty(&mut self, name: &ServiceName) {
+        let empty = |entry: &Entry| entry.service.is_none() && entry.slices.is_empty();
+        if self.services.get(name).is_some_and(empty) {
+            self.services.remove(name);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct NodeView {
+    metadata: NodeMetadata,
+}
+
+#[derive(Deserialize)]
+struct NodeMetadata {
+    labels: Option<NodeLabels>,
+}
+
+#[derive(Deserialize)]
+struct NodeLabels {
+    #[serde(rename = "topology.kubernetes.io/zone")]
+    zone: Option<String>,
+}
+
+impl NodeView {
+    fn zone(self) -> String {
+        self.metadata
+            .labels
+            .and_then(|labels| labels.zone)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use bytes::Bytes;
+use kedge_client::ObjectKey;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn change(resource: Resource, name: &str, object: Option<Value>) -> Change {
+    Change {
+        key: ObjectKey {
+            resource,
+            namespace: "default".into(),
+            name: name.into(),
+        },
+        object: object.map(|value| Bytes::from(value.to_string())),
+    }
+}
+
+fn service(name: &str, ip: &str) -> Change {
+    change(
+        Resource::SERVICES,
+        name,
+        Some(json!({"spec": {"clusterIP": ip, "ports": [{"port": 80}]}})),
+    )
+}
+
+fn slice(name: &str, service: &str, address: &str) -> Change {
+    let value = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": service}}, "addressType": "IPv4",
+        "ports": [{"port": 8080}], "endpoints": [{"addresses": [address]}],
+    });
+    change(Resource::ENDPOINTSLICES, name, Some(value))
+}
+
+fn dirty(names: &[&str]) -> Dirty {
+    Dirty::Services(
+        names
+            .iter()
+            .map(|name| ServiceName::new("default", name))
+            .collect(),
+    )
+}
+
+#[test]
+fn only_what_changed_is_dirty() {
+    let mut model = Model::new("here");
+    assert_eq!(
+        model.take(vec![
+            service("a", "10.0.0.1"),
+            slice("a-1", "a", "10.1.0.1")
+        ]),
+        dirty(&["a"])
+    );
+    assert_eq!(model.take(vec![service("a", "10.0.0.1")]), dirty(&[]));
+    assert_eq!(model.take(vec![slice("a-1", "a", "10.1.0.1")]), dirty(&[]));
+    assert_eq!(
+        model.take(vec![slice("a-1", "a", "10.1.0.2")]),
+        dirty(&["a"])
+    );
+}
+
+#[test]
+fn a_slice_may_change_hands() {
+    let mut model = Model::new("here");
+    model.take(vec![
+        service("a", "10.0.0.1"),
+        service("b", "10.0.0.2"),
+        slice("s", "a", "10.1.0.1"),
+    ]);
+    assert_eq!(
+        model.take(vec![slice("s", "b", "10.1.0.1")]),
+        dirty(&["a", "b"])
+    );
+    assert!(
+        model
+            .get(&ServiceName::new("default", "a"))
+            .unwrap()
+            .slices
+            .is_empty()
+    );
+    assert_eq!(
+        model.take(vec![change(Resource::ENDPOINTSLICES, "s", None)]),
+        dirty(&["b"])
+    );
+}
+
+#[test]
+fn nothing_is_left_of_what_is_gone() {
+    let mut model = Model::new("here");
+    model.take(vec![slice("s", "a", "10.1.0.1"), service("a", "10.0.0.1")]);
+    model.take(vec![change(Resource::SERVICES, "a", None)]);
+    assert_eq!(model.names().count(), 1, "its slice is still there");
+    model.take(vec![change(Resource::ENDPOINTSLICES, "s", None)]);
+    assert_eq!(model.names().count(), 0);
+    assert!(model.slice_owners.is_empty());
+}
+
+#[test]
+fn only_the_own_zone_matters() {
+    let mut model = Model::new("here");
+    let node = |name: &str, zone: &str| {
+        let labels = json!({"topology.kubernetes.io/zone": zone});
+        change(
+            Resource::NODES,
+            name,
+            Some(json!({"metadata": {"labels": labels}})),
+        )
+    };
+    assert_eq!(model.take(vec![node("there", "a")]), dirty(&[]));
+    assert_eq!(model.take(vec![node("here", "b")]), Dirty::All);
+    assert_eq!(model.zone(), "b");
+    assert_eq!(model.take(vec![node("here", "b")]), dirty(&[]));
+}
+
+#[test]
+fn an_unreadable_object_keeps_its_last_form() {
+    let mut model = Model::new("here");
+    model.take(vec![service("a", "10.0.0.1")]);
+    let broken = change(Resource::SERVICES, "a", Some(json!({"spec": {"ports": 7}})));
+    assert_eq!(model.take(vec![broken]), dirty(&[]));
+    assert!(
+        model
+            .get(&ServiceName::new("default", "a"))
+            .unwrap()
+            .service
+            .is_some()
+    );
+}

@@ -1,0 +1,323 @@
+//! The model, what is in force, and the kernel, kept in step.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use kedge_client::Change;
+use kedge_nftables::Error;
+
+use crate::compile::{Context, ServicePlan, compile};
+use crate::config::ProxyConfig;
+use crate::family::Family;
+use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
+use crate::model::{Dirty, Entry, Model, ServiceName};
+use crate::state::{Changes, Delta, Recovered, State};
+
+/// How often the kernel is read and written anew, one time right after the other, before that is left to the next event.
+const ATTEMPTS: u32 = 5;
+
+/// Takes changes in and puts them into the kernel. Knows no task and no socket.
+#[derive(Debug)]
+pub struct Engine<K> {
+    kernel: K,
+    config: ProxyConfig,
+    node_addresses: Arc<[IpAddr]>,
+    model: Model,
+    state: State,
+    /// Chains in the kernel that remember clients.
+    learning: BTreeSet<(Family, u32)>,
+    /// What must be forgotten, once the kernel has the rules.
+    pending: Delta,
+    /// Whether the kernel holds what is in force, as far as is known. If not, changes are not worth recording.
+    in_step: bool,
+    /// The ruleset's generation after everything was last compared; `None` when there were changes since.
+    generation: Option<u32>,
+    /// Whether what went wrong has been said.
+    said: bool,
+    started: bool,
+}
+
+impl<K: Kernel> Engine<K> {
+    pub fn new(kernel: K, config: ProxyConfig, node_addresses: Arc<[IpAddr]>) -> Self {
+        Self {
+            kernel,
+            model: Model::new(&config.node_name),
+            config,
+            node_addresses,
+            state: State::default(),
+            learning: BTreeSet::new(),
+            pending: Delta::default(),
+            in_step: false,
+            generation: None,
+            said: false,
+            started: false,
+        }
+    }
+
+    /// Takes a batch of changes in. The first is the whole state: what the kernel has from a former run is taken over, and
+    /// only the difference written.
+    ///
+    /// # Errors
+    /// The kernel could not be brought in step; the changes are kept, and [`Engine::heal`] is to be called again.
+    pub fn apply(&mut self, changes: Vec<Change>) -> Result<(), Error> {
+        let dirty = self.model.take(changes);
+        if !self.started {
+            return self.start();
+        }
+        let names = match dirty {
+            Dirty::Services(names) => names,
+            Dirty::All => self.model.names().cloned().collect(),
+        };
+        self.refresh(names)
+    }
+
+    /// The node has other addresses now.
+    ///
+    /// # Errors
+    /// Those of [`Engine::apply`].
+    pub fn set_node_addresses(&mut self, addresses: Arc<[IpAddr]>) -> Result<(), Error> {
+        self.node_addresses = addresses;
+        if !self.started {
+            return Ok(());
+        }
+        let depends = |entry: &Entry| {
+            entry.service.as_ref().is_some_and(|service| {
+                !service.source_ranges.is_empty()
+                    || service.ports.iter().any(|port| port.node_port.is_some())
+            })
+        };
+        let services = self.model.services().filter(|(_, entry)| depends(entry));
+        self.refresh(services.map(|(name, _)| name.clone()).collect())
+    }
+
+    /// Reads the kernel and puts right what differs.
+    ///
+    /// # Errors
+    /// Those of [`Engine::apply`].
+    pub fn heal(&mut self) -> Result<(), Error> {
+        if !self.started {
+            return Ok(());
+        }
+        self.out_of_step();
+        self.synchronize(None)
+    }
+
+    /// The same, unless nobody has changed the ruleset since everything was last compared.
+    ///
+    /// # Errors
+    /// Those of [`Engine::apply`].
+    pub fn verify(&mut self) -> Result<(), Error> {
+        let unchanged = self.in_step
+            && self.generation.is_some()
+            && self.generation == self.kernel.generation().ok();
+        if unchanged { Ok(()) } else { self.heal() }
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        // Without it, ids are given out afresh; that is no reason to wait.
+        let snapshot = self.read();
+        let mut recovered = snapshot.as_ref().ok().map(|snapshot| {
+            Recovered::new(
+                snapshot
+                    .tables
+                    .iter()
+                    .flat_map(|table| table.elements.iter()),
+            )
+        });
+        self.started = true;
+        if let Some(recovered) = &recovered {
+            self.state.reserve(recovered);
+        }
+        self.pending.changes = Changes::ignored();
+        // In order of their names, so that ids do not depend on chance.
+        let names: BTreeSet<ServiceName> = self.model.names().cloned().collect();
+        for name in &names {
+            let plan = self.plan(name);
+            self.state
+                .update(name, plan, recovered.as_mut(), &mut self.pending);
+        }
+        if let Some(recovered) = &recovered {
+            self.state.abandon(recovered, &mut self.pending);
+            self.pending.learnt = self.state.learning();
+        }
+        drop(recovered);
+        self.synchronize(snapshot.ok())
+    }
+
+    fn refresh(&mut self, names: BTreeSet<ServiceName>) -> Result<(), Error> {
+        for name in &names {
+            let plan = self.plan(name);
+            self.state.update(name, plan, None, &mut self.pending);
+        }
+        if !self.in_step {
+            return self.synchronize(None);
+        }
+        let (learn, unlearn) = self.learning_changes();
+        let transaction = Transaction {
+            remove: self.pending.changes.removals().collect(),
+            add: self.pending.changes.additions().collect(),
+            learn,
+            unlearn,
+            ..Transaction::default()
+        };
+        if transaction.is_empty() {
+            self.pending.changes = Changes::default();
+            self.forget();
+            return Ok(());
+        }
+        match self.kernel.commit(&transaction) {
+            Ok(_) => {
+                self.generation = None;
+                self.done();
+                Ok(())
+            }
+            Err(error) => {
+                self.say(&error);
+                self.out_of_step();
+                self.synchronize(None)
+            }
+        }
+    }
+
+    /// Compares everything and writes the difference, again from the reading on if something came between.
+    fn synchronize(&mut self, mut snapshot: Option<Snapshot>) -> Result<(), Error> {
+        let mut attempt = 1;
+        loop {
+            let result = match snapshot.take() {
+                Some(snapshot) => Ok(snapshot),
+                None => self.read(),
+            };
+            let result = result.and_then(|snapshot| self.write_difference(snapshot));
+            match result {
+                Ok(()) => {
+                    self.done();
+                    return Ok(());
+                }
+                Err(error) if attempt == ATTEMPTS => {
+                    self.say(&error);
+                    return Err(error);
+                }
+                // Not worth a word by itself: the ruleset is everybody's.
+                Err(Error::GenerationChanged(_) | Error::Interrupted(_)) => {}
+                Err(error) => self.say(&error),
+            }
+            attempt += 1;
+        }
+    }
+
+    fn read(&mut self) -> Result<Snapshot, Error> {
+        self.kernel.read()
+    }
+
+    fn write_difference(&mut self, snapshot: Snapshot) -> Result<(), Error> {
+        let before = snapshot.generation;
+        let mut transaction = Transaction {
+            generation: Some(before),
+            ..Transaction::default()
+        };
+        let mut learning = BTreeSet::new();
+        for (family, table) in Family::ALL.into_iter().zip(snapshot.tables) {
+            if let Repair::Replace(why) = table.repair {
+                tracing::warn!("the {family} table is made anew: {why}");
+            }
+            let have = if table.repair.is_new() {
+                HashMap::new()
+            } else {
+                learning.extend(table.learn.iter().map(|seconds| (family, *seconds)));
+                table.elements
+            };
+            let (remove, add) = self.state.difference(family, have);
+            transaction.remove.extend(remove);
+            transaction.add.extend(add);
+            transaction.repair[family as usize] = table.repair;
+        }
+        self.learning = learning;
+        (transaction.learn, transaction.unlearn) = self.learning_changes();
+        if transaction.is_empty() {
+            self.generation = transaction.generation;
+            return Ok(());
+        }
+        let elements = transaction.len();
+        let after = self.kernel.commit(&transaction)?;
+        self.generation = Some(after).filter(|after| *after == before.wrapping_add(1));
+        tracing::info!(
+            "{elements} elements written to the kernel for {} Services",
+            self.state.len()
+        );
+        Ok(())
+    }
+
+    /// Chains to make and to delete.
+    #[allow(clippy::type_complexity)]
+    fn learning_changes(&self) -> (Vec<(Family, u32)>, Vec<(Family, u32)>) {
+        let wanted: BTreeSet<(Family, u32)> = self.state.timeouts().collect();
+        let made = wanted.difference(&self.learning).copied().collect();
+        let deleted = self.learning.difference(&wanted).copied().collect();
+        (made, deleted)
+    }
+
+    /// The kernel has everything.
+    fn done(&mut self) {
+        if self.said {
+            tracing::info!("the kernel's rules are in step with the Services again");
+            self.said = false;
+        }
+        self.in_step = true;
+        self.pending.changes = Changes::default();
+        self.learning = self.state.timeouts().collect();
+        self.state.settle();
+        self.forget();
+    }
+
+    /// Flows and clients whose endpoint is gone. What cannot be forgotten now stays pending for the next time.
+    fn forget(&mut self) {
+        if !self.pending.stale.is_empty() {
+            match self.kernel.forget_flows(&self.pending.stale) {
+                Ok(count) => {
+                    tracing::debug!("{count} stale UDP flows forgotten");
+                    self.pending.stale = Default::default();
+                }
+                Err(error) => self.say(&error),
+            }
+        }
+        if !self.pending.learnt.is_empty() {
+            match self.kernel.forget_clients(&self.pending.learnt) {
+                Ok(count) => {
+                    tracing::debug!("{count} clients' endpoints forgotten");
+                    self.pending.learnt = Default::default();
+                }
+                Err(error) => self.say(&error),
+            }
+        }
+    }
+
+    fn out_of_step(&mut self) {
+        self.in_step = false;
+        self.pending.changes = Changes::ignored();
+    }
+
+    fn say(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.said, true) {
+            tracing::warn!(
+                "the kernel's rules are not in step with the Services, trying again: {error}"
+            );
+        }
+    }
+
+    fn plan(&self, name: &ServiceName) -> ServicePlan {
+        let context = Context {
+            node_name: &self.config.node_name,
+            zone: self.model.zone(),
+            node_addresses: &self.node_addresses,
+            config: &self.config,
+        };
+        self.model
+            .get(name)
+            .map(|entry| compile(entry, &context))
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

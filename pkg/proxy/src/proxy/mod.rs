@@ -1,0 +1,130 @@
+//! The proxy as a task.
+
+mod engine;
+mod watch;
+mod worker;
+
+use std::future::{Future, pending};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kedge_client::{Resource, SharedClient};
+use tokio::sync::watch as channel;
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::ProxyConfig;
+use crate::error::Error;
+use watch::Watch;
+use worker::{Work, Worker};
+
+/// What the rules are made of.
+const FOLLOWED: [Resource; 3] = [
+    Resource::SERVICES,
+    Resource::ENDPOINTSLICES,
+    Resource::NODES,
+];
+/// How long it is until a kernel that refuses is tried again; doubles up to the second.
+const RETRY: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Keeps the kernel's rules what the Services ask for.
+pub struct Proxy {
+    config: ProxyConfig,
+    client: SharedClient,
+    node_addresses: channel::Receiver<Arc<[IpAddr]>>,
+    ready: channel::Sender<bool>,
+}
+
+impl Proxy {
+    /// A proxy that follows `client`. `node_addresses` are those that node ports may be open on.
+    #[must_use]
+    pub fn new(
+        config: ProxyConfig,
+        client: SharedClient,
+        node_addresses: channel::Receiver<Arc<[IpAddr]>>,
+    ) -> Self {
+        Self {
+            config,
+            client,
+            node_addresses,
+            ready: channel::Sender::new(false),
+        }
+    }
+
+    /// Becomes true once the kernel has held all rules for the first time, and stays so.
+    #[must_use]
+    pub fn ready(&self) -> channel::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Runs until `shutdown` is done. The rules stay in the kernel: a restart takes them over, [`crate::cleanup`] removes them.
+    ///
+    /// # Errors
+    /// Without netlink (no permission, no nf_tables) nothing works: [`Error::Kernel`]. Transactions that are refused later are no
+    /// errors here; they are said in the log and tried again.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut shutdown = pin!(shutdown);
+        let addresses = self.node_addresses.borrow_and_update().clone();
+        let worker = Worker::start(self.config.clone(), addresses).await?;
+        let mut feed = self.client.feed(&FOLLOWED);
+        let mut retry = Retry::default();
+        // Who watches makes the kernel tell of each element, a third of the cost of writing it: so not until all are written.
+        let mut watch: Option<Watch> = None;
+        let mut addresses_end = false;
+        loop {
+            let touched = async {
+                match &mut watch {
+                    Some(watch) => watch.touched().await,
+                    None => pending().await,
+                }
+            };
+            let work = tokio::select! {
+                () = &mut shutdown => return Ok(()),
+                batch = feed.next_batch() => Work::Apply(batch.map_err(|status| Error::Feed(Box::new(status)))?),
+                changed = self.node_addresses.changed(), if !addresses_end => {
+                    // Whoever followed them has ended: they stay as they are.
+                    addresses_end = changed.is_err();
+                    Work::NodeAddresses(self.node_addresses.borrow_and_update().clone())
+                }
+                touched = touched => {
+                    touched?;
+                    Work::Heal
+                }
+                () = retry.due() => Work::Heal,
+            };
+            let loaded = matches!(work, Work::Apply(_));
+            let mut in_step = worker.run(work).await?;
+            if loaded && watch.is_none() {
+                watch = Some(Watch::open(worker.port())?);
+                in_step = worker.run(Work::Verify).await?;
+            }
+            retry.after(in_step);
+            // Before the first batch there is nothing to be in step with.
+            if watch.is_some() {
+                self.ready
+                    .send_if_modified(|ready| in_step && !std::mem::replace(ready, true));
+            }
+        }
+    }
+}
+
+/// When a kernel that refused is tried again without any other reason.
+#[derive(Debug, Default)]
+struct Retry(Option<(Instant, Duration)>);
+
+impl Retry {
+    /// Comes when it is time; never, if there is nothing to try again.
+    async fn due(&self) {
+        match self.0 {
+            Some((at, _)) => sleep_until(at).await,
+            None => pending().await,
+        }
+    }
+
+    fn after(&mut self, in_step: bool) {
+        let wait = self.0.map_or(RETRY, |(_, wait)| (wait * 2).min(RETRY_MAX));
+        self.0 = (!in_step).then(|| (Instant::now() + wait, wait));
+    }
+}

@@ -1,0 +1,260 @@
+//! Restarts, damage by others, and what must be forgotten: in a real kernel.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use kedge_nftables::Socket;
+use kedge_proxy::{ProxyConfig, cleanup, probe};
+use rstest::rstest;
+use serde_json::{Value, json};
+use support::api::{Api, config, service, slice};
+use support::host::Host;
+use support::lab::Lab;
+use support::talk::{Answer, Udp, eventually, tcp, udp};
+
+const WEB: &str = "10.43.0.10:80";
+
+fn objects() -> Vec<Value> {
+    let sticky = json!({"sessionAffinity": "ClientIP", "externalTrafficPolicy": "Local", "externalIPs": ["198.51.100.1"]});
+    vec![
+        service("web", &["10.43.0.10", "fd43::10"], json!({})),
+        slice("web", "IPv4", &["10.42.1.2", "10.42.2.2"], Some("node")),
+        slice("web", "IPv6", &["fd42:1::2", "fd42:2::2"], Some("node")),
+        service("sticky", &["10.43.0.11", "fd43::11"], sticky),
+        slice("sticky", "IPv4", &["10.42.1.2", "10.42.2.2"], Some("node")),
+    ]
+}
+
+fn generation(node: &Host) -> u32 {
+    node.run(|| Socket::open().unwrap().generation().unwrap().id)
+}
+
+/// The ruleset as `nft` lists it, in an order of its own.
+fn ruleset(node: &Host) -> Vec<String> {
+    let listed = node.command("nft", &["list", "ruleset"]);
+    let mut lines: Vec<String> = listed.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_restart_changes_nothing() {
+    let lab = Lab::new(2);
+    let echo = lab.pods[1].run(|| TcpListener::bind("10.42.2.2:9000").unwrap());
+    let mut all = objects();
+    all.push(service(
+        "echo",
+        &["10.43.0.12"],
+        json!({"ports": [{"name": "echo", "port": 9000}]}),
+    ));
+    let mut endpoints = slice("echo", "IPv4", &["10.42.2.2"], None);
+    endpoints["ports"] = json!([{"name": "echo", "port": 9000}]);
+    all.push(endpoints);
+
+    let api = Api::start(&lab.node, config(), all.clone());
+    let mut client = lab
+        .client
+        .run(|| TcpStream::connect("10.43.0.12:9000").unwrap());
+    let (mut server, _) = echo.accept().unwrap();
+    api.stop();
+    let before = generation(&lab.node);
+    assert!(
+        matches!(tcp(&lab.client, WEB), Answer::From(..)),
+        "rules outlive the process"
+    );
+    // The same objects in another order: ids and slots are found in the kernel, not counted.
+    all.reverse();
+    let _api = Api::start(&lab.node, config(), all);
+    assert_eq!(generation(&lab.node), before, "nothing was written");
+    client.write_all(b"still here").unwrap();
+    let mut heard = [0; 10];
+    server.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"still here");
+}
+
+#[test]
+fn one_change_is_one_transaction() {
+    let lab = Lab::new(3);
+    let api = Api::start(&lab.node, config(), objects());
+    let before = generation(&lab.node);
+    api.apply([slice("web", "IPv4", &["10.42.3.2"], Some("node"))]);
+    eventually("the change", || tcp(&lab.client, WEB).name() == "pod3");
+    assert_eq!(
+        generation(&lab.node),
+        before + 1,
+        "and own changes heal nothing"
+    );
+}
+
+#[test]
+fn other_settings_need_no_new_table() {
+    let lab = Lab::new(2);
+    Api::start(&lab.node, config(), objects()).stop();
+    let wider = ProxyConfig {
+        cluster_cidrs: vec!["10.0.0.0/8".parse().unwrap()],
+        ..config()
+    };
+    let _api = Api::start(&lab.node, wider, objects());
+    let listed = ruleset(&lab.node).join("\n");
+    assert!(listed.contains("10.0.0.0/8") && !listed.contains("10.42.0.0/16"));
+    assert!(matches!(tcp(&lab.client, WEB), Answer::From(..)));
+}
+
+#[rstest]
+#[case::everything(&["flush", "ruleset"])]
+#[case::one_table(&["delete", "table", "ip", "kedge"])]
+#[case::the_rules(&["flush", "table", "ip", "kedge"])]
+#[case::one_chain(&["flush", "chain", "ip6", "kedge", "services"])]
+#[case::the_elements(&["flush", "map", "ip", "kedge", "svc"])]
+#[case::an_endpoint(&["flush", "map", "ip", "kedge", "eps"])]
+#[case::a_rule_too_many(&["insert", "rule", "ip", "kedge", "services", "drop"])]
+#[case::a_strange_element(&["add", "element", "ip", "kedge", "svc", "{ 10.43.0.10 . icmp . 7 : 0x1 }"])]
+fn what_others_damage_is_put_right(#[case] damage: &[&str]) {
+    let lab = Lab::new(2);
+    let _api = Api::start(&lab.node, config(), objects());
+    let before = ruleset(&lab.node);
+    let generation = generation(&lab.node);
+    lab.node.command("nft", damage);
+    let mut socket = lab.node.run(|| Socket::open().unwrap());
+    let healed = eventually("the healing transaction", || {
+        socket.generation().unwrap().id >= generation + 2
+    });
+    println!(
+        "nft {}: healed {healed:?} after nft returned",
+        damage.join(" ")
+    );
+    assert!(healed < Duration::from_millis(100));
+    assert_eq!(ruleset(&lab.node), before);
+    for from in [&lab.client, &lab.node, &lab.pods[0]] {
+        assert!(matches!(tcp(from, WEB), Answer::From(..)));
+    }
+}
+
+#[test]
+fn other_peoples_tables_are_not_touched() {
+    let lab = Lab::new(1);
+    let theirs =
+        "table ip theirs { chain c { type filter hook input priority 0; counter accept; }; }";
+    lab.node.command("nft", &[theirs]);
+    let api = Api::start(&lab.node, config(), objects());
+    let listed = lab.node.command("nft", &["list", "table", "ip", "theirs"]);
+    let before = generation(&lab.node);
+    lab.node.command("nft", &["add", "table", "ip", "more"]);
+    api.apply([service("new", &["10.43.0.20"], json!({}))]);
+    eventually("the change", || {
+        tcp(&lab.client, "10.43.0.20:80") == Answer::Refused
+    });
+    assert_eq!(
+        generation(&lab.node),
+        before + 2,
+        "theirs and ours, no healing"
+    );
+    api.stop();
+    lab.node.run(|| cleanup().unwrap());
+    let left = lab.node.command("nft", &["list", "tables"]);
+    assert_eq!(left, "table ip theirs\ntable ip more\n");
+    assert_eq!(
+        lab.node.command("nft", &["list", "table", "ip", "theirs"]),
+        listed
+    );
+    lab.node.run(|| cleanup().unwrap());
+}
+
+#[test]
+fn udp_flows_leave_an_endpoint_that_goes() {
+    let lab = Lab::new(2);
+    let api = Api::start(&lab.node, config(), objects());
+    // Flows to either endpoint.
+    let flows: Vec<(Udp, String)> = std::iter::repeat_with(|| {
+        let flow = Udp::new(&lab.client, WEB);
+        let name = flow.ask().name().to_owned();
+        (flow, name)
+    })
+    .take(20)
+    .collect();
+    assert!(
+        flows.iter().any(|(_, name)| name == "pod2")
+            && flows.iter().any(|(_, name)| name == "pod1")
+    );
+    let ports = |name: &str| flows.iter().filter(|(_, n)| n == name).count();
+    println!("{} flows to pod1, {} to pod2", ports("pod1"), ports("pod2"));
+    for (flow, name) in &flows {
+        assert_eq!(flow.ask().name(), name, "a flow stays where it is");
+    }
+    api.apply([slice("web", "IPv4", &["10.42.1.2"], Some("node"))]);
+    let (stale, _) = flows.iter().find(|(_, name)| name == "pod2").unwrap();
+    eventually("the stale flow", || stale.ask().name() == "pod1");
+    assert!(flows.iter().all(|(flow, _)| flow.ask().name() == "pod1"));
+    // None is left: the client is told, rather than sent into the void.
+    api.apply([slice("web", "IPv4", &[], None)]);
+    eventually("the refusal", || stale.ask() == Answer::Refused);
+}
+
+#[test]
+fn udp_flows_from_before_the_service_find_it() {
+    let lab = Lab::new(1);
+    let api = Api::start(&lab.node, config(), vec![]);
+    // Sent where nobody is, it makes an entry that knows of no endpoint, and keeps it alive.
+    let early = Udp::new(&lab.pods[0], "198.51.100.7:80");
+    assert!(!matches!(early.ask(), Answer::From(..)));
+    api.apply([
+        service(
+            "web",
+            &["10.43.0.10"],
+            json!({"externalIPs": ["198.51.100.7"]}),
+        ),
+        slice("web", "IPv4", &["10.42.1.2"], None),
+    ]);
+    eventually("an answer", || matches!(early.ask(), Answer::From(..)));
+}
+
+#[test]
+fn udp_flows_to_what_serves_survive_a_restart() {
+    let lab = Lab::new(2);
+    let api = Api::start(&lab.node, config(), objects());
+    let flows: Vec<(Udp, String)> = (0..10)
+        .map(|_| {
+            let flow = Udp::new(&lab.client, WEB);
+            let name = flow.ask().name().to_owned();
+            (flow, name)
+        })
+        .collect();
+    api.stop();
+    let _api = Api::start(&lab.node, config(), objects());
+    for (flow, name) in &flows {
+        assert_eq!(flow.ask().name(), name);
+    }
+}
+
+#[test]
+fn this_kernel_has_what_it_takes() {
+    let host = Host::new("bare");
+    let before = generation(&host);
+    let findings = host.run(probe);
+    assert_eq!(findings, []);
+    assert_eq!(generation(&host), before, "a probe changes nothing");
+    assert_eq!(host.command("nft", &["list", "ruleset"]), "");
+}
+
+#[test]
+fn a_deleted_service_leaves_nothing() {
+    let lab = Lab::new(1);
+    let all = objects();
+    let api = Api::start(&lab.node, config(), vec![]);
+    let empty = ruleset(&lab.node);
+    api.apply(all.clone());
+    eventually("the Services", || {
+        matches!(udp(&lab.client, WEB), Answer::From(..))
+    });
+    assert_ne!(ruleset(&lab.node), empty);
+    for object in &all {
+        api.delete(object);
+    }
+    // What clients' packets have left behind goes as well.
+    eventually("an empty ruleset", || ruleset(&lab.node) == empty);
+}
