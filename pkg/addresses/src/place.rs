@@ -1,0 +1,151 @@
+//! Which link an address belongs on.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::host::Host;
+
+/// Why an address is on its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The link has a subnet that holds the address.
+    Subnet,
+    /// No subnet holds it, and this is where it is or was.
+    Kept,
+    /// No subnet holds it; the link has the default route.
+    DefaultRoute,
+    /// There is no default route; the link has this node's first address.
+    NodeAddress,
+    /// The address is for this machine alone.
+    Loopback,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Subnet => "its subnet holds the address",
+            Self::Kept => "the address was there before, and no link's subnet holds it",
+            Self::DefaultRoute => "no link's subnet holds the address; this one has the default route",
+            Self::NodeAddress => "no link's subnet holds the address and there is no default route; this one has the node's address",
+            Self::Loopback => "the address is for this machine alone",
+        })
+    }
+}
+
+/// The link for an address that the LAN is to reach. `before` is the link where it is or was.
+/// The link may be switched off: then the address waits for it rather than move about.
+pub(crate) fn place(host: &Host, ip: IpAddr, before: Option<u32>) -> Option<(u32, Reason)> {
+    by_subnet(host, ip)
+        .map(|link| (link, Reason::Subnet))
+        .or_else(|| {
+            before
+                .filter(|link| host.links.contains_key(link))
+                .map(|link| (link, Reason::Kept))
+        })
+        .or_else(|| by_default_route(host, ip.is_ipv6()).map(|link| (link, Reason::DefaultRoute)))
+        .or_else(|| by_node_address(host, ip.is_ipv6()).map(|link| (link, Reason::NodeAddress)))
+}
+
+/// The longest prefix wins, then a link that can carry packets, then the lowest index.
+fn by_subnet(host: &Host, ip: IpAddr) -> Option<u32> {
+    host.addresses
+        .iter()
+        .filter(|address| !address.own)
+        .filter_map(|address| {
+            let link = host
+                .links
+                .get(&address.link)
+                .filter(|link| !link.loopback)?;
+            let net = address.subnet().filter(|net| net.contains(&ip))?;
+            Some((
+                std::cmp::Reverse(net.prefix_len()),
+                !link.running,
+                link.index,
+            ))
+        })
+        .min()
+        .map(|(_, _, link)| link)
+}
+
+fn by_default_route(host: &Host, ipv6: bool) -> Option<u32> {
+    host.default_link(ipv6).or_else(|| host.default_link(!ipv6))
+}
+
+fn by_node_address(host: &Host, ipv6: bool) -> Option<u32> {
+    let nodes = host.node_addresses();
+    let first = nodes
+        .iter()
+        .find(|ip| ip.is_ipv6() == ipv6)
+        .or(nodes.first())?;
+    host.addresses
+        .iter()
+        .find(|address| address.ip == *first && Some(address.link) != host.loopback())
+        .map(|address| address.link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::samples::{default_route, host};
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_longest_subnet_wins() {
+        let host = host(&[&["10.0.0.1/8"], &["10.1.0.1/16"], &["10.2.0.1/16"]]);
+        assert_eq!(
+            place(&host, ip("10.1.9.9"), None),
+            Some((3, Reason::Subnet))
+        );
+        assert_eq!(
+            place(&host, ip("10.9.9.9"), Some(4)),
+            Some((2, Reason::Subnet))
+        );
+    }
+
+    #[test]
+    fn of_two_links_in_one_subnet_the_one_with_a_carrier() {
+        let mut host = host(&[&["10.0.0.1/24"], &["10.0.0.2/24"]]);
+        assert_eq!(
+            place(&host, ip("10.0.0.9"), None),
+            Some((2, Reason::Subnet))
+        );
+        host.links.get_mut(&2).unwrap().running = false;
+        assert_eq!(
+            place(&host, ip("10.0.0.9"), None),
+            Some((3, Reason::Subnet))
+        );
+    }
+
+    #[test]
+    fn without_a_subnet_the_old_link_then_the_default_route_then_the_node_address() {
+        let mut host = host(&[&["10.0.0.1/24"], &["10.1.0.1/24"]]);
+        assert_eq!(
+            place(&host, ip("203.0.113.9"), Some(3)),
+            Some((3, Reason::Kept))
+        );
+        assert_eq!(
+            place(&host, ip("203.0.113.9"), Some(9)),
+            Some((2, Reason::NodeAddress))
+        );
+        host.routes.push(default_route(false, 3, 0));
+        assert_eq!(
+            place(&host, ip("203.0.113.9"), None),
+            Some((3, Reason::DefaultRoute))
+        );
+        // The other family's default route is better than none.
+        assert_eq!(
+            place(&host, ip("2001:db8::9"), None),
+            Some((3, Reason::DefaultRoute))
+        );
+    }
+
+    #[test]
+    fn a_machine_with_no_link_has_no_place() {
+        assert_eq!(place(&host(&[]), ip("10.0.0.9"), None), None);
+        // 127/8 is a subnet of lo, which is no place for an address of the LAN.
+        assert_eq!(place(&host(&[]), ip("127.0.0.9"), None), None);
+    }
+}

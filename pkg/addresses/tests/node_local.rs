@@ -1,0 +1,217 @@
+//! What a node has for itself: the DNS address, and a way to Service addresses, in a real kernel.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lab;
+
+use std::io::Read;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, forwarding};
+use lab::Namespace;
+use tokio::sync::watch;
+
+fn config() -> KeeperConfig {
+    KeeperConfig {
+        service_cidrs: vec![
+            "10.43.0.0/16".parse().unwrap(),
+            "fd43::/112".parse().unwrap(),
+        ],
+        dns_addresses: vec!["10.43.0.10".parse().unwrap()],
+        node_addresses: Vec::new(),
+    }
+}
+
+/// Keeps until the machine is as `enough` wants it.
+async fn keep_until(enough: impl FnMut(&Arc<Host>) -> bool) {
+    let follower = Follower::start().await.unwrap();
+    let (_wishes, wishes) = watch::channel(None);
+    let keeper = Keeper::new(config(), follower.host(), wishes).unwrap();
+    let mut host = follower.host();
+    keeper
+        .run(async { drop(host.wait_for(enough).await.unwrap()) })
+        .await;
+}
+
+fn complete(host: &Arc<Host>) -> bool {
+    host.routes.iter().filter(|route| route.own).count() == 4
+        && host.rules.len() == 2
+        && host.addresses.iter().any(|address| address.own)
+}
+
+/// Service addresses 10.43.0.1 and fd43::1 lead to the LAN host, as the dataplane would have it.
+const SERVICES: &str = "nft -f - <<'END'
+table ip t {
+ chain out { type nat hook output priority -100; ip daddr 10.43.0.1 tcp dport 80 dnat to 192.168.7.2:8080; }
+}
+table ip6 t {
+ chain out { type nat hook output priority -100; ip6 daddr fd43::1 tcp dport 80 dnat to [fd07::2]:8080; }
+}
+END";
+
+#[test]
+fn a_program_on_the_node_reaches_services_without_a_default_route() {
+    let (node, backend) = (Namespace::new(), Namespace::new());
+    node.connect(
+        &backend,
+        "eth0",
+        &["192.168.7.1/24", "fd07::1/64"],
+        &["192.168.7.2/24", "fd07::2/64"],
+    );
+    assert!(node.sh(SERVICES).0);
+    node.block_on(|| keep_until(complete));
+
+    for (listen, service, source) in [
+        ("192.168.7.2:8080", "10.43.0.1:80", "192.168.7.1"),
+        ("[fd07::2]:8080", "[fd43::1]:80", "fd07::1"),
+    ] {
+        let listener = backend.block_on(|| async { TcpListener::bind(listen).unwrap() });
+        let server = std::thread::spawn(move || {
+            let (stream, peer) = listener.accept().unwrap();
+            drop(stream);
+            peer.ip().to_string()
+        });
+        node.block_on(|| async {
+            let target = service.parse().unwrap();
+            let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5)).unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        assert_eq!(
+            server.join().unwrap(),
+            source,
+            "the backend can answer the node's own address"
+        );
+    }
+    // The segment size is that of the LAN, not of lo.
+    assert!(node.ip("route get 10.43.0.1").contains("mtu 1500"));
+}
+
+#[test]
+fn what_no_service_claims_ends_here() {
+    let (node, client) = (Namespace::new(), Namespace::new());
+    node.connect(
+        &client,
+        "eth0",
+        &["192.168.7.1/24", "fd07::1/64"],
+        &["192.168.7.2/24"],
+    );
+    // A router that sends the range to the node, to which the node's default route leads back.
+    client.ip("route add 10.43.0.0/16 via 192.168.7.1");
+    node.ip("route add default via 192.168.7.2");
+    node.block_on(|| async {
+        forwarding::enable().unwrap();
+        keep_until(complete).await;
+    });
+    let counter = || {
+        node.sh(
+            "cat /sys/class/net/lo/statistics/rx_packets /sys/class/net/eth0/statistics/tx_packets",
+        )
+        .1
+    };
+    let refused = client.block_on(|| async {
+        let target = "10.43.9.9:9".parse().unwrap();
+        TcpStream::connect_timeout(&target, Duration::from_secs(5))
+            .unwrap_err()
+            .kind()
+    });
+    assert_eq!(refused, std::io::ErrorKind::HostUnreachable);
+
+    // From the node: at most the packet itself over lo, none onto the LAN.
+    let before = counter();
+    node.block_on(|| async {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.send_to(b"?", "10.43.9.9:9").unwrap();
+    });
+    let numbers = |text: String| {
+        text.lines()
+            .map(|line| line.parse::<u32>().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (numbers(before), numbers(counter()));
+    assert!(after[0] - before[0] <= 2, "{before:?} {after:?}");
+    assert_eq!(after[1], before[1]);
+}
+
+#[test]
+fn the_dns_address_is_the_nodes_and_stays_off_the_lan() {
+    let (node, other) = (Namespace::new(), Namespace::new());
+    node.connect(
+        &other,
+        "eth0",
+        &["192.168.7.1/24", "fd07::1/64"],
+        &["192.168.7.2/24"],
+    );
+    let capture = other.capture();
+    node.block_on(|| async {
+        keep_until(complete).await;
+        let server = UdpSocket::bind("10.43.0.10:53").unwrap();
+        let client = UdpSocket::bind("0.0.0.0:0").unwrap();
+        client.send_to(b"?", "10.43.0.10:53").unwrap();
+        server
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        assert_eq!(server.recv_from(&mut [0; 8]).unwrap().0, 1);
+    });
+    let mac = node.mac("eth0");
+    let ip = [10, 43, 0, 10];
+    let parts: &[&[u8]] = &[
+        &[0xff; 6],
+        &mac,
+        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
+        &mac,
+        &ip,
+        &[0; 6],
+        &ip,
+    ];
+    assert!(!capture.sees_within(&parts.concat(), Duration::from_millis(300)));
+}
+
+#[test]
+fn the_source_follows_the_nodes_address() {
+    let (node, other) = (Namespace::new(), Namespace::new());
+    node.connect(&other, "eth0", &["192.168.7.1/24"], &["192.168.7.2/24"]);
+    node.block_on(|| async {
+        let follower = Follower::start().await.unwrap();
+        let (_wishes, wishes) = watch::channel(None);
+        let keeper = Keeper::new(config(), follower.host(), wishes).unwrap();
+        let mut host = follower.host();
+        let source = |host: &Host, ip: &str| {
+            host.routes
+                .iter()
+                .any(|route| route.own && route.source == Some(ip.parse().unwrap()))
+        };
+        let story = async {
+            drop(
+                host.wait_for(|host| source(host, "192.168.7.1"))
+                    .await
+                    .unwrap(),
+            );
+            // The kernel removes the routes whose source goes.
+            node.ip("addr del 192.168.7.1/24 dev eth0");
+            drop(
+                host.wait_for(|host| source(host, "10.43.0.10"))
+                    .await
+                    .unwrap(),
+            );
+            node.ip("addr add 192.168.9.1/24 dev eth0");
+            drop(
+                host.wait_for(|host| source(host, "192.168.9.1"))
+                    .await
+                    .unwrap(),
+            );
+            node.ip("route flush table 27493");
+            drop(
+                host.wait_for(|host| !source(host, "192.168.9.1"))
+                    .await
+                    .unwrap(),
+            );
+            drop(
+                host.wait_for(|host| source(host, "192.168.9.1"))
+                    .await
+                    .unwrap(),
+            );
+        };
+        keeper.run(story).await;
+    });
+}

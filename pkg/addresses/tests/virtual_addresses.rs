@@ -1,0 +1,304 @@
+//! Virtual addresses in a real kernel: a node and a host of its LAN, each a network namespace.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lab;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, Wished, cleanup};
+use lab::{Namespace, PATIENCE};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+const V4: &str = "192.168.7.240";
+const V6: &str = "fd07::240";
+
+/// A node at 192.168.7.1 and a LAN host at 192.168.7.2.
+fn lan() -> (Namespace, Namespace) {
+    let (node, host) = (Namespace::new(), Namespace::new());
+    node.connect(
+        &host,
+        "eth0",
+        &["192.168.7.1/24", "fd07::1/64"],
+        &["192.168.7.2/24", "fd07::2/64"],
+    );
+    (node, host)
+}
+
+fn wished(addresses: &[&str]) -> Wished {
+    Some(Arc::new(
+        addresses
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect::<BTreeSet<IpAddr>>(),
+    ))
+}
+
+/// A keeper at work, in the namespace of this thread.
+struct Running {
+    follower: Follower,
+    wishes: watch::Sender<Wished>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(first: Wished) -> Self {
+        let follower = Follower::start().await.unwrap();
+        let (wishes, virtual_addresses) = watch::channel(first);
+        let keeper =
+            Keeper::new(KeeperConfig::default(), follower.host(), virtual_addresses).unwrap();
+        let mut ready = keeper.ready();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(keeper.run(async {
+            let _ = stopped.await;
+        }));
+        ready.wait_for(|ready| *ready).await.unwrap();
+        Self {
+            follower,
+            wishes,
+            stop,
+            task,
+        }
+    }
+
+    async fn until(&self, what: impl FnMut(&Arc<Host>) -> bool) {
+        let mut host = self.follower.host();
+        tokio::time::timeout(PATIENCE, host.wait_for(what))
+            .await
+            .expect("in time")
+            .unwrap();
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap();
+    }
+}
+
+/// Whether the host has this address of kedge's on the link of this name.
+fn has(host: &Host, text: &str, link: &str) -> bool {
+    let ip: IpAddr = text.parse().unwrap();
+    host.addresses
+        .iter()
+        .any(|address| address.own && address.ip == ip && host.links[&address.link].name == link)
+}
+
+/// The gratuitous ARP request that the LAN should see, spelt out.
+fn arp(mac: [u8; 6]) -> Vec<u8> {
+    let ip = [192, 168, 7, 240];
+    let head: &[&[u8]] = &[
+        &[0xff; 6],
+        &mac,
+        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
+        &mac,
+        &ip,
+        &[0; 6],
+        &ip,
+    ];
+    head.concat()
+}
+
+/// The unsolicited neighbour advertisement, its checksum by the textbook.
+fn advertisement(mac: [u8; 6]) -> Vec<u8> {
+    let ip = V6.parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let all = "ff02::1".parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let body: &[&[u8]] = &[&[136, 0, 0, 0, 0x20, 0, 0, 0], &ip, &[2, 1], &mac];
+    let mut body = body.concat();
+    let pseudo = [&ip[..], &all, &[0, 0, 0, 32, 0, 0, 0, 58], &body].concat();
+    let sum: u64 = pseudo
+        .chunks(2)
+        .map(|pair| u64::from(pair[0]) * 256 + u64::from(pair[1]))
+        .sum();
+    let sum = !((sum % 65535) as u16);
+    body[2..4].copy_from_slice(&sum.to_be_bytes());
+    [
+        &[0x33, 0x33, 0, 0, 0, 1],
+        &mac[..],
+        &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255],
+        &ip,
+        &all,
+        &body,
+    ]
+    .concat()
+}
+
+#[test]
+fn a_virtual_address_is_there_announced_and_reachable() {
+    let (node, host) = lan();
+    let capture = host.capture();
+    let mac = node.mac("eth0");
+    node.block_on(|| async {
+        let running = Running::start(wished(&[V4, V6])).await;
+        running
+            .until(|host| has(host, V4, "eth0") && has(host, V6, "eth0"))
+            .await;
+        let seen = tokio::task::spawn_blocking(move || {
+            (capture.sees(&arp(mac)), capture.sees(&advertisement(mac)))
+        });
+        assert_eq!(seen.await.unwrap(), (true, true));
+        assert!(
+            running
+                .follower
+                .node_addresses()
+                .borrow()
+                .iter()
+                .all(|ip| ip.to_string() != V4)
+        );
+        running.stop().await;
+    });
+    // The process is gone; its addresses answer.
+    host.block_on(|| async {
+        for address in [V4, V6] {
+            // Nobody listens there: an answer all the same.
+            let target = (address.parse::<IpAddr>().unwrap(), 9).into();
+            let answer = std::net::TcpStream::connect_timeout(&target, PATIENCE).unwrap_err();
+            assert_eq!(
+                answer.kind(),
+                std::io::ErrorKind::ConnectionRefused,
+                "{address}"
+            );
+        }
+    });
+    // Nothing that this machine sends by itself leaves with a virtual address as its source.
+    assert!(node.ip("route get 192.168.7.2").contains("src 192.168.7.1"));
+    assert!(node.ip("route get fd07::2").contains("src fd07::1"));
+}
+
+#[test]
+fn the_next_process_adopts_them_and_removes_what_is_no_longer_wanted() {
+    let (node, _host) = lan();
+    node.block_on(|| async {
+        let first = Running::start(wished(&[V4, V6])).await;
+        first
+            .until(|host| has(host, V4, "eth0") && has(host, V6, "eth0"))
+            .await;
+        first.stop().await;
+
+        // It does not know yet what is wanted: everything stays.
+        let second = Running::start(None).await;
+        let now = second.follower.host().borrow().clone();
+        assert!(has(&now, V4, "eth0") && has(&now, V6, "eth0"));
+
+        second.wishes.send_replace(wished(&[V6]));
+        second.until(|host| !has(host, V4, "eth0")).await;
+        assert!(has(&second.follower.host().borrow().clone(), V6, "eth0"));
+        second.wishes.send_replace(wished(&[]));
+        second
+            .until(|host| !host.addresses.iter().any(|address| address.own))
+            .await;
+        second.stop().await;
+    });
+}
+
+#[test]
+fn an_address_that_somebody_deletes_comes_back() {
+    let (node, _host) = lan();
+    node.block_on(|| async {
+        let running = Running::start(wished(&[V4])).await;
+        for _ in 0..2 {
+            running.until(|host| has(host, V4, "eth0")).await;
+            node.ip("addr del 192.168.7.240/32 dev eth0");
+            running.until(|host| !has(host, V4, "eth0")).await;
+        }
+        running.until(|host| has(host, V4, "eth0")).await;
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_link_that_went_down_announces_again_when_it_is_back() {
+    let (node, host) = lan();
+    let mac = node.mac("eth0");
+    node.block_on(|| async {
+        let running = Running::start(wished(&[V4, V6])).await;
+        running
+            .until(|host| has(host, V4, "eth0") && has(host, V6, "eth0"))
+            .await;
+        node.ip("link set eth0 down");
+        // The kernel takes the IPv6 address away with the link.
+        running.until(|host| !has(host, V6, "eth0")).await;
+        // Until the first burst is certainly over.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let capture = host.capture();
+        node.ip("link set eth0 up");
+        running.until(|host| has(host, V6, "eth0")).await;
+        let seen = tokio::task::spawn_blocking(move || {
+            (capture.sees(&arp(mac)), capture.sees(&advertisement(mac)))
+        });
+        assert_eq!(seen.await.unwrap(), (true, true));
+        running.stop().await;
+    });
+}
+
+#[test]
+fn a_link_that_appears_later_gets_its_addresses() {
+    let (node, host) = (Namespace::new(), Namespace::new());
+    node.block_on(|| async {
+        let running = Running::start(wished(&[V4])).await;
+        assert!(
+            !running
+                .follower
+                .host()
+                .borrow()
+                .addresses
+                .iter()
+                .any(|address| address.own)
+        );
+        node.connect(&host, "eth7", &["192.168.7.1/24"], &["192.168.7.2/24"]);
+        running.until(|host| has(host, V4, "eth7")).await;
+        running.stop().await;
+    });
+}
+
+#[test]
+fn cleanup_removes_what_is_kedges_and_nothing_else() {
+    let (node, _host) = lan();
+    node.ip("addr add 192.168.7.77/32 dev eth0");
+    node.ip("rule add to 10.99.0.0/16 lookup 99");
+    node.ip("route add 10.98.0.0/16 via 192.168.7.2");
+    let picture = || {
+        [
+            node.ip("-o addr show"),
+            node.ip("route show table all"),
+            node.ip("rule show"),
+        ]
+    };
+    let before = picture();
+    node.block_on(|| async {
+        let follower = Follower::start().await.unwrap();
+        let (_wishes, wishes) = watch::channel(wished(&[V4, V6]));
+        let config = KeeperConfig {
+            service_cidrs: vec![
+                "10.43.0.0/16".parse().unwrap(),
+                "fd43::/112".parse().unwrap(),
+            ],
+            dns_addresses: vec!["10.43.0.10".parse().unwrap()],
+            node_addresses: Vec::new(),
+        };
+        let keeper = Keeper::new(config, follower.host(), wishes).unwrap();
+        let mut host = follower.host();
+        let done = async {
+            host.wait_for(|host| host.addresses.iter().filter(|a| a.own).count() == 3)
+                .await
+                .unwrap();
+            host.wait_for(|host| host.routes.iter().filter(|r| r.own).count() == 4)
+                .await
+                .unwrap();
+        };
+        keeper.run(done).await;
+        let removed = cleanup().await.unwrap();
+        assert_eq!(
+            (removed.addresses, removed.routes, removed.rules),
+            (3, 4, 2)
+        );
+        assert_eq!(
+            cleanup().await.unwrap().to_string(),
+            "0 addresses, 0 routes and 0 routing rules"
+        );
+    });
+    assert_eq!(picture(), before);
+}
