@@ -1,0 +1,84 @@
+//! What the controllers must be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use kedge_client::{Resource, SharedClient};
+use tokio::sync::watch;
+
+use crate::loadbalancer::{LbPool, Transport};
+use crate::node::NodeInfo;
+use crate::run::VirtualAddresses;
+
+/// Settings of [`crate::run`].
+pub struct Config {
+    pub client: SharedClient,
+    pub node: NodeConfig,
+    pub load_balancer: LoadBalancerConfig,
+    /// Every kind that is served, for what concerns all of them: garbage and the end of namespaces.
+    pub kinds: Vec<Kind>,
+    /// Keeps an Endpoints object beside a Service's slices, for programs that know no EndpointSlices.
+    pub legacy_endpoints: bool,
+}
+
+/// A kind that is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kind {
+    pub resource: Resource,
+    pub namespaced: bool,
+}
+
+impl Kind {
+    /// The kinds of a server without custom resources.
+    #[must_use]
+    pub fn builtin() -> Vec<Self> {
+        let namespaced = [
+            Resource::PODS,
+            Resource::SERVICES,
+            Resource::ENDPOINTSLICES,
+            Resource::ENDPOINTS,
+            Resource::CONFIGMAPS,
+            Resource::SECRETS,
+            Resource::SERVICEACCOUNTS,
+            Resource::EVENTS,
+        ];
+        let cluster = [Resource::NAMESPACES, Resource::NODES];
+        let kind = |namespaced| {
+            move |resource| Self {
+                resource,
+                namespaced,
+            }
+        };
+        namespaced
+            .into_iter()
+            .map(kind(true))
+            .chain(cluster.into_iter().map(kind(false)))
+            .collect()
+    }
+}
+
+/// This machine as a Node.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The Node's name.
+    pub name: String,
+    pub info: NodeInfo,
+    /// The machine's addresses, the main one of each family first. The first of each family becomes an `InternalIP`.
+    pub addresses: watch::Receiver<Arc<[IpAddr]>>,
+    /// Labels beside those of every Node (host name, operating system, architecture).
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How LoadBalancer Services get their addresses.
+#[derive(Debug, Clone)]
+pub struct LoadBalancerConfig {
+    /// Where addresses come from. With none, Services get the node's own addresses.
+    pub pools: Vec<LbPool>,
+    /// Ports of the node's own addresses that belong to the machine: the API's, for example.
+    pub reserved: BTreeSet<(Transport, u16)>,
+    /// The `loadBalancerClass` that is served beside none.
+    pub class: Option<String>,
+    /// Where the addresses go that this machine is to have on its links: those that come from pools.
+    pub virtual_addresses: watch::Sender<VirtualAddresses>,
+}

@@ -1,0 +1,28 @@
+//! Reconciles objects with objects: EndpointSlices with Pods, addresses with Services, this machine with its
+//! Node, dependents with their owners.
+//!
+//! Each controller is a state machine ([`engine::Reconcile`]) that takes changes in and gives writes out, and knows no
+//! socket, clock or task; [`engine`] runs it over a [`kedge_client::Client`]. Nothing polls, and nothing
+//! is written that is there already.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod config;
+mod endpoints;
+mod engine;
+mod events;
+#[cfg(test)]
+mod fake;
+mod garbage;
+mod loadbalancer;
+mod mirroring;
+mod namespace;
+mod node;
+mod run;
+mod view;
+
+pub use config::{Config, Kind, LoadBalancerConfig, NodeConfig};
+pub use events::{About, EventType, Recorder};
+pub use loadbalancer::{LbPool, PoolError, Transport, TransportError};
+pub use node::NodeInfo;
+pub use run::{VirtualAddresses, run};

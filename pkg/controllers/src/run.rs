@@ -1,0 +1,67 @@
+//! All controllers, for as long as the process lives.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tracing::error;
+
+use crate::config::Config;
+use crate::endpoints::Endpoints;
+use crate::engine::supervise;
+use crate::events::Recorder;
+use crate::garbage::Garbage;
+use crate::loadbalancer::LoadBalancer;
+use crate::mirroring::Mirroring;
+use crate::namespace::Namespaces;
+use crate::node::Node;
+
+/// The addresses that this machine is to have on its links; nothing as long as nobody knows them.
+pub type VirtualAddresses = Option<Arc<BTreeSet<IpAddr>>>;
+
+/// Who reports Events (`source.component`).
+const COMPONENT: &str = "kedge";
+
+/// Runs every controller until `shutdown`. What was begun is finished by whoever runs next: every controller starts from the state
+/// of the objects alone.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
+    let Config {
+        client,
+        node,
+        load_balancer,
+        kinds,
+        legacy_endpoints,
+    } = config;
+    let recorder = Recorder::start(client.clone(), COMPONENT);
+    let mut tasks = JoinSet::new();
+    let addresses = node.addresses.clone();
+    tasks.spawn(supervise(client.clone(), move || {
+        Endpoints::new(legacy_endpoints)
+    }));
+    tasks.spawn(supervise(client.clone(), Mirroring::default));
+    tasks.spawn(supervise(client.clone(), move || {
+        LoadBalancer::new(load_balancer.clone(), addresses.clone(), recorder.clone())
+    }));
+    tasks.spawn(supervise(client.clone(), move || Node::new(node.clone())));
+    let all = kinds.clone();
+    tasks.spawn(supervise(client.clone(), move || Garbage::new(&all)));
+    let contents = client.clone();
+    tasks.spawn(supervise(client, move || {
+        Namespaces::new(contents.clone(), &kinds)
+    }));
+    tokio::select! {
+        () = shutdown => {}
+        () = watch_over(&mut tasks) => {}
+    }
+}
+
+/// A controller never ends. One that does has a fault, which must not take the others along.
+async fn watch_over(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(fault) = ended {
+            error!("a controller ended: {fault}; restart the server");
+        }
+    }
+}
