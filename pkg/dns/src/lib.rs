@@ -1,0 +1,13 @@
+//! The cluster's names: Services and their endpoints answered from memory, all else by the system's resolvers.
+//!
+//! The schema of names is Kubernetes' DNS specification 1.1 (kubernetes/dns `docs/specification.md`).
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod answer;
+pub mod model;
+pub mod server;
+pub mod upstream;
+pub mod zone;
+
+pub use server::{BindError, Config, Server};
