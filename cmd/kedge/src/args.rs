@@ -1,0 +1,134 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::settings::Settings;
+
+/// Kubernetes Service networking without Kubernetes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kedge",
+    disable_version_flag = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the API server, the dataplane and the cluster's DNS on this machine
+    Server(ServerArgs),
+    /// Create or change objects from YAML or JSON, by server-side apply
+    Apply(ApplyArgs),
+    /// Print objects
+    Get(GetArgs),
+    /// Delete an object
+    Delete(DeleteArgs),
+    /// Say what this kernel and machine lack, each with what to do
+    Check,
+    /// Remove every rule, address and route that kedge made, and nothing else
+    Cleanup,
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// YAML file whose keys are the flags below [default: /etc/kedge/config.yaml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Which server is asked.
+#[derive(Debug, Args)]
+pub struct Connection {
+    /// Kubeconfig of the server [default: $KUBECONFIG, else /var/lib/kedge/kubeconfig.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+    /// File or folder of manifests, or - for standard input; may be repeated
+    #[arg(short, long, value_name = "FILE|-", required = true)]
+    pub filename: Vec<PathBuf>,
+    /// Namespace of objects that name none
+    #[arg(short, long, value_name = "NS", default_value = "default")]
+    pub namespace: String,
+    /// Apply the status as well, for objects that no other program reports on
+    #[arg(long)]
+    pub with_status: bool,
+    /// Take over fields that another manager owns
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Kind, plural or short name: service, services, svc
+    #[arg(value_name = "KIND")]
+    pub kind: String,
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    #[arg(
+        short,
+        long,
+        value_name = "NS",
+        default_value = "default",
+        conflicts_with = "all_namespaces"
+    )]
+    pub namespace: String,
+    /// Objects of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Only objects whose labels match
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Then print every change as it happens; json prints one object a line
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Yaml,
+    Json,
+    /// The table with all its columns
+    Wide,
+    /// KIND/NAME only
+    Name,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+    #[arg(value_name = "KIND")]
+    pub kind: String,
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[arg(short, long, value_name = "NS", default_value = "default")]
+    pub namespace: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        super::Cli::command().debug_assert();
+    }
+}

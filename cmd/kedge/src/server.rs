@@ -1,0 +1,249 @@
+//! `kedge server`: every part made, wired and run; the order is that of docs/architecture.md, "Start".
+
+mod cluster_dns;
+mod host;
+mod identity;
+mod tasks;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kedge_api::Catalog;
+use kedge_apiserver::{Limits, Server, ServerConfig};
+use kedge_client::SharedClient;
+use kedge_client::local::Local;
+use kedge_registry::{Registry, RegistryConfig};
+use kedge_store::{EngineKind, Options, Recovery, Store};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::ServerArgs;
+use crate::config::{Config, Mistake};
+use crate::findings;
+use crate::settings::{Engine, FileError, Part, Settings};
+use host::Network;
+use identity::Identity;
+use tasks::Tasks;
+
+/// Events kept for watches that resume, as etcd's default of kube-apiserver's watch cache is of this order.
+const WINDOW: usize = 4096;
+/// The version that the Node shows.
+pub const NODE_VERSION: &str = concat!("v1.36.2+kedge", env!("CARGO_PKG_VERSION"));
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{0}")]
+    Setting(#[from] Mistake),
+    #[error(transparent)]
+    Log(#[from] kedge_telemetry::log::BadLevel),
+    #[error("this machine cannot run kedge: {0}")]
+    Machine(String),
+    #[error("{path}: {source}; make the folder readable and writable for this user, or choose another --data-dir", path = .path.display())]
+    Data {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Store(#[from] kedge_store::OpenError),
+    #[error(transparent)]
+    Pki(#[from] kedge_pki::PkiError),
+    #[error(transparent)]
+    Bind(#[from] kedge_apiserver::BindError),
+    #[error(transparent)]
+    Dns(#[from] kedge_dns::BindError),
+    #[error(transparent)]
+    Addresses(#[from] kedge_addresses::Error),
+    #[error("cannot write the first objects: {0}")]
+    Bootstrap(#[from] kedge_machinery::Status),
+    /// A part that must run ended.
+    #[error("{part} ended: {why}")]
+    Part { part: &'static str, why: String },
+    #[error("cannot start the runtime: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(args: ServerArgs) -> Result<(), ServerError> {
+    let settings = args.settings.over(Settings::load(args.config.as_deref())?);
+    let hostname = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let config = Config::resolve(settings, &hostname)?;
+    kedge_telemetry::log::init(&config.log_level)?;
+    // Work comes in bursts and is short: more threads than this only cost memory.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .thread_name("kedge")
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(config, hostname))
+}
+
+async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
+    let fatal = findings::fatal(&findings::all().await);
+    if !fatal.is_empty() {
+        return Err(ServerError::Machine(fatal.join("; ")));
+    }
+    let network = Network::follow(&config).await?;
+    make_private(&config.data_dir)?;
+    let (store, recovery) = open(&config).await?;
+    let registry = Registry::new(RegistryConfig {
+        store: store.clone(),
+        catalog: Catalog::builtin(),
+        service_cidrs: config.service_cidrs.clone(),
+        node_ports: config.node_ports.clone(),
+    });
+    let identity = Identity::load(&config, &hostname, &network.node_addresses())?;
+    let api = Server::bind(ServerConfig {
+        listen: config.listen.clone(),
+        registry: registry.clone(),
+        certificate: identity.certificate(),
+        client_authorities: vec![identity.authority().clone()],
+        ready: Vec::new(),
+        limits: Limits::default(),
+    })?;
+    let listening = api.addresses();
+    identity.write_kubeconfig(&config.data_dir, &listening)?;
+
+    let client: SharedClient = Arc::new(Local::new(registry.clone(), "kedge"));
+    let port = listening.first().map_or(6443, SocketAddr::port);
+    registry.bootstrap().await?;
+    registry
+        .ensure_kubernetes_service(&network.node_addresses(), port)
+        .await?;
+    if config.has(Part::Dns) {
+        cluster_dns::ensure(&client, config.cluster_dns).await?;
+    }
+    report(&client, &recovery).await;
+
+    let mut tasks = Tasks::new();
+    let balancer = network.start(&config, &client, &mut tasks).await?;
+    identity.follow(registry.clone(), network.watch(), port, &mut tasks);
+    tasks.spawn("the API server", |shutdown| async move {
+        api.serve(shutdown).await;
+        Ok(())
+    });
+    network.start_controllers(&config, &client, balancer, port, &mut tasks);
+    if config.has(Part::Dns) {
+        let dns = kedge_dns::Server::bind(dns_config(&config), &client)?;
+        tasks.spawn("DNS", |shutdown| async move {
+            dns.run(shutdown).await.map_err(|e| e.to_string())
+        });
+    }
+    tracing::info!(
+        node = config.node_name,
+        api = %listening.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        kubeconfig = %config.data_dir.join("kubeconfig.yaml").display(),
+        "kedge serves"
+    );
+    kedge_telemetry::unit::ready("serving");
+
+    let ended = tasks.until_ended(stop_signal()).await;
+    kedge_telemetry::unit::stopping();
+    tasks.stop().await;
+    store.close().await;
+    match ended {
+        None => {
+            tracing::info!(
+                "stopped; rules, addresses and routes stay (kedge cleanup removes them)"
+            );
+            Ok(())
+        }
+        Some((part, why)) => Err(ServerError::Part { part, why }),
+    }
+}
+
+/// Ends at the first SIGTERM or SIGINT.
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        // Without handlers the signals end the process by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn make_private(path: &std::path::Path) -> Result<(), ServerError> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let wrong = |source| ServerError::Data {
+        path: path.into(),
+        source,
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(wrong)?;
+    let metadata = std::fs::metadata(path).map_err(wrong)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+async fn open(config: &Config) -> Result<(Store, Recovery), ServerError> {
+    let options = Options {
+        path: config.data_dir.join("store"),
+        engine: match config.engine {
+            Engine::Sled => EngineKind::Sled,
+            Engine::Redb => EngineKind::Redb,
+        },
+        window: WINDOW,
+    };
+    let opened = tokio::task::spawn_blocking(move || Store::open(&options)).await;
+    Ok(opened.map_err(|e| ServerError::Part {
+        part: "the store",
+        why: e.to_string(),
+    })??)
+}
+
+/// Says aloud what opening the store found, in the log and as an Event.
+async fn report(client: &SharedClient, recovery: &Recovery) {
+    if clock_is_behind() {
+        tracing::warn!(
+            "the clock is older than this program; certificates and everything else work all the same"
+        );
+    }
+    let Some((aside, why)) = &recovery.damaged else {
+        return;
+    };
+    let lost = match recovery.lost.as_slice() {
+        [] => "nothing is known to be lost".to_string(),
+        lost => format!("lost or older than they were: {}", lost.join(", ")),
+    };
+    let message = format!(
+        "the store was damaged ({why}) and set aside as {}; its snapshot serves; {lost}",
+        aside.display()
+    );
+    tracing::error!("{message}");
+    if let Err(error) = cluster_dns::event(client, "StoreRecovered", &message).await {
+        tracing::warn!(%error, "cannot write the Event about the damaged store");
+    }
+}
+
+fn dns_config(config: &Config) -> kedge_dns::Config {
+    kedge_dns::Config {
+        address: config.cluster_dns,
+        domain: config.cluster_domain.clone(),
+        reverse: [config.service_cidrs.clone(), config.cluster_cidrs.clone()].concat(),
+        resolv_conf: "/etc/resolv.conf".into(),
+    }
+}
+
+/// True when the clock shows a time before this program was made: no battery, no network yet.
+fn clock_is_behind() -> bool {
+    kedge_pki::validity::FLOOR
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .is_ok_and(|floor| Timestamp::now() < floor.timestamp())
+}

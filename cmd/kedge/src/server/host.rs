@@ -1,0 +1,154 @@
+//! This machine's network: followed live, given what kedge adds to it, and the parts that work on it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use kedge_addresses::{Follower, Keeper, KeeperConfig, Wished, forwarding};
+use kedge_client::SharedClient;
+use kedge_controllers::{Kind, LoadBalancerConfig, NodeConfig, NodeInfo, Transport};
+use kedge_proxy::{Proxy, ProxyConfig};
+use tokio::sync::watch;
+
+use super::tasks::Tasks;
+use super::{NODE_VERSION, ServerError};
+use crate::config::Config;
+use crate::settings::Part;
+
+/// A machine that nobody can log in to any more is worse than a Service without an address.
+const SSH: u16 = 22;
+
+/// The machine as it is, and as the configuration names it.
+pub struct Network {
+    follower: Follower,
+    /// The node's addresses: those of the configuration, else those of the host as they come and go.
+    node: watch::Receiver<Arc<[IpAddr]>>,
+    /// Kept so that a fixed set of addresses is never taken for one whose teller went away.
+    _fixed: Option<watch::Sender<Arc<[IpAddr]>>>,
+}
+
+impl Network {
+    /// Reads the machine's links and addresses, and follows them from here on.
+    pub async fn follow(config: &Config) -> Result<Self, ServerError> {
+        let follower = Follower::start().await?;
+        if config.node_ips.is_empty() {
+            let node = follower.node_addresses();
+            return Ok(Self {
+                follower,
+                node,
+                _fixed: None,
+            });
+        }
+        let (fixed, node) = watch::channel(Arc::from(config.node_ips.as_slice()));
+        Ok(Self {
+            follower,
+            node,
+            _fixed: Some(fixed),
+        })
+    }
+
+    pub fn node_addresses(&self) -> Vec<IpAddr> {
+        self.node.borrow().to_vec()
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Arc<[IpAddr]>> {
+        self.node.clone()
+    }
+
+    /// Turns forwarding on, puts addresses and routes in place, and returns once the rules are in the kernel. What is
+    /// sent to the returned channel is announced on the LAN.
+    pub async fn start(
+        &self,
+        config: &Config,
+        client: &SharedClient,
+        tasks: &mut Tasks,
+    ) -> Result<watch::Sender<Wished>, ServerError> {
+        for changed in forwarding::enable()? {
+            tracing::info!("forwarding: {changed}");
+        }
+        let (balancer, wished) = watch::channel(None);
+        let dns = if config.has(Part::Dns) {
+            vec![config.cluster_dns]
+        } else {
+            Vec::new()
+        };
+        let keeper = Keeper::new(
+            KeeperConfig {
+                service_cidrs: config.service_cidrs.clone(),
+                dns_addresses: dns,
+                node_addresses: config.node_ips.clone(),
+            },
+            self.follower.host(),
+            wished,
+        )?;
+        tasks.spawn("addresses", |shutdown| async move {
+            keeper.run(shutdown).await;
+            Ok(())
+        });
+        if config.has(Part::Proxy) {
+            self.start_proxy(config, client, tasks).await?;
+        }
+        Ok(balancer)
+    }
+
+    /// Starts what makes objects from objects; addresses for the LAN go to `balancer`.
+    pub fn start_controllers(
+        &self,
+        config: &Config,
+        client: &SharedClient,
+        balancer: watch::Sender<Wished>,
+        port: u16,
+        tasks: &mut Tasks,
+    ) {
+        let config = kedge_controllers::Config {
+            client: client.clone(),
+            node: NodeConfig {
+                name: config.node_name.clone(),
+                info: NodeInfo::read(NODE_VERSION),
+                addresses: self.node.clone(),
+                labels: Default::default(),
+            },
+            load_balancer: LoadBalancerConfig {
+                pools: config.lb_pools.clone(),
+                // Others listen on the node's own addresses too; these are known to.
+                reserved: [port, SSH].map(|port| (Transport::Tcp, port)).into(),
+                class: None,
+                virtual_addresses: balancer,
+            },
+            kinds: Kind::builtin(),
+            legacy_endpoints: true,
+        };
+        tasks.spawn("the controllers", |shutdown| async move {
+            kedge_controllers::run(config, shutdown).await;
+            Ok(())
+        });
+    }
+
+    async fn start_proxy(
+        &self,
+        config: &Config,
+        client: &SharedClient,
+        tasks: &mut Tasks,
+    ) -> Result<(), ServerError> {
+        let proxy = Proxy::new(
+            ProxyConfig {
+                node_name: config.node_name.clone(),
+                service_cidrs: config.service_cidrs.clone(),
+                cluster_cidrs: config.cluster_cidrs.clone(),
+                ..ProxyConfig::default()
+            },
+            client.clone(),
+            self.node.clone(),
+        );
+        let mut ready = proxy.ready();
+        tasks.spawn("the proxy", |shutdown| async move {
+            proxy.run(shutdown).await.map_err(|e| e.to_string())
+        });
+        let rules = async {
+            let _ = ready.wait_for(|ready| *ready).await;
+        };
+        match tasks.until_ended(rules).await {
+            None => Ok(()),
+            Some((part, why)) => Err(ServerError::Part { part, why }),
+        }
+    }
+}
