@@ -1,0 +1,140 @@
+//! `kedge-bench idle [SECONDS]`: what `scripts/bench idle` runs.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use kedge_tests::ask;
+use kedge_tests::process;
+use kedge_tests::site::{Site, pods};
+use kedge_tests::tool::{ToolError, built};
+use serde_json::{Value, json};
+
+/// Between the last write and the measurement: longer than the store's snapshot waits for more changes.
+const SETTLE: Duration = Duration::from_secs(15);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let result = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["idle"] => idle(60),
+        ["idle", seconds] => seconds.parse().map_or_else(|_| Err(usage()), idle),
+        _ => Err(usage()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ToolError {
+    ToolError::Other("usage: kedge-bench idle [SECONDS]".into())
+}
+
+/// The bound that a figure is held to, and the figure.
+fn print(what: &str, figure: &str, bound: &str) {
+    println!("  {what:<58} {figure:>14}   {bound}");
+}
+
+fn idle(seconds: u64) -> Result<(), ToolError> {
+    let io = |source| ToolError::Start {
+        program: "/proc".into(),
+        source,
+    };
+    let size = std::fs::metadata(built("kedge", "KEDGE")?)
+        .map_err(io)?
+        .len();
+    println!("kedge at idle, everything on: DNS, load balancer, proxy; 100 Services, 3 Pods\n");
+    let mut site = Site::new()?;
+    site.apply(&pods())?;
+    site.apply(&services(0..100))?;
+    site.until_endpoints("svc-99", "IPv4", 3)?;
+    std::thread::sleep(SETTLE);
+    let (before, after) =
+        process::over(site.server().pid(), Duration::from_secs(seconds)).map_err(io)?;
+    print(
+        "release binary",
+        &format!("{:.1} MB", size as f64 / 1e6),
+        "under 25 MB",
+    );
+    print(
+        "resident memory",
+        &format!("{:.1} MB", after.rss as f64 / 1024.0),
+        "under 30 MB",
+    );
+    print(
+        "  at its most so far",
+        &format!("{:.1} MB", after.peak as f64 / 1024.0),
+        "",
+    );
+    print(
+        &format!("written to disk in {seconds} s"),
+        &format!("{} B", after.disk - before.disk),
+        "0",
+    );
+    print(
+        &format!("passed to write calls in {seconds} s"),
+        &format!("{} B", after.written - before.written),
+        "",
+    );
+    print(
+        &format!("CPU ticks in {seconds} s"),
+        &format!("{}", after.ticks - before.ticks),
+        "none worth counting",
+    );
+    print(
+        &format!("wake-ups in {seconds} s"),
+        &format!("{}", after.wakeups - before.wakeups),
+        "",
+    );
+
+    for first in (100..1000).step_by(100) {
+        site.apply(&services(first..first + 100))?;
+    }
+    site.until_endpoints("svc-999", "IPv4", 3)?;
+    let to = site.cluster_ip("svc-999", true, 80)?;
+    site.kill();
+    let start = Instant::now();
+    site.start()?;
+    let warm = start.elapsed();
+    ask::http(&site.lab.pods[0], to).map_err(|e| ToolError::Other(e.to_string()))?;
+    // From nothing: the kernel has lost the rules too, as after a power cut.
+    site.kill();
+    site.kedge(&["cleanup"])?;
+    let start = Instant::now();
+    site.start()?;
+    let cold = start.elapsed();
+    ask::http(&site.lab.pods[0], to).map_err(|e| ToolError::Other(e.to_string()))?;
+    let after = process::cost(site.server().pid()).map_err(io)?;
+    print(
+        "exec to rules in the kernel and API, 1,000 Services",
+        &format!("{:.0} ms", cold.as_secs_f64() * 1e3),
+        "under 1 s",
+    );
+    print(
+        "  with the rules still in the kernel",
+        &format!("{:.0} ms", warm.as_secs_f64() * 1e3),
+        "",
+    );
+    print(
+        "resident memory with 1,000 Services, just started",
+        &format!("{:.1} MB", after.rss as f64 / 1024.0),
+        "",
+    );
+    site.stop()
+}
+
+/// Services of every type that has rules, over the lab's backends.
+fn services(range: std::ops::Range<usize>) -> Vec<Value> {
+    range
+        .map(|i| {
+            let kind = if i % 10 == 0 { "NodePort" } else { "ClusterIP" };
+            json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": format!("svc-{i}"), "namespace": "default"},
+                "spec": {"type": kind, "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! The binary under test, as a process inside a host.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::netns::Netns;
+use crate::tool::{ToolError, built, run};
+
+/// Longest wait for a server that should serve within a second.
+const START: Timespec = Timespec {
+    tv_sec: 60,
+    tv_nsec: 0,
+};
+
+/// A running `kedge server`; killed when dropped, unless it is kept.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    data: PathBuf,
+    log: PathBuf,
+    keep: bool,
+}
+
+impl Server {
+    /// Starts `kedge server` with a data folder and further flags; it serves when this returns.
+    ///
+    /// The server tells its readiness as it would tell systemd, so nothing here polls.
+    ///
+    /// # Errors
+    /// It was not built, or ends before it serves: its log is in the error.
+    pub fn start(netns: &Netns, data: &Path, flags: &[&str]) -> Result<Self, ToolError> {
+        let io = |source| ToolError::Start {
+            program: "kedge server".into(),
+            source,
+        };
+        let log = data.with_extension("log");
+        let notify = data.with_extension("notify");
+        let _ = std::fs::remove_file(&notify);
+        let socket = UnixDatagram::bind(&notify).map_err(io)?;
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(io)?;
+        let mut child = netns
+            .command(built("kedge", "KEDGE")?)
+            .args(["server", "--data-dir"])
+            .arg(data)
+            .args(flags)
+            .env("NOTIFY_SOCKET", &notify)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(io)?;
+        let ready = wait_until_ready(&child, &socket).map_err(io)?;
+        let _ = std::fs::remove_file(&notify);
+        if !ready {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(ToolError::Other(format!(
+                "kedge server does not serve; its log:\n{}",
+                read(&log)
+            )));
+        }
+        Ok(Self {
+            child,
+            data: data.into(),
+            log,
+            keep: false,
+        })
+    }
+
+    /// The administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.data.join("kubeconfig.yaml")
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    /// Leaves it running.
+    pub fn keep(&mut self) {
+        self.keep = true;
+    }
+
+    /// `kill -9`, as a power cut would end it.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    /// It ends with another status than 0.
+    pub fn stop(mut self) -> Result<(), ToolError> {
+        run(Command::new("kill").args(["-TERM", &self.pid().to_string()]))?;
+        let status = self.child.wait().map_err(|source| ToolError::Start {
+            program: "kedge server".into(),
+            source,
+        })?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(ToolError::Other(format!(
+            "kedge server ended with {status}; its log:\n{}",
+            self.log()
+        )))
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.end();
+        }
+    }
+}
+
+/// True once the server said that it is ready; false when it ended first, or said nothing in [`START`].
+fn wait_until_ready(child: &Child, socket: &UnixDatagram) -> std::io::Result<bool> {
+    let end = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let mut buffer = [0; 1024];
+    loop {
+        let mut events = [
+            PollFd::new(socket, PollFlags::IN),
+            PollFd::new(&end, PollFlags::IN),
+        ];
+        if poll(&mut events, Some(&START))? == 0 || events[0].revents().is_empty() {
+            return Ok(false);
+        }
+        let n = socket.recv(&mut buffer)?;
+        if String::from_utf8_lossy(&buffer[..n]).contains("READY=1") {
+            return Ok(true);
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    let mut text = String::new();
+    if let Ok(mut file) = std::fs::File::open(path) {
+        let _ = file.read_to_string(&mut text);
+    }
+    text
+}
+
+/// `kedge WORDS` inside a host, with the administrator's kubeconfig and text on its standard input.
+///
+/// # Errors
+/// What kedge says.
+pub fn kedge(
+    netns: &Netns,
+    kubeconfig: &Path,
+    words: &[&str],
+    input: &str,
+) -> Result<String, ToolError> {
+    let io = |source| ToolError::Start {
+        program: "kedge".into(),
+        source,
+    };
+    let mut child = netns
+        .command(built("kedge", "KEDGE")?)
+        .args(words)
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(io)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).map_err(io)?;
+    }
+    let output = child.wait_with_output().map_err(io)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(ToolError::Failed {
+        command: format!("kedge {}", words.join(" ")),
+        status: output.status,
+        said: String::from_utf8_lossy(&output.stderr).trim().to_string(),
+    })
+}

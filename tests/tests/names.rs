@@ -1,0 +1,81 @@
+//! The cluster's names, asked from a pod.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use kedge_tests::ask::{self, Resolved};
+use kedge_tests::lab::address;
+use kedge_tests::site::{Site, pods, service};
+use serde_json::json;
+
+fn ask(site: &Site, name: &str, kind: &str) -> Resolved {
+    ask::dns(&site.lab.pods[0], address("10.43.0.10"), name, kind)
+        .unwrap_or_else(|e| panic!("{kind} {name}: {e}"))
+}
+
+#[test]
+fn services_have_names() {
+    let site = Site::new().unwrap();
+    site.apply(&pods()).unwrap();
+    let alias = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "alias"},
+        "spec": {"type": "ExternalName", "externalName": "web.default.svc.cluster.local"}});
+    site.apply(&[
+        service("web", json!({})),
+        service("bare", json!({"clusterIP": "None"})),
+        alias,
+    ])
+    .unwrap();
+    site.until_endpoints("bare", "IPv4", 3).unwrap();
+    let (v4, v6) = (
+        site.cluster_ip("web", true, 80).unwrap().ip(),
+        site.cluster_ip("web", false, 80).unwrap().ip(),
+    );
+
+    assert_eq!(
+        ask(&site, "web.default.svc.cluster.local", "A").records,
+        [format!("A {v4}")]
+    );
+    assert_eq!(
+        ask(&site, "web.default.svc.cluster.local", "AAAA").records,
+        [format!("AAAA {v6}")]
+    );
+    let records = ask(&site, "alias.default.svc.cluster.local", "A").records;
+    assert_eq!(
+        records,
+        [
+            "CNAME web.default.svc.cluster.local".to_string(),
+            format!("A {v4}")
+        ]
+    );
+    assert_eq!(
+        ask(&site, "bare.default.svc.cluster.local", "A").records,
+        ["A 10.42.0.11", "A 10.42.0.12", "A 10.42.0.13"]
+    );
+    let srv = ask(&site, "_tcp._tcp.web.default.svc.cluster.local", "SRV").records;
+    assert_eq!(srv, ["SRV 0 100 80 web.default.svc.cluster.local"]);
+    let reverse = v4
+        .to_string()
+        .split('.')
+        .rev()
+        .collect::<Vec<_>>()
+        .join(".");
+    let pointer = ask(&site, &format!("{reverse}.in-addr.arpa"), "PTR").records;
+    assert_eq!(pointer, ["PTR web.default.svc.cluster.local"]);
+    assert_eq!(
+        ask(&site, "none.default.svc.cluster.local", "A").rcode,
+        "NXDOMAIN"
+    );
+    let api = ask(&site, "kubernetes.default.svc.cluster.local", "A").records;
+    assert_eq!(api, ["A 10.43.0.1"]);
+    // Nobody beyond the lab answers: the question ends, and with an error.
+    assert_eq!(
+        ask::dns(
+            &site.lab.node,
+            address("10.43.0.10"),
+            "web.default.svc.cluster.local",
+            "A"
+        )
+        .unwrap()
+        .records
+        .len(),
+        1
+    );
+}

@@ -1,0 +1,217 @@
+//! Each Service type carries packets from each side: the LAN client, a pod, the node.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use kedge_tests::ask;
+use kedge_tests::lab::{CLIENT, NODE, PODS, PORT, address};
+use kedge_tests::netns::Netns;
+use kedge_tests::site::{Site, pods, service};
+use serde_json::json;
+
+const FAMILIES: [(bool, &str); 2] = [(true, "IPv4"), (false, "IPv6")];
+
+/// A site with the backends' Pods.
+fn site() -> Site {
+    let site = Site::new().unwrap();
+    site.apply(&pods()).unwrap();
+    site
+}
+
+/// Applies a Service over the backends and waits for its endpoints.
+fn serve(site: &Site, name: &str, spec: serde_json::Value) {
+    site.apply(&[service(name, spec)]).unwrap();
+    for (_, family) in FAMILIES {
+        site.until_endpoints(name, family, 3).unwrap();
+    }
+}
+
+/// TCP and UDP answer from a host, and the backends all get their share.
+fn answers(from: &Netns, to: SocketAddr) {
+    let names: BTreeSet<String> = (0..24)
+        .map(|_| {
+            ask::http(from, to)
+                .unwrap_or_else(|e| panic!("TCP {} to {to}: {e}", from.name()))
+                .name
+        })
+        .collect();
+    assert_eq!(names.len(), 3, "from {} to {to}: {names:?}", from.name());
+    ask::udp(from, to).unwrap_or_else(|e| panic!("UDP {} to {to}: {e}", from.name()));
+}
+
+#[test]
+fn cluster_ip_from_pods_and_the_node_and_a_routed_client() {
+    let site = site();
+    serve(&site, "web", json!({}));
+    site.lab
+        .client
+        .ip(&format!("route add 10.43.0.0/16 via {}", NODE[0]))
+        .unwrap();
+    site.lab
+        .client
+        .ip(&format!("-6 route add fd00:43::/112 via {}", NODE[1]))
+        .unwrap();
+    for (ipv4, _) in FAMILIES {
+        let to = site.cluster_ip("web", ipv4, 80).unwrap();
+        for from in site
+            .lab
+            .pods
+            .iter()
+            .chain([&site.lab.node, &site.lab.client])
+        {
+            answers(from, to);
+        }
+        let wrong = SocketAddr::from((to.ip(), 81));
+        let refused = ask::http(&site.lab.pods[0], wrong).unwrap_err();
+        assert_eq!(
+            refused.kind(),
+            Some(std::io::ErrorKind::ConnectionRefused),
+            "a port that the Service does not have"
+        );
+    }
+}
+
+#[test]
+fn node_port_from_everywhere() {
+    let site = site();
+    serve(
+        &site,
+        "web",
+        json!({"type": "NodePort", "ports": [
+            {"name": "tcp", "port": 80, "targetPort": PORT, "nodePort": 30080},
+            {"name": "udp", "protocol": "UDP", "port": 80, "targetPort": "http", "nodePort": 30080},
+        ]}),
+    );
+    for node in NODE {
+        let to = SocketAddr::from((address(node), 30080));
+        for from in [&site.lab.client, &site.lab.pods[0], &site.lab.node] {
+            answers(from, to);
+        }
+    }
+}
+
+#[test]
+fn load_balancer_address_is_reached_by_a_lan_client_with_no_route() {
+    let site = site();
+    serve(&site, "web", json!({"type": "LoadBalancer"}));
+    for (ipv4, _) in FAMILIES {
+        let to = site.balancer("web", ipv4, 80).unwrap();
+        for from in [&site.lab.client, &site.lab.pods[0], &site.lab.node] {
+            answers(from, to);
+        }
+    }
+    site.kedge(&["delete", "service", "web"]).unwrap();
+    let shown = site.lab.node.ip("-o addr show dev eth0").unwrap();
+    assert!(
+        !shown.contains("192.168.50.240"),
+        "the address went with its Service: {shown}"
+    );
+}
+
+#[test]
+fn external_ips_and_source_addresses() {
+    let site = site();
+    let external = "192.168.50.200";
+    serve(&site, "web", json!({"externalIPs": [external]}));
+    serve(
+        &site,
+        "local",
+        json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}),
+    );
+    site.lab
+        .client
+        .ip(&format!("route add {external}/32 via {}", NODE[0]))
+        .unwrap();
+    let answer = ask::http(&site.lab.client, (address(external), 80).into()).unwrap();
+    assert_ne!(
+        answer.saw,
+        address(CLIENT[0]),
+        "traffic from outside is masqueraded"
+    );
+    let to = site.balancer("local", true, 80).unwrap();
+    let answer = ask::http(&site.lab.client, to).unwrap();
+    assert_eq!(
+        answer.saw,
+        address(CLIENT[0]),
+        "externalTrafficPolicy Local keeps the client's address"
+    );
+}
+
+#[test]
+fn hairpin_and_direct_sources() {
+    let site = site();
+    serve(&site, "web", json!({}));
+    for (ipv4, i) in [(true, 0), (false, 1)] {
+        let to = site.cluster_ip("web", ipv4, 80).unwrap();
+        let mut met = BTreeSet::new();
+        for _ in 0..60 {
+            let answer = ask::http(&site.lab.pods[0], to).unwrap();
+            if answer.name != "web-1" {
+                assert_eq!(
+                    answer.saw,
+                    address(PODS[0][i]),
+                    "a pod is seen as itself by others"
+                );
+            }
+            met.insert(answer.name);
+        }
+        assert!(
+            met.contains("web-1"),
+            "a pod that reaches itself through its Service: {met:?}"
+        );
+    }
+}
+
+#[test]
+fn no_endpoints_is_refused_at_once_and_endpoints_come_and_go() {
+    let site = Site::new().unwrap();
+    site.apply(&[service("web", json!({}))]).unwrap();
+    let to = site.cluster_ip("web", true, 80).unwrap();
+    for from in [&site.lab.pods[0], &site.lab.node] {
+        assert_eq!(
+            ask::http(from, to).unwrap_err().kind(),
+            Some(std::io::ErrorKind::ConnectionRefused)
+        );
+    }
+    assert_eq!(
+        ask::udp(&site.lab.pods[0], to).unwrap_err().kind(),
+        Some(std::io::ErrorKind::ConnectionRefused)
+    );
+    site.apply(&pods()).unwrap();
+    site.until_endpoints("web", "IPv4", 3).unwrap();
+    answers(&site.lab.pods[0], to);
+    for gone in ["web-1", "web-2"] {
+        site.kedge(&["delete", "pod", gone]).unwrap();
+    }
+    site.until_endpoints("web", "IPv4", 1).unwrap();
+    for _ in 0..10 {
+        assert_eq!(ask::http(&site.lab.pods[2], to).unwrap().name, "web-3");
+    }
+}
+
+#[test]
+fn a_pool_that_is_full_serves_the_next_when_an_address_is_freed() {
+    let site = site();
+    let addresses = 11;
+    let all: Vec<_> = (0..=addresses)
+        .map(|i| {
+            service(
+                &format!("lb-{i}"),
+                json!({"type": "LoadBalancer", "ipFamilyPolicy": "SingleStack"}),
+            )
+        })
+        .collect();
+    site.apply(&all).unwrap();
+    let assigned: BTreeSet<_> = (0..addresses)
+        .map(|i| site.balancer(&format!("lb-{i}"), true, 80).unwrap().ip())
+        .collect();
+    assert_eq!(assigned.len(), addresses, "no address twice");
+    let waiting = site.service(&format!("lb-{addresses}")).unwrap();
+    assert!(
+        waiting["status"]["loadBalancer"]["ingress"].is_null(),
+        "{waiting}"
+    );
+    site.kedge(&["delete", "service", "lb-3"]).unwrap();
+    site.balancer(&format!("lb-{addresses}"), true, 80).unwrap();
+}
