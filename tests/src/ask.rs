@@ -189,7 +189,8 @@ pub fn dns(from: &Netns, server: IpAddr, name: &str, kind: &str) -> Result<Resol
             let record = record
                 .and_then(|r| r.to_any_record::<AllRecordData<_, _>>().map_err(Into::into))
                 .map_err(|e| wrong(e.to_string()))?;
-            records.push(format!("{} {}", record.rtype(), record.data()));
+            let shown = format!("{} {}", record.rtype(), record.data());
+            records.push(shown.trim_end_matches('.').to_string());
         }
         Ok(Resolved { rcode, records })
     })?

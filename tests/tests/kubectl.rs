@@ -138,7 +138,7 @@ fn apply_diff_edit_patch_and_label() {
 
     let conflict = kubectl.with_input(
         &["apply", "--server-side", "--field-manager=other"],
-        "{apiVersion: v1, kind: Service, metadata: {name: web, labels: {tier: mine}}}",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {tier: mine}}\n",
     );
     let conflict = conflict.unwrap_err().to_string();
     assert!(
@@ -388,8 +388,8 @@ fn describe_wait_watch_and_events() {
     };
     let kubectl = site.kubectl().unwrap();
     site.apply(&pods()).unwrap();
-    site.apply(&[service("web", json!({"type": "LoadBalancer"}))])
-        .unwrap();
+    let spec = json!({"type": "LoadBalancer", "ipFamilyPolicy": "SingleStack"});
+    site.apply(&[service("web", spec)]).unwrap();
     ok(
         &kubectl,
         &[
@@ -419,8 +419,17 @@ fn describe_wait_watch_and_events() {
     }
     assert!(ok(&kubectl, &["describe", "node", "node"]).contains("InternalIP"));
     assert!(ok(&kubectl, &["describe", "pod", "web-1"]).contains("10.42.0.11"));
-    let waited = kubectl.run(&["delete", "pod", "web-1", "--wait=true", "--timeout=10s"]);
-    assert!(waited.unwrap().contains("web-1"));
+    let waited = kubectl.run(&[
+        "delete",
+        "pod",
+        "web-1",
+        "--grace-period=1",
+        "--timeout=10s",
+    ]);
+    assert!(
+        waited.unwrap().contains("web-1"),
+        "nothing but its grace holds a Pod"
+    );
     let wide = ok(&kubectl, &["get", "services", "web", "-o", "wide"]);
     assert!(wide.contains("app=web"), "{wide}");
     ok(&kubectl, &["events"]);

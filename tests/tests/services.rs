@@ -79,8 +79,8 @@ fn node_port_from_everywhere() {
         &site,
         "web",
         json!({"type": "NodePort", "ports": [
-            {"name": "tcp", "port": 80, "targetPort": PORT, "nodePort": 30080},
-            {"name": "udp", "protocol": "UDP", "port": 80, "targetPort": "http", "nodePort": 30080},
+            {"name": "tcp", "port": 80, "targetPort": "http", "nodePort": 30080},
+            {"name": "udp", "protocol": "UDP", "port": 80, "targetPort": PORT, "nodePort": 30080},
         ]}),
     );
     for node in NODE {

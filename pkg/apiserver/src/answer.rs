@@ -1,6 +1,7 @@
 //! Answers: statuses, objects and documents, in the encoding that was negotiated.
 
 mod gzip;
+mod items;
 mod list;
 mod pretty;
 mod warning;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::negotiate::{self, Encoding, Form, Media};
 use crate::query;
 
-pub(crate) use list::metadata as list_metadata;
+pub(crate) use items::Items;
 pub(crate) use warning::warn;
 
 pub(crate) type Answer = Response<Body>;
@@ -97,19 +98,20 @@ impl Reply {
     }
 
     fn finish(self, code: StatusCode, body: Bytes) -> Answer {
-        let (body, encoding) = match self.gzip && body.len() >= GZIP_FROM {
-            true => (gzip::whole(&body), Some(HeaderValue::from_static("gzip"))),
-            false => (body, None),
-        };
-        let mut answer = text(code, self.content_type(), body);
-        if let Some(encoding) = encoding {
-            answer.headers_mut().insert(CONTENT_ENCODING, encoding);
-            answer
-                .headers_mut()
-                .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if !self.gzip || body.len() < GZIP_FROM {
+            return text(code, self.content_type(), body);
         }
+        let mut answer = text(code, self.content_type(), gzip::whole(body));
+        mark_packed(&mut answer);
         answer
     }
+}
+
+/// Says that the body is compressed, and that other clients get another one.
+fn mark_packed(answer: &mut Answer) {
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
 }
 
 /// The text of a header; empty when there is none.

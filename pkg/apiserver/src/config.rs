@@ -59,7 +59,7 @@ impl Default for Limits {
         Self {
             body: 3 << 20,
             headers: 64 << 10,
-            requests: 400,
+            requests: 256,
             watches: 4096,
             connections: 2048,
             headers_time: Duration::from_secs(30),

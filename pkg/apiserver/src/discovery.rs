@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::extract::{Path, Request, State};
-use http::header::{ACCEPT, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, ETAG, HOST, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use kedge_api::discovery;

@@ -1,8 +1,8 @@
 //! The verbs, as HTTP has them: options out of the query, bodies in, answers out. What they mean is the registry's.
 
+mod form;
 mod read;
 mod remove;
-mod table;
 mod watch;
 mod write;
 

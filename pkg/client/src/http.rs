@@ -287,3 +287,65 @@ impl HttpClient {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Kubeconfig)) -> HttpError {
+        let mut config = Kubeconfig {
+            server: "https://127.0.0.1:1".into(),
+            insecure: true,
+            ..Kubeconfig::default()
+        };
+        change(&mut config);
+        HttpClient::new(&config).err().unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_kubeconfig_is_said_before_anything_is_sent() {
+        for url in ["http://h:1", "h:1", "", "https://"] {
+            let error = refused(|config| config.server = url.into());
+            assert!(matches!(error, HttpError::Url(_)), "{url}: {error}");
+        }
+        let error = refused(|config| config.insecure = false).to_string();
+        assert!(error.contains("certificate-authority"), "{error}");
+        let error = refused(|config| config.token = Some("a\nb".into())).to_string();
+        assert!(
+            error.contains("token") && !error.contains("a\nb"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named() {
+        let config = Kubeconfig {
+            server: "https://127.0.0.1:1".into(),
+            insecure: true,
+            ..Kubeconfig::default()
+        };
+        let client = HttpClient::new(&config).unwrap();
+        let error = client
+            .request(Method::GET, "/livez", &[], "")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, HttpError::Connect { .. }));
+        assert!(error.to_string().contains("https://127.0.0.1:1"), "{error}");
+        let error = client
+            .request(Method::GET, "/a b", &[], "")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, HttpError::Request(_)), "{error}");
+    }
+
+    #[test]
+    fn warnings_are_read_as_they_are_written() {
+        assert_eq!(
+            warning_text(r#"299 - "unknown field \"x\"""#).unwrap(),
+            "unknown field \"x\""
+        );
+        assert_eq!(warning_text("110 - \"stale\""), None);
+        assert_eq!(warning_text("299 -"), None);
+    }
+}

@@ -96,7 +96,7 @@ pub trait Client: Send + Sync + 'static {
         object: Object,
     ) -> BoxFuture<'a, Result<Object, Status>>;
 
-    /// Deletes in the background; `uid` is a precondition where given. 404 when there is none.
+    /// Deletes at once, without grace, dependents in the background; `uid` is a precondition where given. 404 when there is none.
     fn delete<'a>(
         &'a self,
         key: &'a ObjectKey,

@@ -130,6 +130,8 @@ impl Client for Local {
         Box::pin(async move {
             let options = DeleteOptions {
                 propagation: Some(Propagation::Background),
+                // Who deletes from within has waited already where there was something to wait for.
+                grace_period: Some(0),
                 uid: uid.map(String::from),
                 ..DeleteOptions::default()
             };

@@ -15,7 +15,8 @@ use crate::run::VirtualAddresses;
 pub struct Config {
     pub client: SharedClient,
     pub node: NodeConfig,
-    pub load_balancer: LoadBalancerConfig,
+    /// `None` leaves LoadBalancer Services to another program.
+    pub load_balancer: Option<LoadBalancerConfig>,
     /// Every kind that is served, for what concerns all of them: garbage and the end of namespaces.
     pub kinds: Vec<Kind>,
     /// Keeps an Endpoints object beside a Service's slices, for programs that know no EndpointSlices.

@@ -14,6 +14,7 @@ mod events;
 #[cfg(test)]
 mod fake;
 mod garbage;
+mod grace;
 mod loadbalancer;
 mod mirroring;
 mod namespace;

@@ -13,6 +13,7 @@ use crate::endpoints::Endpoints;
 use crate::engine::supervise;
 use crate::events::Recorder;
 use crate::garbage::Garbage;
+use crate::grace::Grace;
 use crate::loadbalancer::LoadBalancer;
 use crate::mirroring::Mirroring;
 use crate::namespace::Namespaces;
@@ -41,9 +42,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         Endpoints::new(legacy_endpoints)
     }));
     tasks.spawn(supervise(client.clone(), Mirroring::default));
-    tasks.spawn(supervise(client.clone(), move || {
-        LoadBalancer::new(load_balancer.clone(), addresses.clone(), recorder.clone())
-    }));
+    if let Some(load_balancer) = load_balancer {
+        tasks.spawn(supervise(client.clone(), move || {
+            LoadBalancer::new(load_balancer.clone(), addresses.clone(), recorder.clone())
+        }));
+    }
+    let name = node.name.clone();
+    tasks.spawn(supervise(client.clone(), move || Grace::new(name.clone())));
     tasks.spawn(supervise(client.clone(), move || Node::new(node.clone())));
     let all = kinds.clone();
     tasks.spawn(supervise(client.clone(), move || Garbage::new(&all)));

@@ -1,6 +1,8 @@
 //! SIGKILL in the middle of concurrent writes: what was acknowledged is there, and nothing by halves.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -132,7 +134,7 @@ fn acknowledged_writes_survive(#[case] engine: EngineKind, #[case] name: &str) {
     if let Some(path) = std::env::var_os(FOLDER) {
         return write(path.as_ref(), engine);
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = common::scratch();
     let path = folder.path().join("store");
     let mut acknowledged: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     let mut total = 0;

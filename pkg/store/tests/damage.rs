@@ -1,6 +1,8 @@
 //! A zeroed block anywhere in any file of a store: nothing is lost, and what was done about it is told.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -68,7 +70,7 @@ fn used(random: &mut Random, engine: EngineKind, folder: &Path, clean: bool) -> 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let live = tempfile::tempdir().unwrap();
+    let live = common::scratch();
     let path = live.path().join("store");
     let mut told = None;
     for _ in 0..2 {
@@ -172,7 +174,7 @@ fn nothing_is_lost(#[values(EngineKind::Sled, EngineKind::Redb)] engine: EngineK
     let mut set_aside = 0;
     for trial in 0..TRIALS {
         let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (trial + 1) << 7);
-        let folder = tempfile::tempdir().unwrap();
+        let folder = common::scratch();
         let path = folder.path().join("store");
         let (expected, revision) = used(&mut random, engine, &path, trial % 2 == 0);
         let place = damage(&mut random, &path);

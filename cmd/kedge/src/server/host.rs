@@ -99,6 +99,17 @@ impl Network {
         port: u16,
         tasks: &mut Tasks,
     ) {
+        let load_balancer = config.has(Part::Loadbalancer).then(|| LoadBalancerConfig {
+            pools: config.lb_pools.clone(),
+            // Others listen on the node's own addresses too; these are known to.
+            reserved: [port, SSH].map(|port| (Transport::Tcp, port)).into(),
+            class: None,
+            virtual_addresses: balancer.clone(),
+        });
+        if load_balancer.is_none() {
+            // Nobody is to have addresses: those of a former run go.
+            balancer.send_replace(Some(Arc::default()));
+        }
         let config = kedge_controllers::Config {
             client: client.clone(),
             node: NodeConfig {
@@ -107,18 +118,14 @@ impl Network {
                 addresses: self.node.clone(),
                 labels: Default::default(),
             },
-            load_balancer: LoadBalancerConfig {
-                pools: config.lb_pools.clone(),
-                // Others listen on the node's own addresses too; these are known to.
-                reserved: [port, SSH].map(|port| (Transport::Tcp, port)).into(),
-                class: None,
-                virtual_addresses: balancer,
-            },
+            load_balancer,
             kinds: Kind::builtin(),
             legacy_endpoints: true,
         };
         tasks.spawn("the controllers", |shutdown| async move {
             kedge_controllers::run(config, shutdown).await;
+            // While this lives the addresses are wished for, whoever tells which.
+            drop(balancer);
             Ok(())
         });
     }

@@ -7,13 +7,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// A whole body.
-pub(super) fn whole(body: &[u8]) -> Bytes {
-    let mut out = Chunks::new(std::iter::once(Bytes::copy_from_slice(body)));
-    let mut all = Vec::new();
-    for chunk in &mut out {
-        all.extend_from_slice(&chunk);
-    }
-    all.into()
+pub(super) fn whole(body: Bytes) -> Bytes {
+    Chunks::new(std::iter::once(body))
+        .collect::<Vec<_>>()
+        .concat()
+        .into()
 }
 
 /// Chunks compressed as they come, with no more than one of them held.
@@ -66,6 +64,6 @@ mod tests {
             .unwrap();
         assert_eq!(out, chunks.concat());
         assert!(packed.len() < out.len() / 10);
-        assert!(whole(&out).len() < out.len() / 10);
+        assert!(whole(out.clone().into()).len() < out.len() / 10);
     }
 }

@@ -1,39 +1,128 @@
-//! Lists, written from stored bytes a chunk at a time: no object is parsed, and no whole list is held.
+//! Lists, written from stored bytes a chunk at a time: no tree and no text of a whole list is held.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{CONTENT_ENCODING, VARY};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_registry::Page;
 use kedge_store::Entry;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{Answer, GZIP_FROM, Reply, gzip, pretty, text};
-use crate::members;
-use crate::negotiate::{Encoding, Form};
+use super::items::Items;
+use super::{Answer, GZIP_FROM, Reply, gzip, mark_packed, pretty, text};
+use crate::negotiate::Encoding;
 
 /// What a chunk grows to before it is sent.
 const CHUNK: usize = 32 << 10;
 
-/// A page on its way out.
-pub(super) struct List {
-    head: String,
-    items: std::vec::IntoIter<Arc<Entry>>,
-    style: Style,
-    state: State,
+impl Reply {
+    /// A page as a list.
+    pub(crate) fn list(self, kind: &Kind, page: Page, items: Items) -> Result<Answer, Status> {
+        let layout = match (self.media.encoding, self.pretty) {
+            (Encoding::Yaml, _) => Layout::Yaml,
+            (Encoding::Json, true) => Layout::Pretty,
+            (Encoding::Json, false) => Layout::Compact,
+        };
+        let size: usize = page.items.iter().map(|entry| entry.value.len()).sum();
+        let list = List::new(kind, page, items, layout)?;
+        if size < CHUNK {
+            let all: Vec<Bytes> = list.collect();
+            return Ok(text(StatusCode::OK, self.content_type(), all.concat()));
+        }
+        if self.gzip && size >= GZIP_FROM {
+            let packed = gzip::Chunks::new(list).map(Ok::<_, std::io::Error>);
+            let mut answer = text(
+                StatusCode::OK,
+                self.content_type(),
+                Body::from_stream(stream::iter(packed)),
+            );
+            mark_packed(&mut answer);
+            return Ok(answer);
+        }
+        let body = Body::from_stream(stream::iter(list.map(Ok::<_, std::io::Error>)));
+        Ok(text(StatusCode::OK, self.content_type(), body))
+    }
 }
 
+/// How a list is written.
 #[derive(Clone, Copy)]
-enum Style {
-    Json,
-    PartialJson,
-    PrettyJson { partial: bool },
-    Yaml { partial: bool },
+enum Layout {
+    Compact,
+    Pretty,
+    Yaml,
+}
+
+impl Layout {
+    /// Everything up to the first item.
+    fn head(self, envelope: &Value, key: &str, empty: bool) -> Result<String, Status> {
+        Ok(match self {
+            Self::Compact => {
+                let text = envelope.to_string();
+                format!("{},\"{key}\":[", &text[..text.len() - 1])
+            }
+            Self::Pretty => {
+                let text = pretty::json(envelope);
+                format!("{},\n  \"{key}\": [", text[..text.len() - 1].trim_end())
+            }
+            Self::Yaml => {
+                let text = pretty::yaml(envelope)?;
+                format!(
+                    "{}\n{key}:{}",
+                    text.trim_end(),
+                    if empty { " []" } else { "" }
+                )
+            }
+        })
+    }
+
+    /// What stands before an item.
+    fn before(self, first: bool) -> &'static str {
+        match (self, first) {
+            (Self::Compact, true) => "",
+            (Self::Compact, false) => ",",
+            (Self::Pretty, true) => "\n    ",
+            (Self::Pretty, false) => ",\n    ",
+            (Self::Yaml, _) => "\n- ",
+        }
+    }
+
+    /// Everything after the last item.
+    fn tail(self, empty: bool) -> &'static str {
+        match (self, empty) {
+            (Self::Compact, _) => "]}\n",
+            (Self::Pretty, true) => "]\n}\n",
+            (Self::Pretty, false) => "\n  ]\n}\n",
+            (Self::Yaml, _) => "\n",
+        }
+    }
+
+    fn push(self, out: &mut Vec<u8>, items: &Items, object: &[u8]) {
+        if matches!(self, Self::Compact) {
+            return items.push(out, object);
+        }
+        let mut json = Vec::new();
+        items.push(&mut json, object);
+        // What was written a moment ago can be read, and written again.
+        let tree: Value = serde_json::from_slice(&json).unwrap_or_default();
+        let text = match self {
+            Self::Yaml => pretty::indent(pretty::yaml(&tree).unwrap_or_default().trim_end(), 2),
+            _ => pretty::indent(&pretty::json(&tree), 4),
+        };
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A page on its way out: an iterator of chunks.
+struct List {
+    head: String,
+    objects: std::vec::IntoIter<Arc<Entry>>,
+    items: Items,
+    layout: Layout,
+    state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,139 +133,19 @@ enum State {
     Done,
 }
 
-/// `metadata` of a list.
-pub(crate) fn metadata(page: &Page) -> Map<String, Value> {
-    let mut metadata = Map::new();
-    metadata.insert("resourceVersion".into(), page.revision.to_string().into());
-    if !page.continue_token.is_empty() {
-        metadata.insert("continue".into(), page.continue_token.as_str().into());
-    }
-    if let Some(remaining) = page.remaining {
-        metadata.insert("remainingItemCount".into(), remaining.into());
-    }
-    metadata
-}
-
-impl Reply {
-    /// A page as a list of its kind, or of partial metadata. Tables are made elsewhere.
-    pub(crate) fn list(self, kind: &Kind, page: Page) -> Result<Answer, Status> {
-        let partial = self.media.form == Form::PartialMetadata;
-        let style = match (self.media.encoding, self.pretty) {
-            (Encoding::Yaml, _) => Style::Yaml { partial },
-            (Encoding::Json, true) => Style::PrettyJson { partial },
-            (Encoding::Json, false) if partial => Style::PartialJson,
-            (Encoding::Json, false) => Style::Json,
-        };
-        let size: usize = page.items.iter().map(|entry| entry.value.len()).sum();
-        let list = List::new(kind, page, style)?;
-        if size < CHUNK {
-            let mut all = Vec::with_capacity(size + 512);
-            for chunk in list {
-                all.extend_from_slice(&chunk);
-            }
-            return Ok(text(StatusCode::OK, self.content_type(), all));
-        }
-        let packed = self.gzip && size >= GZIP_FROM;
-        let body = match packed {
-            true => Body::from_stream(stream::iter(
-                gzip::Chunks::new(list).map(Ok::<_, std::io::Error>),
-            )),
-            false => Body::from_stream(stream::iter(list.map(Ok::<_, std::io::Error>))),
-        };
-        let mut answer = text(StatusCode::OK, self.content_type(), body);
-        if packed {
-            answer
-                .headers_mut()
-                .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            answer
-                .headers_mut()
-                .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        }
-        Ok(answer)
-    }
-}
-
 impl List {
-    fn new(kind: &Kind, page: Page, style: Style) -> Result<Self, Status> {
-        let (name, version) = match style {
-            Style::PartialJson
-            | Style::PrettyJson { partial: true }
-            | Style::Yaml { partial: true } => (
-                "PartialObjectMetadataList".to_string(),
-                "meta.k8s.io/v1".to_string(),
-            ),
-            _ => (kind.list_kind(), kind.api_version()),
-        };
-        let envelope = json!({ "apiVersion": version, "kind": name, "metadata": metadata(&page) });
-        let head = match style {
-            Style::Yaml { .. } => {
-                format!(
-                    "{}\nitems:{}",
-                    pretty::yaml(&envelope)?.trim_end(),
-                    if page.items.is_empty() { " []" } else { "" }
-                )
-            }
-            Style::PrettyJson { .. } => {
-                let text = pretty::json(&envelope);
-                format!("{},\n  \"items\": [", text.trim_end_matches('}').trim_end())
-            }
-            Style::Json | Style::PartialJson => {
-                let text = envelope.to_string();
-                format!("{},\"items\":[", &text[..text.len() - 1])
-            }
-        };
+    fn new(kind: &Kind, page: Page, items: Items, layout: Layout) -> Result<Self, Status> {
+        let mut envelope = items.envelope(kind, &page);
+        envelope.remove(items.key());
+        let head = layout.head(&Value::Object(envelope), items.key(), page.items.is_empty())?;
         Ok(Self {
             head,
-            items: page.items.into_iter(),
-            style,
+            objects: page.items.into_iter(),
+            items,
+            layout,
             state: State::Head,
         })
     }
-
-    fn push_item(&self, out: &mut Vec<u8>, item: &[u8]) {
-        let first = self.state == State::First;
-        match self.style {
-            Style::Json | Style::PartialJson => {
-                if !first {
-                    out.push(b',');
-                }
-                match self.style {
-                    Style::Json => members::push_without_type(out, item),
-                    _ => members::push_partial(out, item),
-                }
-            }
-            Style::PrettyJson { partial } => {
-                out.extend_from_slice(if first { b"\n    " } else { b",\n    " });
-                let text = pretty::json(&tree(item, partial));
-                out.extend_from_slice(pretty::indent(&text, 4).as_bytes());
-            }
-            Style::Yaml { partial } => {
-                // What was parsed a moment ago can be written again.
-                let text = pretty::yaml(&tree(item, partial)).unwrap_or_default();
-                out.extend_from_slice(b"\n- ");
-                out.extend_from_slice(pretty::indent(text.trim_end(), 2).as_bytes());
-            }
-        }
-    }
-
-    fn tail(&self) -> &'static [u8] {
-        match self.style {
-            Style::Json | Style::PartialJson => b"]}\n",
-            Style::PrettyJson { .. } if self.state == State::First => b"]\n}\n",
-            Style::PrettyJson { .. } => b"\n  ]\n}\n",
-            Style::Yaml { .. } => b"\n",
-        }
-    }
-}
-
-/// A stored object as a tree, as it stands in a list.
-fn tree(item: &[u8], partial: bool) -> Value {
-    let mut text = Vec::with_capacity(item.len());
-    match partial {
-        true => members::push_partial(&mut text, item),
-        false => members::push_without_type(&mut text, item),
-    }
-    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 impl Iterator for List {
@@ -191,20 +160,20 @@ impl Iterator for List {
                     chunk = std::mem::take(&mut self.head).into_bytes();
                     self.state = State::First;
                 }
-                State::First | State::Rest => match self.items.next() {
-                    Some(item) => {
-                        self.push_item(&mut chunk, &item.value);
-                        self.state = State::Rest;
-                        if chunk.len() >= CHUNK {
-                            return Some(chunk.into());
-                        }
-                    }
-                    None => {
-                        chunk.extend_from_slice(self.tail());
+                State::First | State::Rest => {
+                    let first = self.state == State::First;
+                    let Some(object) = self.objects.next() else {
+                        chunk.extend_from_slice(self.layout.tail(first).as_bytes());
                         self.state = State::Done;
                         return Some(chunk.into());
+                    };
+                    chunk.extend_from_slice(self.layout.before(first).as_bytes());
+                    self.layout.push(&mut chunk, &self.items, &object.value);
+                    self.state = State::Rest;
+                    if chunk.len() >= CHUNK {
+                        return Some(chunk.into());
                     }
-                },
+                }
             }
         }
     }

@@ -5,12 +5,12 @@ use http::StatusCode;
 use kedge_machinery::Status;
 use kedge_registry::DeleteOptions;
 
-use super::{Ask, table};
+use super::{Ask, form};
 use crate::answer::{self, Answer, Reply};
 use crate::{body, members, options};
 
 pub(super) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let (options, cascade) = read_options(ask, body).await?;
     let deleted = ask.app.registry.delete(&ask.target, &options).await?;
     // Upstream: who asked in the older way for dependents to go with it learns that this takes time.
@@ -23,14 +23,14 @@ pub(super) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
         .any(|member| member.key == b"kind" && member.value == br#""Status""#);
     let mut answer = match is_status {
         true => reply.object(code, deleted.value)?,
-        false => table::object(ask, reply, code, deleted.value)?,
+        false => form::object(ask, reply, code, deleted.value)?,
     };
     answer::warn(&mut answer, &deleted.warnings);
     Ok(answer)
 }
 
 pub(super) async fn delete_collection(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &[])?;
+    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let selection = options::list(ask.query())?;
     let (options, _) = read_options(ask, body).await?;
     let kind = &ask.target.kind;
@@ -39,7 +39,7 @@ pub(super) async fn delete_collection(ask: &Ask<'_>, body: Body) -> Result<Answe
         .registry
         .delete_collection(kind, &ask.target.namespace, &options, &selection)
         .await?;
-    reply.list(kind, page)
+    reply.list(kind, page, form::items(ask, reply)?)
 }
 
 async fn read_options(ask: &Ask<'_>, body: Body) -> Result<(DeleteOptions, bool), Status> {

@@ -21,7 +21,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Ask;
-use super::table::{FORMS, metadata_of};
+use super::form::{FORMS, metadata_of};
 use crate::answer::{self, Answer, Reply};
 use crate::negotiate::{Encoding, Form};
 use crate::{members, options, refusal};

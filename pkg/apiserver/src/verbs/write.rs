@@ -6,12 +6,12 @@ use http::StatusCode;
 use kedge_machinery::Status;
 use kedge_registry::{Patch, PatchKind, WriteOptions, Written};
 
-use super::{Ask, table};
+use super::{Ask, form};
 use crate::answer::{self, Answer, Reply};
 use crate::{body, options, refusal};
 
 pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
     let object = object(ask, body, &mut options).await?;
     let written = ask
@@ -23,7 +23,7 @@ pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 }
 
 pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::write("UpdateOptions", ask.query(), &ask.parts.headers)?;
     let object = object(ask, body, &mut options).await?;
     let written = ask
@@ -42,7 +42,7 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
         "application/apply-patch+yaml" => PatchKind::Apply,
         _ => return Err(refusal::unsupported_patch()),
     };
-    let reply = Reply::negotiate(&ask.parts, &table::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::patch(language, ask.query(), &ask.parts.headers)?;
     let mut body = read(ask, body).await?;
     if language == PatchKind::Apply {
@@ -87,7 +87,7 @@ fn answer(ask: &Ask<'_>, reply: Reply, written: Written) -> Result<Answer, Statu
     } else {
         StatusCode::OK
     };
-    let mut answer = table::object(ask, reply, code, written.value)?;
+    let mut answer = form::object(ask, reply, code, written.value)?;
     answer::warn(&mut answer, &written.warnings);
     Ok(answer)
 }

@@ -1,7 +1,9 @@
 //! From a URL and credentials to a connection that takes requests.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri};
@@ -12,12 +14,16 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::HttpError;
 use super::verify::AnyCertificate;
 use crate::kubeconfig::Kubeconfig;
+
+/// How long a connection may take to come about, and its handshake again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server: where it is and how it is spoken to.
 pub(super) struct Endpoint {
@@ -64,16 +70,15 @@ impl Endpoint {
 
     pub(super) async fn connect(&self) -> Result<Connection, HttpError> {
         let server = || self.url.clone();
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
+        let reach = |source| HttpError::Connect {
+            server: server(),
+            source,
+        };
+        let stream = in_time(TcpStream::connect((self.host.as_str(), self.port)))
             .await
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|source| HttpError::Connect {
-                server: server(),
-                source,
-            })?;
-        let stream = self
-            .tls
-            .connect(self.name.clone(), stream)
+            .and_then(tune)
+            .map_err(reach)?;
+        let stream = in_time(self.tls.connect(self.name.clone(), stream))
             .await
             .map_err(|error| HttpError::Tls {
                 server: server(),
@@ -98,6 +103,32 @@ impl Endpoint {
             Ok(Connection::Http1(sender))
         }
     }
+}
+
+/// A step towards a connection, bounded: a host that is off does not say so.
+async fn in_time<T>(step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = || {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", PATIENCE.as_secs()),
+        )
+    };
+    tokio::time::timeout(PATIENCE, step)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+}
+
+/// No delay, and a peer whose power was cut is noticed by the kernel though nothing is sent: a watch may be silent
+/// for hours.
+fn tune(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10));
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&keepalive.with_retries(3))?;
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    Ok(stream)
 }
 
 /// The request as HTTP/1.1 sends it: the path alone, and a `Host` header.

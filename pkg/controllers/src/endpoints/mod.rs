@@ -25,6 +25,9 @@ const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// Endpoints in a slice, at most: upstream's `--max-endpoints-per-slice`.
 pub(crate) const MAX_ENDPOINTS: usize = 100;
 
+/// Writes that are planned at once: what is planned is in memory as trees, and a start may have thousands.
+const BATCH: usize = 128;
+
 /// The controller.
 pub(crate) struct Endpoints {
     model: Model,
@@ -46,6 +49,9 @@ impl Endpoints {
         let mut writes = Vec::new();
         let service = self.model.service(&about.namespace, &about.name);
         if let Some(service) = service.filter(Service::selects) {
+            if service.metadata.gives_up_dependents() {
+                return writes;
+            }
             writes.extend(self.slices(about, &service));
             if self.legacy {
                 writes.extend(self.subsets(about, &service));
@@ -121,10 +127,13 @@ impl Reconcile for Endpoints {
     }
 
     async fn plan(&mut self, _: &SharedClient, _: Timestamp) -> Vec<Write> {
-        std::mem::take(&mut self.dirty)
-            .iter()
-            .flat_map(|about| self.reconcile(about))
-            .collect()
+        let mut writes = Vec::new();
+        while writes.len() < BATCH
+            && let Some(about) = self.dirty.pop_first()
+        {
+            writes.extend(self.reconcile(&about));
+        }
+        writes
     }
 
     fn again(&mut self, about: &ObjectKey) {

@@ -311,6 +311,21 @@ async fn slices_of_an_earlier_service_go() {
 }
 
 #[tokio::test]
+async fn a_service_that_gives_its_slices_up_gets_no_new_ones() {
+    let fake = Fake::new();
+    let mut going = service("web", json!({}));
+    going["metadata"]["deletionTimestamp"] = json!("2026-03-03T00:00:00Z");
+    going["metadata"]["finalizers"] = json!(["orphan"]);
+    fake.put(Resource::SERVICES, going.clone());
+    let _running = run(&fake);
+    assert!(fake.settled().await.is_empty());
+    // Held by somebody else, it still serves.
+    going["metadata"]["finalizers"] = json!(["some/body"]);
+    fake.put(Resource::SERVICES, going);
+    fake.until(|fake| slices(fake).len() == 1).await;
+}
+
+#[tokio::test]
 async fn a_service_without_a_selector_is_left_alone() {
     let fake = Fake::new();
     fake.put(

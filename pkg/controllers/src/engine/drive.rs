@@ -111,15 +111,13 @@ impl<R: Reconcile> Driver<'_, R> {
                 *served.entry(about.clone()).or_default() += 1;
             }
             let client = self.client;
-            let answers: Vec<_> = stream::iter(writes)
+            let mut answers = stream::iter(writes)
                 .map(|write| async move {
                     let answer = perform(client, &write).await;
                     (write, answer)
                 })
-                .buffered(CONCURRENT)
-                .collect()
-                .await;
-            for (write, answer) in answers {
+                .buffered(CONCURRENT);
+            while let Some((write, answer)) = answers.next().await {
                 self.take(write, answer);
             }
         }

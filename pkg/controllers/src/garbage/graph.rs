@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use kedge_client::{Change, ObjectKey};
 
 use crate::config::Kind;
-use crate::view::{self, Meta, MetaOnly, OwnerReference};
-
-/// `metadata.finalizers` that name what is to become of dependents when an owner goes.
-pub(super) const FOREGROUND: &str = "foregroundDeletion";
-pub(super) const ORPHAN: &str = "orphan";
+use crate::view::{self, FOREGROUND, Meta, MetaOnly, ORPHAN, OwnerReference};
 
 /// What is to become of the dependents of an owner that is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use tracing::info;
 
 use crate::config::Kind;
 use crate::engine::{Reconcile, Write};
-use crate::view::OwnerReference;
-use graph::{Dependent, FOREGROUND, Graph, ORPHAN, Policy};
+use crate::view::{FOREGROUND, ORPHAN, OwnerReference};
+use graph::{Dependent, Graph, Policy};
 
 /// The controller.
 pub(crate) struct Garbage {

@@ -56,6 +56,18 @@ pub(crate) struct Meta {
     pub owner_references: Vec<OwnerReference>,
 }
 
+/// `metadata.finalizers` that name what is to become of dependents when an owner goes.
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+pub(crate) const ORPHAN: &str = "orphan";
+
+impl Meta {
+    /// It is going, and its dependents are being dealt with: nobody is to make new ones.
+    pub(crate) fn gives_up_dependents(&self) -> bool {
+        let policy = |finalizer: &String| finalizer == FOREGROUND || finalizer == ORPHAN;
+        self.deletion_timestamp.is_some() && self.finalizers.iter().any(policy)
+    }
+}
+
 /// `metav1.OwnerReference`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

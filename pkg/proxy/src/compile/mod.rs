@@ -107,10 +107,9 @@ fn settle_fronts(ports: &mut [PortPlan]) {
 fn spec(service: &Service, port: &ServicePort, family: Family, context: &Context<'_>) -> PortSpec {
     let config = context.config;
     let source_ranges = source_ranges(service, family, context);
-    let off_cluster = match of_family(&config.cluster_cidrs, family).next() {
-        Some(_) => Some(Flags::MASQUERADE_OFF_CLUSTER),
-        None => None,
-    };
+    let off_cluster = of_family(&config.cluster_cidrs, family)
+        .next()
+        .map(|_| Flags::MASQUERADE_OFF_CLUSTER);
     let internal = match config.masquerade {
         Masquerade::All => Flags::MASQUERADE,
         Masquerade::OffCluster => off_cluster.unwrap_or(Flags::NONE),

@@ -84,7 +84,7 @@ impl Inside {
                 (_, None) => return Err(refused(libc::ENOENT)),
             }
         }
-        fn at_most_once<'a>(elements: &'a [(Key, Value)]) -> Result<&'a [(Key, Value)], Error> {
+        fn at_most_once(elements: &[(Key, Value)]) -> Result<&[(Key, Value)], Error> {
             let keys: HashSet<&Key> = elements.iter().map(|(key, _)| key).collect();
             if keys.len() == elements.len() {
                 Ok(elements)

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use kedge_nftables::conntrack::{self, Entry, Filter};
-use kedge_nftables::{Batch, Element as RawElement, Error, Socket};
+use kedge_nftables::{Batch, Element as RawElement, Error, Set, Socket};
 
 use super::transaction::{Repair, Transaction};
 use super::{Contents, Kernel, Snapshot};
@@ -165,7 +165,8 @@ fn contents(socket: &mut Socket, family: Family, config: &ProxyConfig) -> Result
     let mut out = Contents::default();
     let there = socket.sets(&table)?;
     let mut replace = None;
-    if !sets(family).iter().all(|set| there.contains(set)) {
+    let is_there = |set: &Set| there.iter().any(|found| same_set(found, set));
+    if !sets(family).iter().all(is_there) {
         replace = Some("a set is missing or is not what it should be");
     }
     let mut rules: HashMap<String, Vec<kedge_nftables::Rule>> = HashMap::new();
@@ -199,6 +200,11 @@ fn contents(socket: &mut Socket, family: Family, config: &ProxyConfig) -> Result
         None => Repair::Rules(wrong),
     };
     Ok(out)
+}
+
+/// Whether two sets work alike; how `nft` prints them does not count.
+fn same_set(a: &Set, b: &Set) -> bool {
+    a.name == b.name && a.flags == b.flags && a.key_len == b.key_len && a.data == b.data
 }
 
 /// Reads a set; false if it has elements that the proxy cannot have written. A set that is missing has none.

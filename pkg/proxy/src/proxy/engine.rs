@@ -17,6 +17,9 @@ use crate::state::{Changes, Delta, Recovered, State};
 /// How often the kernel is read and written anew, one time right after the other, before that is left to the next event.
 const ATTEMPTS: u32 = 5;
 
+/// Timeouts of affinity.
+type Timeouts = Vec<(Family, u32)>;
+
 /// Takes changes in and puts them into the kernel. Knows no task and no socket.
 #[derive(Debug)]
 pub struct Engine<K> {
@@ -36,6 +39,8 @@ pub struct Engine<K> {
     /// Whether what went wrong has been said.
     said: bool,
     started: bool,
+    /// Whether it has been said that flows cannot be forgotten.
+    unforgotten: bool,
 }
 
 impl<K: Kernel> Engine<K> {
@@ -52,6 +57,7 @@ impl<K: Kernel> Engine<K> {
             generation: None,
             said: false,
             started: false,
+            unforgotten: false,
         }
     }
 
@@ -115,9 +121,9 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn start(&mut self) -> Result<(), Error> {
-        // Without it, ids are given out afresh; that is no reason to wait.
-        let snapshot = self.read();
-        let mut recovered = snapshot.as_ref().ok().map(|snapshot| {
+        // If nothing can be read, ids are given out afresh; that is no reason to wait.
+        let snapshot = (0..ATTEMPTS).find_map(|_| self.kernel.read().ok());
+        let mut recovered = snapshot.as_ref().map(|snapshot| {
             Recovered::new(
                 snapshot
                     .tables
@@ -139,10 +145,10 @@ impl<K: Kernel> Engine<K> {
         }
         if let Some(recovered) = &recovered {
             self.state.abandon(recovered, &mut self.pending);
-            self.pending.learnt = self.state.learning();
+            self.pending.learnt.extend(self.state.learning());
         }
         drop(recovered);
-        self.synchronize(snapshot.ok())
+        self.synchronize(snapshot)
     }
 
     fn refresh(&mut self, names: BTreeSet<ServiceName>) -> Result<(), Error> {
@@ -186,7 +192,7 @@ impl<K: Kernel> Engine<K> {
         loop {
             let result = match snapshot.take() {
                 Some(snapshot) => Ok(snapshot),
-                None => self.read(),
+                None => self.kernel.read(),
             };
             let result = result.and_then(|snapshot| self.write_difference(snapshot));
             match result {
@@ -204,10 +210,6 @@ impl<K: Kernel> Engine<K> {
             }
             attempt += 1;
         }
-    }
-
-    fn read(&mut self) -> Result<Snapshot, Error> {
-        self.kernel.read()
     }
 
     fn write_difference(&mut self, snapshot: Snapshot) -> Result<(), Error> {
@@ -249,8 +251,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Chains to make and to delete.
-    #[allow(clippy::type_complexity)]
-    fn learning_changes(&self) -> (Vec<(Family, u32)>, Vec<(Family, u32)>) {
+    fn learning_changes(&self) -> (Timeouts, Timeouts) {
         let wanted: BTreeSet<(Family, u32)> = self.state.timeouts().collect();
         let made = wanted.difference(&self.learning).copied().collect();
         let deleted = self.learning.difference(&wanted).copied().collect();
@@ -270,24 +271,23 @@ impl<K: Kernel> Engine<K> {
         self.forget();
     }
 
-    /// Flows and clients whose endpoint is gone. What cannot be forgotten now stays pending for the next time.
+    /// Flows and clients whose endpoint is gone. That a kernel has no way to forget them is no reason to keep the rules waiting.
     fn forget(&mut self) {
-        if !self.pending.stale.is_empty() {
-            match self.kernel.forget_flows(&self.pending.stale) {
-                Ok(count) => {
-                    tracing::debug!("{count} stale UDP flows forgotten");
-                    self.pending.stale = Default::default();
-                }
-                Err(error) => self.say(&error),
-            }
-        }
-        if !self.pending.learnt.is_empty() {
-            match self.kernel.forget_clients(&self.pending.learnt) {
-                Ok(count) => {
-                    tracing::debug!("{count} clients' endpoints forgotten");
-                    self.pending.learnt = Default::default();
-                }
-                Err(error) => self.say(&error),
+        let stale = std::mem::take(&mut self.pending.stale);
+        let learnt = std::mem::take(&mut self.pending.learnt);
+        let forgotten = [
+            (!stale.is_empty()).then(|| self.kernel.forget_flows(&stale)),
+            (!learnt.is_empty()).then(|| self.kernel.forget_clients(&learnt)),
+        ];
+        for result in forgotten.into_iter().flatten() {
+            match result {
+                Ok(count) => tracing::debug!(
+                    "{count} flows or clients of endpoints that are gone are forgotten"
+                ),
+                Err(error) if !std::mem::replace(&mut self.unforgotten, true) => tracing::warn!(
+                    "flows to endpoints that are gone cannot be forgotten, clients must reconnect by themselves: {error}"
+                ),
+                Err(_) => {}
             }
         }
     }

@@ -89,7 +89,10 @@ impl Proxy {
                     Work::NodeAddresses(self.node_addresses.borrow_and_update().clone())
                 }
                 touched = touched => {
-                    touched?;
+                    if let Err(error) = touched {
+                        tracing::warn!("watching the ruleset anew: {error}");
+                        watch = Some(Watch::open(worker.port())?);
+                    }
                     Work::Heal
                 }
                 () = retry.due() => Work::Heal,

@@ -56,6 +56,7 @@ impl State {
                     "Service {name}, port {}: no group id is free, it gets no rules",
                     id.port
                 );
+                before.extend(former.map(|former| (id, former)));
                 continue;
             };
             self.replace_port(former.as_ref(), Some(&port), &mut delta.changes);
@@ -101,6 +102,7 @@ impl State {
     pub fn abandon(&mut self, recovered: &Recovered, delta: &mut Delta) {
         for group in recovered.left() {
             self.ids_of(group.family).release(group.id);
+            delta.learnt.insert(group, HashSet::new());
         }
         for (key, groups) in recovered.udp() {
             if self.claims.owner(&key).is_none() {
@@ -114,7 +116,11 @@ impl State {
         let family = plan.spec.id.family;
         let cluster = self.settle_group(family, own.as_ref(), &plan.cluster)?;
         let local = if plan.spec.uses_local() {
-            Some(self.settle_group(family, local.as_ref(), &plan.local)?)
+            let local = self.settle_group(family, local.as_ref(), &plan.local);
+            if local.is_none() {
+                self.ids_of(family).release(cluster.group.id);
+            }
+            Some(local?)
         } else {
             if let Some(local) = local {
                 self.ids_of(family).release(local.group.id);

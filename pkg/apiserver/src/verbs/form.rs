@@ -1,15 +1,16 @@
-//! Answers as Tables.
+//! Answers in the form that was negotiated: the object, its metadata alone, or a Table.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
-use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_registry::table::table;
 use serde_json::{Map, Value};
 
 use super::Ask;
-use crate::answer::{Answer, Reply};
+use crate::answer::{Answer, Items, Reply};
 use crate::members;
 use crate::negotiate::Form;
 use crate::options;
@@ -66,19 +67,15 @@ pub(super) fn metadata_of(json: &[u8]) -> Map<String, Value> {
         .collect()
 }
 
-/// A list's objects as rows.
-pub(super) fn rows<'a>(
-    ask: &Ask<'_>,
-    kind: &Kind,
-    objects: impl Iterator<Item = &'a [u8]>,
-    metadata: Map<String, Value>,
-) -> Result<Value, Status> {
-    Ok(table(
-        kind,
-        objects,
-        metadata,
-        Timestamp::now(),
-        options::include_object(ask.query())?,
-        true,
-    ))
+/// What a list answers with, in the form that was negotiated.
+pub(super) fn items(ask: &Ask<'_>, reply: Reply) -> Result<Items, Status> {
+    Ok(match reply.media.form {
+        Form::Itself => Items::Whole,
+        Form::PartialMetadata => Items::Partial,
+        Form::Table => Items::Rows {
+            kind: Arc::clone(&ask.target.kind),
+            include: options::include_object(ask.query())?,
+            now: Timestamp::now(),
+        },
+    })
 }

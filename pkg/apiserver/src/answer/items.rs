@@ -1,0 +1,84 @@
+//! What a list holds: objects as they are, their metadata alone, or rows of a Table. Each is made from the stored
+//! bytes of one object at a time.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kedge_api::Kind;
+use kedge_registry::table::table;
+use kedge_registry::{IncludeObject, Page};
+use serde_json::{Map, Value, json};
+
+use crate::members;
+
+/// The form of a list's items.
+#[derive(Clone)]
+pub(crate) enum Items {
+    Whole,
+    Partial,
+    Rows {
+        kind: Arc<Kind>,
+        include: IncludeObject,
+        now: Timestamp,
+    },
+}
+
+impl Items {
+    /// The list but for its items.
+    pub(super) fn envelope(&self, kind: &Kind, page: &Page) -> Map<String, Value> {
+        let typed = |kind: String, version: String| {
+            Map::from_iter([
+                ("apiVersion".to_string(), version.into()),
+                ("kind".to_string(), kind.into()),
+                ("metadata".to_string(), Value::Object(metadata(page))),
+            ])
+        };
+        match self {
+            Self::Whole => typed(kind.list_kind(), kind.api_version()),
+            Self::Partial => typed("PartialObjectMetadataList".into(), "meta.k8s.io/v1".into()),
+            Self::Rows { kind, include, now } => {
+                let mut table = table(kind, [], metadata(page), *now, *include, true);
+                table
+                    .as_object_mut()
+                    .map(std::mem::take)
+                    .unwrap_or_default()
+            }
+        }
+    }
+
+    /// Where the items stand in it.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::Rows { .. } => "rows",
+            _ => "items",
+        }
+    }
+
+    /// Appends one item, made of an object's JSON.
+    pub(super) fn push(&self, out: &mut Vec<u8>, object: &[u8]) {
+        match self {
+            Self::Whole => members::push_without_type(out, object),
+            Self::Partial => members::push_partial(out, object),
+            Self::Rows { kind, include, now } => {
+                let table = table(kind, [object], Map::new(), *now, *include, false);
+                let row = table
+                    .pointer("/rows/0")
+                    .map_or_else(|| json!({}).to_string(), Value::to_string);
+                out.extend_from_slice(row.as_bytes());
+            }
+        }
+    }
+}
+
+/// `metadata` of a list.
+fn metadata(page: &Page) -> Map<String, Value> {
+    let mut metadata = Map::new();
+    metadata.insert("resourceVersion".into(), page.revision.to_string().into());
+    if !page.continue_token.is_empty() {
+        metadata.insert("continue".into(), page.continue_token.as_str().into());
+    }
+    if let Some(remaining) = page.remaining {
+        metadata.insert("remainingItemCount".into(), remaining.into());
+    }
+    metadata
+}

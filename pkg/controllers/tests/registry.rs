@@ -1,0 +1,461 @@
+//! All controllers together, over the real registry and store.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kedge_api::Catalog;
+use kedge_client::local::Local;
+use kedge_client::{ObjectKey, Resource, SharedClient};
+use kedge_controllers::{
+    Config, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, VirtualAddresses, run,
+};
+use kedge_machinery::Object;
+use kedge_registry::{DeleteOptions, Propagation, Registry, RegistryConfig, Target};
+use kedge_store::{EngineKind, Options, Store};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+struct Server {
+    registry: Registry,
+    client: SharedClient,
+    _folder: TempDir,
+}
+
+/// The controllers, until they are stopped.
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    addresses: watch::Receiver<VirtualAddresses>,
+}
+
+impl Running {
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap();
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            path: folder.path().join("store"),
+            engine: EngineKind::Sled,
+            window: 1000,
+        };
+        let opened = tokio::task::spawn_blocking(move || Store::open(&options)).await;
+        let registry = Registry::new(RegistryConfig {
+            store: opened.unwrap().unwrap().0,
+            catalog: Catalog::builtin(),
+            service_cidrs: vec![
+                "10.43.0.0/16".parse().unwrap(),
+                "fd43::/112".parse().unwrap(),
+            ],
+            node_ports: 30000..=32767,
+        });
+        registry.bootstrap().await.unwrap();
+        let node: Vec<IpAddr> = vec!["192.168.1.5".parse().unwrap()];
+        registry
+            .ensure_kubernetes_service(&node, 6443)
+            .await
+            .unwrap();
+        let client = Arc::new(Local::new(registry.clone(), "kedge"));
+        Self {
+            registry,
+            client,
+            _folder: folder,
+        }
+    }
+
+    fn run(&self) -> Running {
+        let (virtual_addresses, addresses) = watch::channel(None);
+        let node: Arc<[IpAddr]> = Arc::from(["192.168.1.5".parse().unwrap()]);
+        let config = Config {
+            client: Arc::clone(&self.client),
+            node: NodeConfig {
+                name: "edge".into(),
+                info: NodeInfo::read("v0.1.0"),
+                // The sender may go: the addresses are what they are.
+                addresses: watch::channel(node).1,
+                labels: BTreeMap::new(),
+            },
+            load_balancer: Some(LoadBalancerConfig {
+                pools: vec!["192.168.1.240-192.168.1.241".parse().unwrap()],
+                reserved: Default::default(),
+                class: None,
+                virtual_addresses,
+            }),
+            kinds: Kind::builtin(),
+            legacy_endpoints: true,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(run(config, async {
+            let _ = stopped.await;
+        }));
+        Running {
+            stop,
+            task,
+            addresses,
+        }
+    }
+
+    async fn create(&self, resource: Resource, value: Value) -> Object {
+        self.client
+            .create(resource, Object::from_value(value).unwrap())
+            .await
+            .unwrap()
+    }
+
+    async fn list(&self, resource: Resource, namespace: &str) -> Vec<Object> {
+        self.client.list(resource, namespace).await.unwrap()
+    }
+
+    /// Waits for a change of these kinds after which it is so.
+    async fn until<F: Future<Output = bool>>(&self, resources: &[Resource], so: impl Fn() -> F) {
+        let mut feed = self.client.feed(resources);
+        let wait = async {
+            loop {
+                feed.next_batch().await.unwrap();
+                if so().await {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .expect("in time");
+    }
+
+    /// Waits until nothing has been written for a while; the revision then.
+    async fn quiet(&self) -> u64 {
+        let rest = async {
+            loop {
+                let before = self.registry.revision();
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                if self.registry.revision() == before {
+                    return before;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), rest)
+            .await
+            .expect("the controllers come to rest")
+    }
+
+    async fn delete(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+        propagation: Propagation,
+    ) {
+        let kind = self
+            .registry
+            .catalog()
+            .find(resource.group, resource.version, resource.plural)
+            .unwrap();
+        let target = Target::new(Arc::clone(kind), namespace, name);
+        let options = DeleteOptions {
+            propagation: Some(propagation),
+            ..DeleteOptions::default()
+        };
+        self.registry.delete(&target, &options).await.unwrap();
+    }
+}
+
+fn service(namespace: &str, name: &str) -> Value {
+    json!({
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "type": "LoadBalancer", "selector": {"app": name},
+            "ports": [{"name": "http", "port": 80, "targetPort": "web"}],
+        },
+    })
+}
+
+fn pod(namespace: &str, name: &str, app: &str) -> Value {
+    json!({
+        "metadata": {"namespace": namespace, "name": name, "labels": {"app": app}},
+        "spec": {
+            "nodeName": "edge",
+            "containers": [{"name": "c", "image": "none", "ports": [{"name": "web", "containerPort": 8080}]}],
+        },
+    })
+}
+
+/// Says of a Pod what a kubelet would.
+async fn report(server: &Server, mut pod: Object, ip: &str) {
+    let status = json!({
+        "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    });
+    let (Value::Object(status), Some(held)) = (status, pod.0["status"].as_object_mut()) else {
+        unreachable!()
+    };
+    held.extend(status);
+    server
+        .client
+        .update(Resource::PODS, "status", pod)
+        .await
+        .unwrap();
+}
+
+fn endpoints_of(slices: &[Object], service: &str) -> usize {
+    let of = |slice: &&Object| {
+        slice
+            .labels()
+            .any(|label| label == ("kubernetes.io/service-name", service))
+    };
+    slices
+        .iter()
+        .filter(of)
+        .filter_map(|slice| slice.0["endpoints"].as_array())
+        .map(Vec::len)
+        .sum()
+}
+
+fn ingress(service: &Object) -> Option<&str> {
+    service
+        .at(&["status", "loadBalancer", "ingress"])?
+        .get(0)?
+        .get("ip")?
+        .as_str()
+}
+
+fn key(resource: Resource, namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey {
+        resource,
+        namespace: namespace.into(),
+        name: name.into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_lives_and_dies() {
+    let server = Server::start().await;
+    let running = server.run();
+    server
+        .create(Resource::SERVICES, service("default", "web"))
+        .await;
+    let pod = server
+        .create(Resource::PODS, pod("default", "p1", "web"))
+        .await;
+    report(&server, pod, "10.42.0.5").await;
+
+    server
+        .until(&[Resource::ENDPOINTSLICES], || async {
+            endpoints_of(
+                &server.list(Resource::ENDPOINTSLICES, "default").await,
+                "web",
+            ) == 1
+        })
+        .await;
+    let web = key(Resource::SERVICES, "default", "web");
+    server
+        .until(&[Resource::SERVICES], || async {
+            ingress(&server.client.get(&web).await.unwrap()) == Some("192.168.1.240")
+        })
+        .await;
+    let published = running.addresses.borrow().clone().unwrap();
+    assert_eq!(
+        published
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["192.168.1.240"]
+    );
+    server
+        .until(&[Resource::NODES], || async {
+            !server.list(Resource::NODES, "").await.is_empty()
+        })
+        .await;
+
+    // At rest nothing is written, and the next process has nothing to write either.
+    let before = server.quiet().await;
+    let slices = server.list(Resource::ENDPOINTSLICES, "default").await;
+    assert_eq!(slices.len(), 2, "one of web, and the API server's own");
+    let endpoints = server.list(Resource::ENDPOINTS, "default").await;
+    assert_eq!(endpoints.len(), 2);
+    running.stop().await;
+    let running = server.run();
+    assert_eq!(server.quiet().await, before);
+
+    server
+        .delete(
+            Resource::SERVICES,
+            "default",
+            "web",
+            Propagation::Background,
+        )
+        .await;
+    server
+        .until(&[Resource::ENDPOINTSLICES, Resource::ENDPOINTS], || async {
+            server.list(Resource::ENDPOINTSLICES, "default").await.len() == 1
+                && server.list(Resource::ENDPOINTS, "default").await.len() == 1
+        })
+        .await;
+    let mut addresses = running.addresses.clone();
+    addresses
+        .wait_for(|set| set.as_ref().is_some_and(|set| set.is_empty()))
+        .await
+        .unwrap();
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn foreground_deletion_ends() {
+    let server = Server::start().await;
+    let running = server.run();
+    server
+        .create(Resource::SERVICES, service("default", "web"))
+        .await;
+    server
+        .until(&[Resource::ENDPOINTSLICES], || async {
+            server.list(Resource::ENDPOINTSLICES, "default").await.len() == 2
+        })
+        .await;
+    server.quiet().await;
+    server
+        .delete(
+            Resource::SERVICES,
+            "default",
+            "web",
+            Propagation::Foreground,
+        )
+        .await;
+    let web = key(Resource::SERVICES, "default", "web");
+    server
+        .until(&[Resource::SERVICES], || async {
+            server.client.get(&web).await.is_err()
+        })
+        .await;
+    server.quiet().await;
+    assert_eq!(
+        server.list(Resource::ENDPOINTSLICES, "default").await.len(),
+        1
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orphans_stay() {
+    let server = Server::start().await;
+    let running = server.run();
+    server
+        .create(Resource::SERVICES, service("default", "web"))
+        .await;
+    server
+        .until(&[Resource::ENDPOINTSLICES], || async {
+            server.list(Resource::ENDPOINTSLICES, "default").await.len() == 2
+        })
+        .await;
+    server.quiet().await;
+    server
+        .delete(Resource::SERVICES, "default", "web", Propagation::Orphan)
+        .await;
+    let web = key(Resource::SERVICES, "default", "web");
+    server
+        .until(&[Resource::SERVICES], || async {
+            server.client.get(&web).await.is_err()
+        })
+        .await;
+    server.quiet().await;
+    assert_eq!(
+        server.list(Resource::ENDPOINTSLICES, "default").await.len(),
+        2
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_goes_with_its_services() {
+    let server = Server::start().await;
+    let running = server.run();
+    server
+        .create(Resource::NAMESPACES, json!({"metadata": {"name": "shop"}}))
+        .await;
+    server
+        .create(Resource::SERVICES, service("shop", "web"))
+        .await;
+    server
+        .create(
+            Resource::CONFIGMAPS,
+            json!({"metadata": {"namespace": "shop", "name": "c"}}),
+        )
+        .await;
+    server
+        .until(&[Resource::ENDPOINTSLICES], || async {
+            !server
+                .list(Resource::ENDPOINTSLICES, "shop")
+                .await
+                .is_empty()
+        })
+        .await;
+    server.quiet().await;
+    server
+        .delete(Resource::NAMESPACES, "", "shop", Propagation::Background)
+        .await;
+    let shop = key(Resource::NAMESPACES, "", "shop");
+    server
+        .until(&[Resource::NAMESPACES], || async {
+            server.client.get(&shop).await.is_err()
+        })
+        .await;
+    for resource in [
+        Resource::SERVICES,
+        Resource::ENDPOINTSLICES,
+        Resource::ENDPOINTS,
+        Resource::CONFIGMAPS,
+    ] {
+        assert!(
+            server.list(resource, "shop").await.is_empty(),
+            "{}",
+            resource.plural
+        );
+    }
+    server.quiet().await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hand_made_endpoints_are_mirrored() {
+    let server = Server::start().await;
+    let running = server.run();
+    let ports = json!([{"port": 5432}]);
+    server
+        .create(
+            Resource::SERVICES,
+            json!({"metadata": {"namespace": "default", "name": "db"}, "spec": {"ports": ports}}),
+        )
+        .await;
+    let subsets = json!([{"addresses": [{"ip": "192.0.2.9"}], "ports": ports}]);
+    server
+        .create(
+            Resource::ENDPOINTS,
+            json!({"metadata": {"namespace": "default", "name": "db"}, "subsets": subsets}),
+        )
+        .await;
+    server
+        .until(&[Resource::ENDPOINTSLICES], || async {
+            endpoints_of(
+                &server.list(Resource::ENDPOINTSLICES, "default").await,
+                "db",
+            ) == 1
+        })
+        .await;
+    let before = server.quiet().await;
+    assert_eq!(server.quiet().await, before);
+    assert_eq!(
+        endpoints_of(
+            &server.list(Resource::ENDPOINTSLICES, "default").await,
+            "kubernetes"
+        ),
+        1
+    );
+    running.stop().await;
+}
