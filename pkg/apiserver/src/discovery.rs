@@ -16,9 +16,19 @@ use crate::{negotiate, refusal};
 
 pub(crate) async fn core(State(app): State<SharedApp>, request: Request) -> Answer {
     let parts = request.into_parts().0;
+    // Under the address that this client reached it by: a server that listens on every address has no other to tell.
+    let asked = parts.uri.authority().map_or_else(
+        || answer::header(&parts.headers, HOST),
+        |host| host.as_str(),
+    );
+    let address = if asked.is_empty() {
+        &app.address
+    } else {
+        asked
+    };
     root(
         &parts,
-        || discovery::versions(&app.address),
+        || discovery::versions(address),
         || discovery::aggregated_core(app.registry.catalog()),
     )
 }

@@ -1,6 +1,6 @@
-//! What the proxy costs at scale, in a network namespace of its own: `cargo run --release -p kedge-proxy --example scale`.
-//! Needs root and `ip` of iproute2. Arguments are sizes, as SERVICES or SERVICESxENDPOINTS; each is measured in a process of
-//! its own and printed as one line.
+//! What the proxy costs at scale, in a network namespace of its own: `cargo run --release -p
+//! kedge-proxy --example scale`. Needs root and `ip` of iproute2. Arguments are sizes, as SERVICES
+//! or SERVICESxENDPOINTS; each is measured in a process of its own and printed as one line.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

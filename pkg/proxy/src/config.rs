@@ -6,22 +6,25 @@ use ipnet::IpNet;
 
 use crate::family::Family;
 
-/// Settings of a [`Proxy`](crate::Proxy). The default has no ranges, and takes every node address for node ports.
+/// Settings of a [`Proxy`](crate::Proxy). The default has no ranges, and takes every node address
+/// for node ports.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyConfig {
     /// The own node: endpoints with this `nodeName` are local.
     pub node_name: String,
-    /// Ranges that cluster IPs come from. Packets to an address of theirs that no Service has are dropped.
+    /// Ranges that cluster IPs come from. Packets to an address of theirs that no Service has are
+    /// dropped.
     pub service_cidrs: Vec<IpNet>,
-    /// Ranges that workloads have their addresses from. A family without one has no notion of "inside the cluster", as
-    /// kube-proxy without `--cluster-cidr`.
+    /// Ranges that workloads have their addresses from. A family without one has no notion of
+    /// "inside the cluster", as kube-proxy without `--cluster-cidr`.
     pub cluster_cidrs: Vec<IpNet>,
     pub masquerade: Masquerade,
     pub node_ports: NodePorts,
 }
 
-/// Which connections to a cluster IP get this node's address as their source. Connections from outside to a node port, an
-/// external IP or a load balancer's address always do, unless `externalTrafficPolicy` is Local.
+/// Which connections to a cluster IP get this node's address as their source. Connections from
+/// outside to a node port, an external IP or a load balancer's address always do, unless
+/// `externalTrafficPolicy` is Local.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Masquerade {
     /// Those whose source is not in a cluster range.
@@ -34,7 +37,8 @@ pub enum Masquerade {
 /// On which of the node's addresses node ports are open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodePorts {
-    /// Only on addresses in these ranges. When empty: on every node address but loopback and link-local ones.
+    /// Only on addresses in these ranges. When empty: on every node address but loopback and
+    /// link-local ones.
     pub cidrs: Vec<IpNet>,
 }
 

@@ -22,7 +22,8 @@ pub struct Finding {
     pub advice: String,
 }
 
-/// Tries everything that the rules need, in the calling thread's network namespace, without changing anything.
+/// Tries everything that the rules need, in the calling thread's network namespace, without
+/// changing anything.
 #[must_use]
 pub fn probe() -> Vec<Finding> {
     match missing(&FEATURES) {

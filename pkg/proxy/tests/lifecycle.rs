@@ -17,6 +17,9 @@ use support::host::Host;
 use support::lab::Lab;
 use support::talk::{Answer, Udp, eventually, tcp, udp};
 
+/// The promise is 100 ms; tests of a debug build on a busy machine have more time.
+const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2000 } else { 100 });
+
 const WEB: &str = "10.43.0.10:80";
 
 fn objects() -> Vec<Value> {
@@ -128,7 +131,7 @@ fn what_others_damage_is_put_right(#[case] damage: &[&str]) {
         "nft {}: healed {healed:?} after nft returned",
         damage.join(" ")
     );
-    assert!(healed < Duration::from_millis(100));
+    assert!(healed < BOUND);
     assert_eq!(ruleset(&lab.node), before);
     for from in [&lab.client, &lab.node, &lab.pods[0]] {
         assert!(matches!(tcp(from, WEB), Answer::From(..)));

@@ -22,7 +22,7 @@ fn options(path: &Path, engine: EngineKind) -> Options {
     Options {
         path: path.to_owned(),
         engine,
-        window: 400,
+        window: 100,
     }
 }
 
@@ -48,7 +48,10 @@ fn write(path: &Path, engine: EngineKind) {
                 .map_or(0, |entry| number_of(&entry.value));
             loop {
                 number += 1;
-                let pad = "x".repeat((number * 7919 + writer) as usize % 12_000);
+                let pad = "x".repeat(
+                    (number * 7919 + writer) as usize
+                        % if number % 16 == 0 { 12_000 } else { 2_000 },
+                );
                 let value = Encoded::object(&json!({"number": number, "pad": pad}));
                 let writes = ['a', 'b'].map(|half| Write::Put {
                     key: key(writer, half),

@@ -51,7 +51,7 @@ fn contents(store: &Store) -> Contents {
 
 fn write(random: &mut Random) -> Write {
     let key = format!("/registry/services/default/s{}", random.next(90));
-    let size = [40, 700, 1500, 2500, 60_000]
+    let size = [40, 700, 1500, 2500, 20_000]
         [random.next(5) as usize % if random.next(8) == 0 { 5 } else { 4 }];
     let pad = format!("{:x}", random.next(1 << 40)).repeat(size / 8);
     let value = Encoded::object(
@@ -76,7 +76,7 @@ fn used(random: &mut Random, engine: EngineKind, folder: &Path, clean: bool) -> 
     for _ in 0..2 {
         let (store, recovery) = Store::open(&options(&path, engine)).unwrap();
         assert!(recovery.damaged.is_none(), "{recovery:?}");
-        for _ in 0..random.next(150) + 50 {
+        for _ in 0..random.next(60) + 30 {
             let writes = (0..random.next(4) + 1).map(|_| write(random)).collect();
             runtime
                 .block_on(store.commit(Transaction {

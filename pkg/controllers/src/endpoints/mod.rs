@@ -80,11 +80,11 @@ impl Endpoints {
         };
         let groups = desired::groups(
             service,
-            self.model.selected(&about.namespace, service),
+            self.model.selected(&about.namespace, &about.name),
             |node| self.model.zone(node),
         );
         let changed_at =
-            desired::changed_at(service, self.model.selected(&about.namespace, service));
+            desired::changed_at(service, self.model.selected(&about.namespace, &about.name));
         slice::writes(
             about,
             &template,
@@ -95,7 +95,7 @@ impl Endpoints {
     }
 
     fn subsets(&self, about: &ObjectKey, service: &Service) -> Option<Write> {
-        let subsets = subsets::subsets(service, self.model.selected(&about.namespace, service));
+        let subsets = subsets::subsets(service, self.model.selected(&about.namespace, &about.name));
         let existing = self.model.endpoints(&about.namespace, &about.name);
         subsets::write(about, service, subsets, existing)
     }

@@ -24,29 +24,38 @@ pub(super) struct Model {
 
 #[derive(Default)]
 struct Namespace {
-    services: BTreeMap<String, Selector>,
+    services: BTreeMap<String, Selected>,
     pods: BTreeMap<String, Pod>,
+    /// Services by one label of their selector, so that a Pod finds those that may select it by its own labels.
+    selectors: HashMap<(String, String), BTreeSet<String>>,
     /// By Service and name.
-    slices: BTreeMap<(String, String), Bytes>,
+    slices: BTreeMap<(String, String), Held>,
     /// The Service of each slice.
     slice_services: HashMap<String, String>,
-    endpoints: BTreeMap<String, Bytes>,
+    endpoints: BTreeMap<String, Held>,
 }
 
-/// A Service, with what is asked most often of it.
-struct Selector {
+/// A Service and the Pods that it selects.
+#[derive(Default)]
+struct Selected {
+    /// Empty where it selects none.
     labels: BTreeMap<String, String>,
+    pods: BTreeSet<String>,
     bytes: Bytes,
 }
 
-impl Selector {
-    fn matches(&self, pod: &Pod) -> bool {
-        !self.labels.is_empty()
-            && self
-                .labels
-                .iter()
-                .all(|(key, value)| pod.metadata.labels.get(key) == Some(value))
-    }
+/// An object that was made here.
+struct Held {
+    resource_version: String,
+    bytes: Bytes,
+}
+
+fn selects(selector: &BTreeMap<String, String>, pod: &Pod) -> bool {
+    let labels = &pod.metadata.labels;
+    !selector.is_empty()
+        && selector
+            .iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
 }
 
 impl Model {
@@ -116,22 +125,15 @@ impl Model {
     }
 
     /// The Pods that a Service selects, in the order of their names.
-    pub(super) fn selected<'a>(
-        &'a self,
+    pub(super) fn selected(
+        &self,
         namespace: &str,
-        service: &'a Service,
-    ) -> impl Iterator<Item = &'a Pod> + Clone {
-        let pods = self
-            .namespaces
-            .get(namespace)
-            .into_iter()
-            .flat_map(|space| space.pods.values());
-        let selector = &service.spec.selector;
-        pods.filter(move |pod| {
-            selector
-                .iter()
-                .all(|(key, value)| pod.metadata.labels.get(key) == Some(value))
-        })
+        service: &str,
+    ) -> impl Iterator<Item = &Pod> + Clone {
+        let space = self.namespaces.get(namespace);
+        let selected = space.and_then(|space| space.services.get(service));
+        let names = selected.into_iter().flat_map(|selected| &selected.pods);
+        names.filter_map(move |name| space?.pods.get(name))
     }
 
     pub(super) fn zone(&self, node: &str) -> Option<&str> {
@@ -146,14 +148,13 @@ impl Model {
             .into_iter()
             .flat_map(|space| space.slices.range(from.clone()..))
             .take_while(|((owner, _), _)| owner == service)
-            .filter_map(|(_, bytes)| Object::from_value(view::read(bytes)?))
+            .filter_map(|(_, held)| Object::from_value(view::read(&held.bytes)?))
             .collect()
     }
 
     pub(super) fn endpoints(&self, namespace: &str, name: &str) -> Option<Object> {
-        Object::from_value(view::read(
-            self.namespaces.get(namespace)?.endpoints.get(name)?,
-        )?)
+        let held = self.namespaces.get(namespace)?.endpoints.get(name)?;
+        Object::from_value(view::read(&held.bytes)?)
     }
 }
 
@@ -165,11 +166,19 @@ impl Namespace {
             && self.endpoints.is_empty()
     }
 
-    fn selecting<'a>(&'a self, pod: &'a Pod) -> impl Iterator<Item = String> + 'a {
-        self.services
+    /// The Services that select a Pod.
+    fn selecting(&self, pod: &Pod) -> BTreeSet<String> {
+        let pairs = pod
+            .metadata
+            .labels
             .iter()
-            .filter(|(_, selector)| selector.matches(pod))
-            .map(|(name, _)| name.clone())
+            .map(|(key, value)| (key.clone(), value.clone()));
+        let candidates = pairs.filter_map(|pair| self.selectors.get(&pair)).flatten();
+        let labels = |name: &str| self.services.get(name).map(|selected| &selected.labels);
+        candidates
+            .filter(|name| labels(name).is_some_and(|labels| selects(labels, pod)))
+            .cloned()
+            .collect()
     }
 
     fn pod(&mut self, name: &str, object: Option<&Bytes>) -> BTreeSet<String> {
@@ -181,28 +190,30 @@ impl Namespace {
         if old == new {
             return BTreeSet::new();
         }
-        old.iter()
-            .chain(&new)
-            .flat_map(|pod| self.selecting(pod))
-            .collect()
+        let before = old.map(|pod| self.selecting(&pod)).unwrap_or_default();
+        let now = new.map(|pod| self.selecting(&pod)).unwrap_or_default();
+        for service in before.difference(&now) {
+            self.services
+                .get_mut(service)
+                .map(|selected| selected.pods.remove(name));
+        }
+        for service in now.difference(&before) {
+            self.services
+                .get_mut(service)
+                .map(|selected| selected.pods.insert(name.into()));
+        }
+        before.into_iter().chain(now).collect()
     }
 
     fn service(&mut self, name: &str, object: Option<&Bytes>) -> BTreeSet<String> {
-        match object.and_then(|bytes| Some((bytes, view::read::<Service>(bytes)?))) {
-            Some((bytes, service)) => {
-                let labels = if service.selects() {
-                    service.spec.selector
-                } else {
-                    BTreeMap::new()
-                };
-                self.services.insert(
-                    name.into(),
-                    Selector {
-                        labels,
-                        bytes: bytes.clone(),
-                    },
-                );
-            }
+        let new = object.and_then(|bytes| Some((bytes, view::read::<Service>(bytes)?)));
+        let labels = new.as_ref().filter(|(_, service)| service.selects());
+        let labels = labels
+            .map(|(_, service)| service.spec.selector.clone())
+            .unwrap_or_default();
+        self.reselect(name, labels);
+        match new {
+            Some((bytes, _)) => self.services.entry(name.into()).or_default().bytes = bytes.clone(),
             None => {
                 self.services.remove(name);
             }
@@ -210,35 +221,100 @@ impl Namespace {
         [name.to_string()].into()
     }
 
+    /// Gives a Service another selector.
+    fn reselect(&mut self, name: &str, labels: BTreeMap<String, String>) {
+        let before = self
+            .services
+            .get(name)
+            .map(|selected| selected.labels.clone())
+            .unwrap_or_default();
+        if before == labels {
+            return;
+        }
+        if let Some(pair) = before.into_iter().next()
+            && let Some(services) = self.selectors.get_mut(&pair)
+        {
+            services.remove(name);
+            if services.is_empty() {
+                self.selectors.remove(&pair);
+            }
+        }
+        if let Some((key, value)) = labels.iter().next() {
+            self.selectors
+                .entry((key.clone(), value.clone()))
+                .or_default()
+                .insert(name.into());
+        }
+        let pods = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| selects(&labels, pod))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let selected = self.services.entry(name.into()).or_default();
+        (selected.labels, selected.pods) = (labels, pods);
+    }
+
     fn slice(&mut self, name: &str, object: Option<&Bytes>, manager: &str) -> BTreeSet<String> {
-        let new = object
-            .and_then(|bytes| Some((bytes, view::read::<MetaOnly>(bytes)?.metadata.labels)))
-            .and_then(|(bytes, mut labels)| {
-                let ours = labels
-                    .get(LABEL_MANAGED_BY)
-                    .is_some_and(|label| label == manager);
-                ours.then(|| labels.remove(LABEL_SERVICE).map(|service| (bytes, service)))?
-            });
+        let new = object.and_then(|bytes| Some((bytes, view::read::<MetaOnly>(bytes)?.metadata)));
+        let new = new.and_then(|(bytes, mut meta)| {
+            let ours = meta
+                .labels
+                .get(LABEL_MANAGED_BY)
+                .is_some_and(|label| label == manager);
+            let service = meta.labels.remove(LABEL_SERVICE).filter(|_| ours)?;
+            Some((
+                service,
+                Held {
+                    resource_version: meta.resource_version,
+                    bytes: bytes.clone(),
+                },
+            ))
+        });
+        let old = self.slice_services.remove(name).and_then(|service| {
+            let held = self.slices.remove(&(service.clone(), name.to_string()))?;
+            Some((service, held.resource_version))
+        });
         let mut touched = BTreeSet::new();
-        if let Some(service) = self.slice_services.remove(name) {
-            self.slices.remove(&(service.clone(), name.to_string()));
-            touched.insert(service);
-        }
-        if let Some((bytes, service)) = new {
+        if let Some((service, held)) = new {
+            let known = (service.clone(), held.resource_version.clone());
             self.slices
-                .insert((service.clone(), name.to_string()), bytes.clone());
+                .insert((service.clone(), name.to_string()), held);
             self.slice_services.insert(name.into(), service.clone());
+            // Our own write, once more.
+            if old.as_ref() == Some(&known) {
+                return touched;
+            }
             touched.insert(service);
         }
+        touched.extend(old.map(|(service, _)| service));
         touched
     }
 
     fn legacy(&mut self, name: &str, object: Option<&Bytes>) -> BTreeSet<String> {
-        match object {
-            Some(bytes) => self.endpoints.insert(name.into(), bytes.clone()),
+        let new = object.and_then(|bytes| {
+            Some((
+                bytes,
+                view::read::<MetaOnly>(bytes)?.metadata.resource_version,
+            ))
+        });
+        let old = match new.clone() {
+            Some((bytes, resource_version)) => self.endpoints.insert(
+                name.into(),
+                Held {
+                    resource_version,
+                    bytes: bytes.clone(),
+                },
+            ),
             None => self.endpoints.remove(name),
         };
-        [name.to_string()].into()
+        let known =
+            old.is_some_and(|old| new.is_some_and(|(_, version)| version == old.resource_version));
+        if known {
+            BTreeSet::new()
+        } else {
+            [name.to_string()].into()
+        }
     }
 }
 
@@ -263,4 +339,72 @@ fn short(mut pod: Pod) -> Pod {
         ..Meta::default()
     };
     pod
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::key;
+
+    /// A Pod or Service of few names and labels, or its end.
+    fn any_change() -> impl Strategy<Value = Change> {
+        let labels = prop::collection::btree_map("[ab]", "[xy]", 0..3);
+        (any::<bool>(), "[p-s]", prop::option::weighted(0.8, labels)).prop_map(
+            |(is_pod, name, labels)| {
+                let resource = if is_pod {
+                    Resource::PODS
+                } else {
+                    Resource::SERVICES
+                };
+                let object = labels.map(|labels| {
+                    let meta = json!({"namespace": "n", "name": name, "labels": labels});
+                    json!({"metadata": meta, "spec": {"selector": labels, "type": "ClusterIP"}})
+                        .to_string()
+                        .into()
+                });
+                Change {
+                    key: key(resource, "n", &name),
+                    object,
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_says_what_a_search_would(changes in prop::collection::vec(any_change(), 0..40)) {
+            let mut model = Model::new("m");
+            let mut pods: BTreeMap<String, Pod> = BTreeMap::new();
+            let mut services: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+            let chosen = |pods: &BTreeMap<String, Pod>, selector: &BTreeMap<String, String>| -> Vec<String> {
+                pods.iter().filter(|(_, pod)| selects(selector, pod)).map(|(name, _)| name.clone()).collect()
+            };
+            for change in changes {
+                let before = (pods.clone(), services.clone());
+                let name = change.key.name.clone();
+                if change.key.resource == Resource::PODS {
+                    match &change.object {
+                        Some(bytes) => drop(pods.insert(name, view::read(bytes).unwrap())),
+                        None => drop(pods.remove(&name)),
+                    }
+                } else {
+                    match &change.object {
+                        Some(bytes) => drop(services.insert(name, view::read::<Service>(bytes).unwrap().spec.selector)),
+                        None => drop(services.remove(&name)),
+                    }
+                }
+                let touched = model.observe(&change);
+                for (name, selector) in &services {
+                    let found: Vec<String> = model.selected("n", name).map(|pod| pod.metadata.name.clone()).collect();
+                    let wanted = chosen(&pods, selector);
+                    prop_assert_eq!(&found, &wanted);
+                    let had = before.1.get(name).map(|selector| chosen(&before.0, selector)).unwrap_or_default();
+                    prop_assert!(had == wanted || touched.contains(&("n".into(), name.clone())), "{name} is not told");
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Which endpoints a Service port uses on this node.
 //!
-//! The rules are kube-proxy's: ready ones; when there is none, those that are terminating but still serve (KEP-1669); hints of
-//! topology count only when every ready endpoint has them and one is meant for this node (KEP-2433, KEP-3015).
+//! The rules are kube-proxy's: ready ones; when there is none, those that are terminating but still
+//! serve (KEP-1669); hints of topology count only when every ready endpoint has them and one is
+//! meant for this node (KEP-2433, KEP-3015).
 
 use std::net::IpAddr;
 

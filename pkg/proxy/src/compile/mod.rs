@@ -180,8 +180,9 @@ fn fronts(
     fronts.into()
 }
 
-/// `loadBalancerSourceRanges` of one family, without overlap. When a node address is among them, the load balancer's own
-/// addresses are too: a client on this node may have one of them as its source.
+/// `loadBalancerSourceRanges` of one family, without overlap. When a node address is among them,
+/// the load balancer's own addresses are too: a client on this node may have one of them as its
+/// source.
 fn source_ranges(service: &Service, family: Family, context: &Context<'_>) -> Box<[IpNet]> {
     let mut ranges: Vec<IpNet> = of_family(&service.source_ranges, family).collect();
     let node_allowed = context

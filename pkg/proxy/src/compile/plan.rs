@@ -34,13 +34,15 @@ pub struct PortSpec {
     pub fronts: Box<[Front]>,
     pub internal: Target,
     pub external: Target,
-    /// With an external policy Local: what clients in the cluster and on the node get, from all endpoints.
+    /// With an external policy Local: what clients in the cluster and on the node get, from all
+    /// endpoints.
     pub inside: Flags,
     /// Who may come to [`Role::Guarded`] fronts; disjoint.
     pub source_ranges: Box<[IpNet]>,
     /// Seconds for which a client keeps its endpoint.
     pub affinity: Option<u32>,
-    /// Whether there is an endpoint anywhere, so that having none here is no reason to say that the port is closed.
+    /// Whether there is an endpoint anywhere, so that having none here is no reason to say that the
+    /// port is closed.
     pub any: bool,
     /// Endpoints' addresses that may come to themselves.
     pub hairpins: Box<[IpAddr]>,

@@ -1,4 +1,5 @@
-//! A kernel in memory, as strict as the real one: adding what is there or removing what is not refuses the whole transaction.
+//! A kernel in memory, as strict as the real one: adding what is there or removing what is not
+//! refuses the whole transaction.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -42,14 +42,15 @@ pub trait Kernel: Send {
     /// The present generation of the ruleset: one more with each transaction of anybody.
     fn generation(&mut self) -> Result<u32, kedge_nftables::Error>;
 
-    /// Carries out a transaction: all of it, or nothing. Returns the generation after it, which is that of the
-    /// transaction unless somebody else was quick.
+    /// Carries out a transaction: all of it, or nothing. Returns the generation after it, which is
+    /// that of the transaction unless somebody else was quick.
     fn commit(&mut self, transaction: &Transaction) -> Result<u32, kedge_nftables::Error>;
 
     /// Deletes the UDP flows that have become stale; how many.
     fn forget_flows(&mut self, stale: &Stale) -> Result<usize, kedge_nftables::Error>;
 
-    /// Forgets clients of these groups that were remembered for other endpoints than these; how many.
+    /// Forgets clients of these groups that were remembered for other endpoints than these; how
+    /// many.
     fn forget_clients(
         &mut self,
         learnt: &HashMap<Group, HashSet<Endpoint>>,

@@ -133,7 +133,8 @@ impl Kernel for Netlink {
     }
 }
 
-/// Deletes both tables with all that is in them, if they are there. Connections go on by their conntrack entries.
+/// Deletes both tables with all that is in them, if they are there. Connections go on by their
+/// conntrack entries.
 ///
 /// # Errors
 /// [`crate::Error::Kernel`]: no permission, or no nf_tables.
@@ -207,7 +208,8 @@ fn same_set(a: &Set, b: &Set) -> bool {
     a.name == b.name && a.flags == b.flags && a.key_len == b.key_len && a.data == b.data
 }
 
-/// Reads a set; false if it has elements that the proxy cannot have written. A set that is missing has none.
+/// Reads a set; false if it has elements that the proxy cannot have written. A set that is missing
+/// has none.
 fn read_elements(
     socket: &mut Socket,
     family: Family,
@@ -271,7 +273,8 @@ fn encode(transaction: &Transaction, config: &ProxyConfig, batch: &mut Batch) {
     }
 }
 
-/// A whole table but for its elements. Its rules come while its maps are empty: a rule that names a filled map walks it.
+/// A whole table but for its elements. Its rules come while its maps are empty: a rule that names a
+/// filled map walks it.
 fn make(family: Family, config: &ProxyConfig, batch: &mut Batch) {
     let table = table(family);
     batch.add_table(&table);

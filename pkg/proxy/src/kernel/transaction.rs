@@ -24,8 +24,8 @@ impl Repair {
     }
 }
 
-/// What happens in the kernel at once, in this order: tables and rules, chains made, elements removed, elements added, chains
-/// deleted.
+/// What happens in the kernel at once, in this order: tables and rules, chains made, elements
+/// removed, elements added, chains deleted.
 #[derive(Debug, Clone, Default)]
 pub struct Transaction {
     /// In the order of [`Family::ALL`].

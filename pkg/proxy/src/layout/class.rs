@@ -33,7 +33,8 @@ impl Class {
         (1..=LAST_COUNT).map(Self)
     }
 
-    /// The class for a group of `count` endpoints (capped at [`Class::MAX_ENDPOINTS`]); `None` for an empty one.
+    /// The class for a group of `count` endpoints (capped at [`Class::MAX_ENDPOINTS`]); `None` for
+    /// an empty one.
     pub fn for_count(count: usize) -> Option<Self> {
         let count = count.min(Self::MAX_ENDPOINTS) as u32;
         match count {
@@ -43,8 +44,8 @@ impl Class {
         }
     }
 
-    /// The number of slots that the chain of a counting class draws from. Slots from the group's count up are empty; they
-    /// are fewer than a fifth, except that 16-bit slots end at 65,536.
+    /// The number of slots that the chain of a counting class draws from. Slots from the group's
+    /// count up are empty; they are fewer than a fifth, except that 16-bit slots end at 65,536.
     pub fn modulus(self) -> u32 {
         let n = u32::from(self.0);
         if n <= EXACT {

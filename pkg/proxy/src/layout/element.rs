@@ -23,7 +23,8 @@ pub enum Key {
     SourceRange(Group, IpNet),
     /// `after-ranges`: what comes after the source ranges.
     AfterRanges(Group),
-    /// `from-inside`: what comes after [`Class::BY_SOURCE`] for clients in the cluster and on the node.
+    /// `from-inside`: what comes after [`Class::BY_SOURCE`] for clients in the cluster and on the
+    /// node.
     FromInside(Group),
     /// `from-outside`: the same for all others.
     FromOutside(Group),
@@ -43,8 +44,8 @@ pub struct ServiceKey {
     pub port: u16,
 }
 
-/// The maps from classes to chains: one for each place that they are looked up from, since a chain must not be reached
-/// through a map that it uses itself (`EMLINK`).
+/// The maps from classes to chains: one for each place that they are looked up from, since a chain
+/// must not be reached through a map that it uses itself (`EMLINK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dispatch {
     Services,

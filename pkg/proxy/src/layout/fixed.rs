@@ -12,7 +12,8 @@ impl Dispatch {
         Self::Sticky,
     ];
 
-    /// The classes besides counts that may come at this place. Each place allows only later ones than itself.
+    /// The classes besides counts that may come at this place. Each place allows only later ones
+    /// than itself.
     fn special(self) -> &'static [Class] {
         const ORDER: [Class; 5] = [
             Class::SOURCE_RANGES,

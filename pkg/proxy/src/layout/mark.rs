@@ -7,8 +7,8 @@ use std::ops::BitOr;
 use super::class::Class;
 use crate::family::Family;
 
-/// The endpoints that one packet may go to: all of a Service port, or the local ones. Ids are 20 bits, from 1, and belong to
-/// one family's table.
+/// The endpoints that one packet may go to: all of a Service port, or the local ones. Ids are 20
+/// bits, from 1, and belong to one family's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
     pub family: Family,

@@ -80,7 +80,8 @@ impl Model {
         &self.zone
     }
 
-    /// Takes changes in, and says which Services' rules may differ by them. An object that cannot be read keeps its last form.
+    /// Takes changes in, and says which Services' rules may differ by them. An object that cannot
+    /// be read keeps its last form.
     pub fn take(&mut self, changes: Vec<Change>) -> Dirty {
         let mut names = BTreeSet::new();
         let mut all = false;

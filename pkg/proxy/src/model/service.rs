@@ -49,7 +49,8 @@ pub struct ServicePort {
 }
 
 impl Service {
-    /// Reads a Service. `None` when it needs no rules: headless, an ExternalName, without an address yet, or left to others.
+    /// Reads a Service. `None` when it needs no rules: headless, an ExternalName, without an
+    /// address yet, or left to others.
     pub fn decode(json: &[u8]) -> Result<Option<Self>, serde_json::Error> {
         let mut view: View<'_> = serde_json::from_slice(json)?;
         let left_alone =

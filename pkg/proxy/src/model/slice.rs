@@ -60,7 +60,8 @@ pub struct Hints {
 }
 
 impl Slice {
-    /// Reads an EndpointSlice. `None` when it concerns no rules: of no Service, of names instead of addresses, or left alone.
+    /// Reads an EndpointSlice. `None` when it concerns no rules: of no Service, of names instead of
+    /// addresses, or left alone.
     pub fn decode(json: &[u8], node_name: &str) -> Result<Option<Self>, serde_json::Error> {
         let view: View<'_> = serde_json::from_slice(json)?;
         let Some(labels) = view.metadata.labels else {

@@ -14,7 +14,8 @@ use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
 use crate::model::{Dirty, Entry, Model, ServiceName};
 use crate::state::{Changes, Delta, Recovered, State};
 
-/// How often the kernel is read and written anew, one time right after the other, before that is left to the next event.
+/// How often the kernel is read and written anew, one time right after the other, before that is
+/// left to the next event.
 const ATTEMPTS: u32 = 5;
 
 /// Timeouts of affinity.
@@ -32,9 +33,11 @@ pub struct Engine<K> {
     learning: BTreeSet<(Family, u32)>,
     /// What must be forgotten, once the kernel has the rules.
     pending: Delta,
-    /// Whether the kernel holds what is in force, as far as is known. If not, changes are not worth recording.
+    /// Whether the kernel holds what is in force, as far as is known. If not, changes are not worth
+    /// recording.
     in_step: bool,
-    /// The ruleset's generation after everything was last compared; `None` when there were changes since.
+    /// The ruleset's generation after everything was last compared; `None` when there were changes
+    /// since.
     generation: Option<u32>,
     /// Whether what went wrong has been said.
     said: bool,
@@ -61,8 +64,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Takes a batch of changes in. The first is the whole state: what the kernel has from a former run is taken over, and
-    /// only the difference written.
+    /// Takes a batch of changes in. The first is the whole state: what the kernel has from a former
+    /// run is taken over, and only the difference written.
     ///
     /// # Errors
     /// The kernel could not be brought in step; the changes are kept, and [`Engine::heal`] is to be called again.
@@ -186,7 +189,8 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// Compares everything and writes the difference, again from the reading on if something came between.
+    /// Compares everything and writes the difference, again from the reading on if something came
+    /// between.
     fn synchronize(&mut self, mut snapshot: Option<Snapshot>) -> Result<(), Error> {
         let mut attempt = 1;
         loop {
@@ -271,7 +275,8 @@ impl<K: Kernel> Engine<K> {
         self.forget();
     }
 
-    /// Flows and clients whose endpoint is gone. That a kernel has no way to forget them is no reason to keep the rules waiting.
+    /// Flows and clients whose endpoint is gone. That a kernel has no way to forget them is no
+    /// reason to keep the rules waiting.
     fn forget(&mut self) {
         let stale = std::mem::take(&mut self.pending.stale);
         let learnt = std::mem::take(&mut self.pending.learnt);

@@ -59,7 +59,8 @@ impl Proxy {
         self.ready.subscribe()
     }
 
-    /// Runs until `shutdown` is done. The rules stay in the kernel: a restart takes them over, [`crate::cleanup`] removes them.
+    /// Runs until `shutdown` is done. The rules stay in the kernel: a restart takes them over,
+    /// [`crate::cleanup`] removes them.
     ///
     /// # Errors
     /// Without netlink (no permission, no nf_tables) nothing works: [`Error::Kernel`]. Transactions that are refused later are no
@@ -70,7 +71,8 @@ impl Proxy {
         let worker = Worker::start(self.config.clone(), addresses).await?;
         let mut feed = self.client.feed(&FOLLOWED);
         let mut retry = Retry::default();
-        // Who watches makes the kernel tell of each element, a third of the cost of writing it: so not until all are written.
+        // Who watches makes the kernel tell of each element, a third of the cost of writing it: so
+        // not until all are written.
         let mut watch: Option<Watch> = None;
         let mut addresses_end = false;
         loop {

@@ -15,7 +15,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Follows the network namespace of the calling thread; transactions of the socket with port `own` are left out.
+    /// Follows the network namespace of the calling thread; transactions of the socket with port
+    /// `own` are left out.
     pub fn open(own: u32) -> Result<Self, Error> {
         Ok(Self {
             monitor: Monitor::open(&[own])?,
@@ -23,7 +24,8 @@ impl Watch {
         })
     }
 
-    /// Returns once somebody else has touched our tables, or may have. May be dropped and called again.
+    /// Returns once somebody else has touched our tables, or may have. May be dropped and called
+    /// again.
     pub async fn touched(&mut self) -> Result<(), Error> {
         loop {
             let event = self.monitor.next().await?;

@@ -1,4 +1,5 @@
-//! The thread that speaks netlink. The kernel answers at once, but not without work: 180 ms for 30,000 Services.
+//! The thread that speaks netlink. The kernel answers at once, but not without work: 180 ms for
+//! 30,000 Services.
 
 use std::net::IpAddr;
 use std::sync::{Arc, mpsc};

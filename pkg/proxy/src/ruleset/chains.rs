@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use kedge_nftables::expr::{
-    Cmp, CmpOp, Ct, CtDirection, CtKey, Dynset, Lookup, Masquerade, Meta, MetaKey, Nat, Numgen,
-    Payload, Reject,
+    Bitwise, Byteorder, Cmp, CmpOp, Ct, CtDirection, CtKey, Dynset, Lookup, Masquerade, Meta,
+    MetaKey, Nat, Numgen, Payload, Reject,
 };
 use kedge_nftables::{Chain, ChainType, Hook, Reg, Rule, Value, Verdict};
 
@@ -17,12 +17,14 @@ use crate::layout::{Class, Dispatch, Flags, Mark};
 
 /// `IPS_DST_NAT` of `linux/netfilter/nf_conntrack_common.h`: the destination is rewritten.
 const IPS_DST_NAT: u32 = 0x20;
-/// Index of the link `lo`, the first in every network namespace (`LOOPBACK_IFINDEX` of `net/flow.h`).
+/// Index of the link `lo`, the first in every network namespace (`LOOPBACK_IFINDEX` of
+/// `net/flow.h`).
 const LOOPBACK: u32 = 1;
 /// Priorities that `nft` calls `dstnat` and `srcnat`.
 const DSTNAT: i32 = -100;
 const SRCNAT: i32 = 100;
-/// How often an empty slot is drawn before one of the first slots is taken: the chance of that is below 1 in 10,000.
+/// How often an empty slot is drawn before one of the first slots is taken: the chance of that is
+/// below 1 in 10,000.
 const DRAWS: usize = 6;
 
 /// A chain with its rules.
@@ -88,7 +90,8 @@ pub fn chains(family: Family, config: &ProxyConfig) -> Vec<ChainRules> {
     chains
 }
 
-/// The chain that remembers a client's endpoint. Reached in postrouting, or in input when the endpoint is this machine.
+/// The chain that remembers a client's endpoint. Reached in postrouting, or in input when the
+/// endpoint is this machine.
 pub fn learn(family: Family, seconds: u32) -> ChainRules {
     // Key and data must not overlap: a group and an address fill five registers.
     let port = match family {
@@ -127,8 +130,8 @@ fn count(class: Class, family: Family) -> ChainRules {
         }
         _ => vec![draw(class.modulus())],
     };
-    // A drawn slot is empty now only if somebody meddled; the first one is the last resort. No further than to this chain: the
-    // kernel follows 16 gotos and jumps, no more.
+    // A drawn slot is empty now only if somebody meddled; the first one is the last resort. No
+    // further than to this chain: the kernel follows 16 gotos and jumps, no more.
     rules.push(match smaller {
         Some(_) => goto(&class_chain(Class::ONE)),
         None => Rule::default().with(Verdict::Drop),
@@ -190,7 +193,6 @@ fn by_source(inside: &[IpNet]) -> ChainRules {
 
 /// Only sources in the Service's ranges go on.
 fn source_ranges(family: Family) -> ChainRules {
-    use kedge_nftables::expr::Byteorder;
     let denied = with_all(Rule::default(), mark(Mark::GROUP_MASK, Reg::R0))
         .with(Byteorder::hton(Reg::R0))
         .with(family.saddr(Reg::R1))
@@ -230,23 +232,22 @@ fn services(family: Family, config: &ProxyConfig) -> ChainRules {
 }
 
 fn postrouting(family: Family) -> ChainRules {
-    let (protocol, port) = family.after_address();
-    let hairpin = {
-        let (second, _) = family.after_address();
-        Rule::default()
-            .with(family.saddr(Reg::R0))
-            .with(family.daddr(second))
-            .with(Lookup::found(Reg::R0, SetName::Hairpins.as_str()))
-            .with(Masquerade::fully_random())
-    };
-    // Others rewrite destinations too, and have marks of their own: only what was asked at a Service's address is ours.
+    let (second, third) = family.after_address();
+    let hairpin = Rule::default()
+        .with(family.saddr(Reg::R0))
+        .with(family.daddr(second))
+        .with(Lookup::found(Reg::R0, SetName::Hairpins.as_str()))
+        .with(Masquerade::fully_random());
+    // Others rewrite destinations too, and have marks of their own: only what was asked at a
+    // Service's address is ours.
     let ours = Rule::default()
         .with(family.original_daddr(Reg::R0))
-        .with(l4proto(protocol))
-        .with(Ct::load_of(CtKey::ProtoDst, CtDirection::Original, port))
+        .with(l4proto(second))
+        .with(Ct::load_of(CtKey::ProtoDst, CtDirection::Original, third))
         .with(Lookup::data(Reg::R0, SetName::Services.as_str(), Reg::R0))
         .with(Verdict::goto(name::MASQUERADE));
-    // From this machine to itself, which finds back by itself: another source would only confuse a server that looks at it.
+    // From this machine to itself, which finds back by itself: another source would only confuse a
+    // server that looks at it.
     let on_node = Rule::default()
         .with(Meta::load(MetaKey::Oif, Reg::R0))
         .with(Cmp::eq(Reg::R0, Value::host(LOOPBACK)))
@@ -279,7 +280,6 @@ fn masquerade(inside: &[IpNet]) -> ChainRules {
 
 /// Adds `ct status and dnat OP 0`.
 fn dnat(op: CmpOp) -> Rule {
-    use kedge_nftables::expr::Bitwise;
     Rule::default()
         .with(Ct::load(CtKey::Status, Reg::R0))
         .with(Bitwise::and(Reg::R0, IPS_DST_NAT))

@@ -1,4 +1,5 @@
-//! Elements as the kernel has them. Numbers in marks and slots are in the machine's order, addresses and ports in the network's.
+//! Elements as the kernel has them. Numbers in marks and slots are in the machine's order,
+//! addresses and ports in the network's.
 
 use std::net::IpAddr;
 
@@ -48,7 +49,8 @@ impl<const N: usize> Default for Bytes<N> {
 }
 
 impl<const N: usize> Bytes<N> {
-    /// Adds a field, padded to 4 bytes as fields of a concatenation are. What does not fit is not there to begin with.
+    /// Adds a field, padded to 4 bytes as fields of a concatenation are. What does not fit is not
+    /// there to begin with.
     fn field(mut self, field: &[u8]) -> Self {
         let start = usize::from(self.len);
         let end = start + field.len().next_multiple_of(4);

@@ -1,8 +1,10 @@
-//! The tables `ip kedge` and `ip6 kedge`: their sets, chains and rules, and how elements are written in them.
+//! The tables `ip kedge` and `ip6 kedge`: their sets, chains and rules, and how elements are
+//! written in them.
 //!
-//! Every new connection comes through the chain `services`, in prerouting or output. What follows is said in [`crate::layout`]. A flow
-//! that was sent to an endpoint passes postrouting, or input if the endpoint is this machine, where its endpoint is learnt and its
-//! source rewritten. No filter hook is used: later packets of a connection see none of this, nor do packets of others.
+//! Every new connection comes through the chain `services`, in prerouting or output. What follows
+//! is said in [`crate::layout`]. A flow that was sent to an endpoint passes postrouting, or input
+//! if the endpoint is this machine, where its endpoint is learnt and its source rewritten. No
+//! filter hook is used: later packets of a connection see none of this, nor do packets of others.
 
 mod chains;
 mod codec;

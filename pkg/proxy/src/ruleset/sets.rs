@@ -7,7 +7,8 @@ use kedge_nftables::{DataType, Set, SetFlags, Typeof};
 use super::name::{AFFINITY, SetName};
 use crate::family::Family;
 
-/// Most clients that are remembered: 10 MB of kernel memory. When it is full, new clients are served but not remembered.
+/// Most clients that are remembered: 10 MB of kernel memory. When it is full, new clients are
+/// served but not remembered.
 const AFFINITY_SIZE: u32 = 65_536;
 
 /// Every set and map of one family's table.

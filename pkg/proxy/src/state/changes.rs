@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::layout::{Element, Key, Value};
 
-/// Elements that go and elements that come. Whatever happens to a key in between, the kernel sees at most one removal and
-/// one addition of it: some set types fail on more in one transaction.
+/// Elements that go and elements that come. Whatever happens to a key in between, the kernel sees
+/// at most one removal and one addition of it: some set types fail on more in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// What was there before, and what is to be there.

@@ -17,8 +17,9 @@ pub struct Claim {
 /// The mark that is in force before and after a change.
 pub type Shift = (Option<Mark>, Option<Mark>);
 
-/// All claims. Of several, the one with the better [`Role`] is in force, then the one whose Service has the lesser name: the same
-/// one whatever the order of arrival, so that a restart changes nothing.
+/// All claims. Of several, the one with the better [`Role`] is in force, then the one whose Service
+/// has the lesser name: the same one whatever the order of arrival, so that a restart changes
+/// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     in_force: HashMap<ServiceKey, Claim>,

@@ -2,8 +2,8 @@
 
 use crate::layout::Group;
 
-/// Gives ids out in a circle, so that an id comes back only after all others: connections outlive their Service, with its id
-/// in their marks.
+/// Gives ids out in a circle, so that an id comes back only after all others: connections outlive
+/// their Service, with its id in their marks.
 #[derive(Debug, Clone)]
 pub struct Ids {
     /// A bit for each id that is in use.

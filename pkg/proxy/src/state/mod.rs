@@ -1,7 +1,8 @@
 //! What is in force: every Service's ports with their ids and slots, and how it changes.
 //!
-//! [`State::update`] puts one Service's new plan in the place of its old one and says which elements differ. It costs what the Service
-//! is large, whatever the number of Services. What several Services may share, an address, is counted or claimed.
+//! [`State::update`] puts one Service's new plan in the place of its old one and says which
+//! elements differ. It costs what the Service is large, whatever the number of Services. What
+//! several Services may share, an address, is counted or claimed.
 
 mod changes;
 mod claims;
@@ -76,7 +77,8 @@ impl State {
         }
     }
 
-    /// What `have` lacks, and what it has in excess. Consumes it, so that there is never a second copy of the whole.
+    /// What `have` lacks, and what it has in excess. Consumes it, so that there is never a second
+    /// copy of the whole.
     pub fn difference(
         &self,
         family: Family,

@@ -24,7 +24,8 @@ impl GroupSlots {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     pub spec: PortSpec,
-    /// The endpoints for the policy Cluster. Its group is also the port's own: steps before the choice are found by it.
+    /// The endpoints for the policy Cluster. Its group is also the port's own: steps before the
+    /// choice are found by it.
     pub cluster: GroupSlots,
     /// The endpoints for the policy Local, if a policy is.
     pub local: Option<GroupSlots>,
@@ -96,7 +97,8 @@ impl Port {
         }
     }
 
-    /// Whether clients inside and outside get different answers: with no endpoint anywhere all get the same.
+    /// Whether clients inside and outside get different answers: with no endpoint anywhere all get
+    /// the same.
     fn by_source(&self) -> bool {
         self.spec.external.policy == Policy::Local && self.spec.any
     }

@@ -7,7 +7,8 @@ use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::{Class, Group, Key, Mark, ServiceKey, Value};
 use crate::model::Policy;
 
-/// Ids and slots as the kernel has them. Taking them over leaves connections, and most elements, as they are.
+/// Ids and slots as the kernel has them. Taking them over leaves connections, and most elements, as
+/// they are.
 #[derive(Debug, Default)]
 pub struct Recovered {
     services: HashMap<ServiceKey, Mark>,

@@ -1,7 +1,8 @@
 //! Which slot of a group an endpoint has.
 
-/// Slots for the endpoints `want`, given the slots `old`: dense, and each endpoint that stays keeps its slot unless the group
-/// shrinks below it, when it moves into a hole. `want` must be sorted and without duplicates.
+/// Slots for the endpoints `want`, given the slots `old`: dense, and each endpoint that stays keeps
+/// its slot unless the group shrinks below it, when it moves into a hole. `want` must be sorted and
+/// without duplicates.
 pub fn place<E: Ord + Copy>(old: &[E], want: &[E]) -> Vec<E> {
     // What is where it may stay; the first copy of an endpoint counts.
     let mut slots: Vec<Option<E>> = vec![None; want.len()];

@@ -1,7 +1,8 @@
 //! Which conntrack entries of UDP flows have become wrong.
 //!
-//! TCP ends by itself: the endpoint that is gone resets, or the client gives up. A UDP client that goes on sending keeps its entry
-//! alive, and with it the way to an endpoint that is no more (kubernetes#139628).
+//! TCP ends by itself: the endpoint that is gone resets, or the client gives up. A UDP client that
+//! goes on sending keeps its entry alive, and with it the way to an endpoint that is no more
+//! (kubernetes#139628).
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,10 +12,11 @@ use crate::layout::{Group, ServiceKey};
 /// What the batch has made wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stale {
-    /// Flows at these addresses are wrong unless they go to one of these endpoints: addresses that are new, or whose endpoints
-    /// have become fewer.
+    /// Flows at these addresses are wrong unless they go to one of these endpoints: addresses that
+    /// are new, or whose endpoints have become fewer.
     served: HashMap<ServiceKey, HashSet<Endpoint>>,
-    /// Flows at these addresses are wrong if they belong to one of these groups: addresses that are gone.
+    /// Flows at these addresses are wrong if they belong to one of these groups: addresses that are
+    /// gone.
     closed: HashMap<ServiceKey, HashSet<Group>>,
 }
 

@@ -16,7 +16,8 @@ use crate::model::ServiceName;
 type Former = (Option<GroupSlots>, Option<GroupSlots>);
 
 impl State {
-    /// Puts `plan` in force for a Service and records what that changes. `recovered` is what the kernel knew at start.
+    /// Puts `plan` in force for a Service and records what that changes. `recovered` is what the
+    /// kernel knew at start.
     pub fn update(
         &mut self,
         name: &ServiceName,
@@ -91,14 +92,16 @@ impl State {
         }
     }
 
-    /// Before any Service is updated with what was recovered: keeps new groups from taking ids that the kernel has.
+    /// Before any Service is updated with what was recovered: keeps new groups from taking ids that
+    /// the kernel has.
     pub fn reserve(&mut self, recovered: &Recovered) {
         for group in recovered.all() {
             self.ids_of(group.family).claim(group.id);
         }
     }
 
-    /// After every Service has been updated with what was recovered: what nobody asked for any more.
+    /// After every Service has been updated with what was recovered: what nobody asked for any
+    /// more.
     pub fn abandon(&mut self, recovered: &Recovered, delta: &mut Delta) {
         for group in recovered.left() {
             self.ids_of(group.family).release(group.id);
@@ -340,7 +343,8 @@ fn replace_counted(
     }
 }
 
-/// Records which clients must be forgotten for endpoints that are gone; true if UDP flows must be looked at as well.
+/// Records which clients must be forgotten for endpoints that are gone; true if UDP flows must be
+/// looked at as well.
 fn forget(former: Option<&Port>, (own, local): &Former, port: &Port, delta: &mut Delta) -> bool {
     let had_affinity = former.is_some_and(|former| former.spec.affinity.is_some());
     let known = own.iter().chain(local);

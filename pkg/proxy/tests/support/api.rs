@@ -151,7 +151,8 @@ pub fn balanced(mut service: Value, ips: &[&str]) -> Value {
     service
 }
 
-/// A slice of a Service with the pods of these numbers, or another address, on port 8080. `node` is where all of them are.
+/// A slice of a Service with the pods of these numbers, or another address, on port 8080. `node` is
+/// where all of them are.
 pub fn slice(service: &str, family: &str, endpoints: &[&str], node: Option<&str>) -> Value {
     let endpoints: Vec<Value> = endpoints
         .iter()

@@ -24,7 +24,8 @@ impl Lab {
         client.ip("addr add 2001:db8::2/64 dev eth0 nodad");
         client.ip("route add default via 192.0.2.1");
         client.ip("route add default via 2001:db8::1");
-        // Whatever else the node does not know leaves to the LAN, as on a machine with a default route.
+        // Whatever else the node does not know leaves to the LAN, as on a machine with a default
+        // route.
         node.ip("route add default via 192.0.2.2");
         node.ip("route add default via 2001:db8::2");
         node.sysctl("ipv4/ip_forward", "1");

@@ -1,4 +1,5 @@
-//! A lab of network namespaces: a node, a client on its LAN, and pods behind it; and an API server's feed in memory.
+//! A lab of network namespaces: a node, a client on its LAN, and pods behind it; and an API
+//! server's feed in memory.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 

@@ -36,8 +36,8 @@ impl Answer {
     }
 }
 
-/// Answers on TCP and UDP port 8080 of a host, as long as the process lives. A host with several addresses must say which, or
-/// UDP is answered from any.
+/// Answers on TCP and UDP port 8080 of a host, as long as the process lives. A host with several
+/// addresses must say which, or UDP is answered from any.
 pub fn serve(host: &Host, name: &str, address: &str) {
     let at = SocketAddr::new(address.parse().unwrap(), 8080);
     let (tcp, udp) = host.run(|| (TcpListener::bind(at).unwrap(), UdpSocket::bind(at).unwrap()));
