@@ -187,7 +187,7 @@ pub fn dns(from: &Netns, server: IpAddr, name: &str, kind: &str) -> Result<Resol
         let mut records = Vec::new();
         for record in message.answer().map_err(|e| wrong(e.to_string()))? {
             let record = record
-                .and_then(|r| r.to_any_record::<AllRecordData<_, _>>().map_err(Into::into))
+                .and_then(|r| r.to_any_record::<AllRecordData<_, _>>())
                 .map_err(|e| wrong(e.to_string()))?;
             let shown = format!("{} {}", record.rtype(), record.data());
             records.push(shown.trim_end_matches('.').to_string());

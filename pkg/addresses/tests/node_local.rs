@@ -8,8 +8,10 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{FutureExt, StreamExt};
 use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, forwarding};
 use lab::Namespace;
+use rtnetlink::MulticastGroup;
 use tokio::sync::watch;
 
 fn config() -> KeeperConfig {
@@ -213,5 +215,39 @@ fn the_source_follows_the_nodes_address() {
             );
         };
         keeper.run(story).await;
+    });
+}
+
+#[test]
+fn what_is_there_already_is_not_written_again() {
+    const EVERYTHING: [MulticastGroup; 7] = [
+        MulticastGroup::Link,
+        MulticastGroup::Ipv4Ifaddr,
+        MulticastGroup::Ipv6Ifaddr,
+        MulticastGroup::Ipv4Route,
+        MulticastGroup::Ipv6Route,
+        MulticastGroup::Ipv4Rule,
+        MulticastGroup::Ipv6Rule,
+    ];
+    let (node, other) = (Namespace::new(), Namespace::new());
+    node.connect(
+        &other,
+        "eth0",
+        &["192.168.7.1/24", "fd07::1/64"],
+        &["192.168.7.2/24"],
+    );
+    // Link-local addresses of the veth pair arrive in their own time.
+    std::thread::sleep(Duration::from_secs(3));
+    node.block_on(|| async {
+        keep_until(complete).await;
+        let (connection, _, mut changes) =
+            rtnetlink::new_multicast_connection(&EVERYTHING).unwrap();
+        let listening = tokio::spawn(connection);
+        // The first round of the next process, and some time for what it might set off.
+        keep_until(complete).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let change = changes.next().now_or_never();
+        assert!(change.is_none(), "{change:?}");
+        listening.abort();
     });
 }

@@ -8,13 +8,20 @@ use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use serde::Deserialize;
 
-use crate::engine::{Action, Reconcile, Write};
+use crate::engine::{Reconcile, Write};
 
 /// Pods of this node that are on their way out.
 pub(crate) struct Grace {
     node: String,
-    /// When each may go, and its uid.
-    waiting: BTreeMap<ObjectKey, (Timestamp, String)>,
+    waiting: BTreeMap<ObjectKey, Going>,
+}
+
+/// A Pod on its way out.
+struct Going {
+    at: Timestamp,
+    uid: String,
+    /// Its deletion was asked for.
+    asked: bool,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +54,8 @@ impl Grace {
 
     /// How long it is until the first may go.
     fn first(&self, now: Timestamp) -> Option<Duration> {
-        let first = self.waiting.values().map(|(at, _)| *at).min()?;
+        let waiting = self.waiting.values().filter(|going| !going.asked);
+        let first = waiting.map(|going| going.at).min()?;
         // A time that is over is no length of time.
         Some(Duration::try_from(first.duration_since(now)).unwrap_or_default())
     }
@@ -70,32 +78,32 @@ impl Reconcile for Grace {
             return;
         };
         if let Some(at) = pod.metadata.deletion_timestamp {
-            self.waiting
-                .insert(change.key.clone(), (at, pod.metadata.uid));
+            let uid = pod.metadata.uid;
+            let going = Going {
+                at,
+                uid,
+                asked: false,
+            };
+            self.waiting.insert(change.key.clone(), going);
         }
     }
 
     async fn plan(&mut self, _client: &SharedClient, now: Timestamp) -> Vec<Write> {
-        let over: Vec<ObjectKey> = self
+        let over = self
             .waiting
-            .iter()
-            .filter(|(_, (at, _))| *at <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        over.into_iter()
-            .filter_map(|key| {
-                let (_, uid) = self.waiting.remove(&key)?;
-                Some(Write {
-                    about: key.clone(),
-                    target: key,
-                    action: Action::Delete { uid },
-                })
-            })
-            .collect()
+            .iter_mut()
+            .filter(|(_, going)| !going.asked && going.at <= now);
+        over.map(|(key, going)| {
+            going.asked = true;
+            Write::delete(key, key.clone(), &going.uid)
+        })
+        .collect()
     }
 
-    fn again(&mut self, _about: &ObjectKey) {
-        // A Pod that is still there says so by its next change: it is held by a finalizer, whose end is one.
+    fn again(&mut self, about: &ObjectKey) {
+        if let Some(going) = self.waiting.get_mut(about) {
+            going.asked = false;
+        }
     }
 
     async fn changed(&mut self) {

@@ -277,6 +277,12 @@ async fn a_service_lives_and_dies() {
 
     // At rest nothing is written, and the next process has nothing to write either.
     let before = server.quiet().await;
+    let events = server.list(Resource::EVENTS, "default").await;
+    assert!(
+        events
+            .iter()
+            .any(|event| event.0["message"] == "Assigned 192.168.1.240")
+    );
     let slices = server.list(Resource::ENDPOINTSLICES, "default").await;
     assert_eq!(slices.len(), 2, "one of web, and the API server's own");
     let endpoints = server.list(Resource::ENDPOINTS, "default").await;

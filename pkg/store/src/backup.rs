@@ -98,12 +98,13 @@ impl Backup {
 
     /// Takes note of a batch that the engine holds. `records` are its records; `state` is as it is after it.
     pub fn append(&mut self, records: &[u8], events: &[Arc<Event>], state: &Arc<State>) {
-        self.live = events
-            .iter()
-            .fold(self.live, |live, event| live + gained(event) - lost(event));
+        self.live = events.iter().fold(self.live, |live, event| {
+            (live + gained(event)).saturating_sub(lost(event))
+        });
         let appended = self.journal.as_mut().map(|journal| journal.append(records));
         if let Some(Err(error)) = appended {
-            tracing::warn!(path = %self.folder.path().display(), %error, "writing the store's journal; beginning a new one");
+            let path = self.folder.path().display();
+            tracing::warn!(%path, %error, "writing the store's journal; beginning a new one");
             self.journal = None;
         }
         let due = self.journal.as_ref().is_none_or(|journal| {
@@ -138,10 +139,7 @@ impl Backup {
             let (folder, state) = (Arc::clone(&self.folder), Arc::clone(state));
             let thread = std::thread::Builder::new().name("kedge-snapshot".into());
             let snapshot = thread.spawn(move || {
-                if let Err(error) = snapshot_file::write(&folder, &state) {
-                    let path = folder.path().display();
-                    tracing::warn!(%path, %error, "writing the store's snapshot; the older one and the journals stay");
-                }
+                write_snapshot(&folder, &state);
             })?;
             Ok((journal, snapshot))
         });
@@ -165,10 +163,7 @@ impl Backup {
         if self.journal.is_some() && !little {
             return;
         }
-        if let Err(error) = snapshot_file::write(&self.folder, state) {
-            let path = self.folder.path().display();
-            tracing::warn!(%path, %error, "writing the store's snapshot; the older one and the journals stay");
-        }
+        write_snapshot(&self.folder, state);
     }
 
     fn wait(&mut self) {
@@ -176,6 +171,13 @@ impl Backup {
             // It reports its own errors.
             let _ = snapshot.join();
         }
+    }
+}
+
+fn write_snapshot(folder: &Folder, state: &State) {
+    if let Err(error) = snapshot_file::write(folder, state) {
+        let path = folder.path().display();
+        tracing::warn!(%path, %error, "writing the store's snapshot; the older one and the journals stay");
     }
 }
 

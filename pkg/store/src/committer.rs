@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::backup::Backup;
-use crate::engine::{Batch, Engine};
+use crate::engine::Engine;
 use crate::folder::Folder;
 use crate::hub::Hub;
 use crate::load::{Loaded, caught, load};
 use crate::prepare::{Answer, Prepared, prepare};
 use crate::record::Totals;
-use crate::{CommitError, EngineKind, Transaction};
+use crate::{CommitError, EngineKind, Event, EventKind, Transaction};
 
 /// Transactions that share one flush at most.
 const MAX_TRANSACTIONS: usize = 1024;
@@ -186,7 +186,7 @@ impl Committer {
     }
 
     fn write(&mut self, prepared: Prepared) -> Result<(), String> {
-        self.room(&prepared.batch)?;
+        self.room(&prepared)?;
         let Health::Works(engine) = &mut self.engine else {
             return Err("the engine failed".into());
         };
@@ -197,10 +197,11 @@ impl Committer {
                 since: Instant::now(),
                 pending: Box::new(prepared),
             };
-            if let Health::Works(engine) = std::mem::replace(&mut self.engine, failed) {
-                // Only to let go of its files: it has reported its error.
-                let _ = caught(|| engine.close());
-            }
+            let engine = std::mem::replace(&mut self.engine, failed);
+            // It may hang in letting go of its files. Opening it anew waits for that, and not for ever.
+            let _ = std::thread::Builder::new()
+                .name("failed".into())
+                .spawn(move || drop(engine));
             return Err(why);
         }
         self.publish(prepared);
@@ -221,15 +222,15 @@ impl Committer {
     }
 
     /// Refuses what the file system has no room for, while the engine is still well.
-    fn room(&self, batch: &Batch) -> Result<(), String> {
+    fn room(&self, prepared: &Prepared) -> Result<(), String> {
         let path = self.folder.path().display();
         let free = self
             .folder
             .free()
             .map_err(|error| format!("{path}: {error}"))?;
-        let bytes: usize = batch.puts.iter().map(|put| put.bytes.len()).sum();
-        let puts_only_shrink = batch.puts.len() <= batch.removes.len();
-        let keep = if puts_only_shrink {
+        let bytes: usize = prepared.batch.puts.iter().map(|put| put.bytes.len()).sum();
+        let deletes = |event: &Arc<Event>| matches!(event.kind, EventKind::Delete(_));
+        let keep = if prepared.events.iter().all(deletes) {
             KEEP_FREE / 2
         } else {
             KEEP_FREE
@@ -237,9 +238,9 @@ impl Committer {
         if free >= keep + 4 * bytes as u64 {
             return Ok(());
         }
+        let free = free >> 20;
         Err(format!(
-            "{path}: only {} MiB free on this file system; free some, then try again",
-            free >> 20
+            "{path}: only {free} MiB free on this file system: free some, then try again"
         ))
     }
 

@@ -148,3 +148,67 @@ pub(crate) fn tail(path: &Path) -> io::Result<Option<Tail>> {
 fn path(folder: &Folder, revision: u64) -> PathBuf {
     folder.path().join(format!("{PREFIX}{revision}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Kind, Record};
+
+    fn record(revision: u64, last: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let record = Record {
+            revision,
+            kind: Kind::Put,
+            last,
+            totals: None,
+            key: "/a",
+            value: b"value",
+        };
+        record.encode(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn its_end_is_found_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::open(folder.path()).unwrap();
+        let mut journal = Journal::create(&folder, 7).unwrap();
+        let path = path(&folder, 7);
+        assert_eq!(tail(&path).unwrap().unwrap().revision, 7);
+        journal
+            .append(&[record(8, false), record(8, true)].concat())
+            .unwrap();
+        assert!(journal.dirty());
+        journal.sync().unwrap();
+        assert!(!journal.dirty());
+        let end = tail(&path).unwrap().unwrap();
+        assert_eq!((end.revision, end.bytes), (8, journal.bytes()));
+        assert!(Journal::resume(&folder, 9).unwrap().is_none());
+
+        let mut resumed = Journal::resume(&folder, 8).unwrap().unwrap();
+        assert_eq!(
+            (resumed.bytes(), resumed.ceiling()),
+            (journal.bytes(), journal.ceiling())
+        );
+        resumed.append(&record(9, true)).unwrap();
+        assert_eq!(tail(&path).unwrap().unwrap().revision, 9);
+        // Half a transaction, and half a record.
+        for unfinished in [record(10, false), record(10, true)[..30].to_vec()] {
+            let len = path.metadata().unwrap().len();
+            resumed.append(&unfinished).unwrap();
+            assert_eq!(tail(&path).unwrap(), None);
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(len)
+                .unwrap();
+        }
+        for len in 0..path.metadata().unwrap().len() {
+            let cut = path.with_extension("cut");
+            std::fs::write(&cut, &std::fs::read(&path).unwrap()[..len as usize]).unwrap();
+            let end = tail(&cut).unwrap().map(|end| end.revision);
+            assert!(matches!(end, None | Some(7 | 8)), "cut to {len}: {end:?}");
+        }
+    }
+}

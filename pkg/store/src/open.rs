@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
 use crate::backup::Backup;
@@ -60,9 +61,16 @@ pub(crate) fn start(options: &Options, folder: Folder, opened: Opened) -> Result
         totals,
         backup,
     };
+    let watched = Arc::clone(&hub);
+    let run = move || {
+        if catch_unwind(AssertUnwindSafe(|| committer.run())).is_err() {
+            // Nobody must wait for what will never come.
+            watched.close();
+        }
+    };
     let thread = std::thread::Builder::new()
         .name("kedge-store".into())
-        .spawn(move || committer.run())
+        .spawn(run)
         .map_err(|source| OpenError::Io {
             path: options.path.clone(),
             source,
@@ -284,7 +292,9 @@ impl Opening<'_> {
             return Ok(());
         }
         let (free, needed) = (free >> 20, needed >> 20);
-        Err(self.failed(format!("only {free} MiB free on this file system, the store needs {needed} MiB to open: free some")))
+        let detail =
+            format!("only {free} MiB free on this file system, {needed} MiB needed: free some");
+        Err(self.failed(detail))
     }
 
     fn io(&self, source: io::Error) -> OpenError {

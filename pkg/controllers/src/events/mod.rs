@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kedge_client::{ObjectKey, Resource, SharedClient};
-use kedge_machinery::object::child_mut;
 use kedge_machinery::{Object, Status, time};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -231,8 +230,6 @@ fn counted(mut event: Object, more: u64, now: Timestamp) -> Object {
     event
         .0
         .insert("lastTimestamp".into(), time::rfc3339(now).into());
-    // An Event of another server's making may lack it.
-    child_mut(&mut event.0, "source");
     event
 }
 
