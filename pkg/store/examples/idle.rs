@@ -43,7 +43,7 @@ fn options(engine: EngineKind, path: &Path) -> Options {
     Options {
         path: path.to_owned(),
         engine,
-        window: std::env::var("WINDOW").map_or(1000, |w| w.parse().unwrap()),
+        window: 1000,
     }
 }
 
@@ -66,20 +66,19 @@ fn fill(engine: EngineKind, path: &Path, objects: u64, updates: u64) {
                 largest = largest.max(disk(path));
             }
         }
-        println!("RSS after filling {} KiB", process("status", "VmRSS:"));
+        println!("{engine:?}, {objects} objects, {updates} updates");
+        println!("  filling: {:.1} s, RSS {} KiB at its end", begin.elapsed().as_secs_f64(), rss());
         store.close().await;
     });
+    let written = mib(process("io", "write_bytes:"));
+    let (largest, closed) = (mib(largest), mib(disk(path)));
     println!(
-        "{engine:?}: {objects} objects, {updates} updates in {:.1} s; on disk at most {:.1} MiB, {:.1} MiB closed; written {:.1} MiB",
-        begin.elapsed().as_secs_f64(),
-        mib(largest),
-        mib(disk(path)),
-        mib(process("io", "write_bytes:")),
+        "  on disk: at most {largest:.1} MiB, {closed:.1} MiB closed; {written:.1} MiB written"
     );
 }
 
 fn watch(engine: EngineKind, path: &Path, seconds: u64) {
-    let empty = process("status", "VmRSS:");
+    let empty = rss();
     let begin = Instant::now();
     let (store, recovery) = Store::open(&options(engine, path)).unwrap();
     assert!(recovery.damaged.is_none());
@@ -89,17 +88,25 @@ fn watch(engine: EngineKind, path: &Path, seconds: u64) {
     let before = costs();
     std::thread::sleep(Duration::from_secs(seconds));
     let after = costs();
+    let opened = opened.as_secs_f64() * 1e3;
     println!(
-        "  opened in {:.1} ms; RSS {} KiB, {} KiB before opening; in {seconds} s: {} bytes written, {} CPU ticks, {} wake-ups of {} threads; revision {}",
-        opened.as_secs_f64() * 1e3,
-        process("status", "VmRSS:"),
-        empty,
-        after.0 - before.0,
-        after.1 - before.1,
+        "  opened in {opened:.1} ms: RSS {} KiB, {empty} KiB before",
+        rss()
+    );
+    let (written, ticks) = (after.0 - before.0, after.1 - before.1);
+    let (wakes, threads) = (
         after.2 - before.2,
         std::fs::read_dir("/proc/self/task").unwrap().count(),
-        store.revision(),
     );
+    println!(
+        "  {seconds} s idle: {written} bytes written, {ticks} CPU ticks, {wakes} wake-ups of {threads} threads"
+    );
+    drop(store);
+}
+
+/// Resident memory in KiB.
+fn rss() -> u64 {
+    process("status", "VmRSS:")
 }
 
 /// Bytes written, ticks of CPU, voluntary context switches.

@@ -105,7 +105,8 @@ impl Committer {
         }
     }
 
-    /// Sleeps until there is something to do; without a deadline unless the journal has changes that only the kernel has.
+    /// Sleeps until there is something to do; without a deadline unless the journal has changes that
+    /// only the kernel has.
     fn wait(&self) -> Wake {
         let received = match self.backup.sync_at() {
             None => self.receiver.recv().map_err(RecvTimeoutError::from),
@@ -191,7 +192,8 @@ impl Committer {
             return Err("the engine failed".into());
         };
         if let Err(why) = caught(|| engine.write(&prepared.batch)) {
-            tracing::error!(path = %self.folder.path().display(), error = why, "writing the store; it will be opened anew");
+            let path = self.folder.path().display();
+            tracing::error!(%path, error = why, "writing the store; it will be opened anew");
             let failed = Health::Failed {
                 why: why.clone(),
                 since: Instant::now(),

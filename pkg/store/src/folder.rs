@@ -83,7 +83,8 @@ impl Folder {
             }
             Err(error) => return Err(io(error.into())),
         }
-        // Secrets are in here. A folder that was somebody else's before is left as it is: its files are closed all the same.
+        // Secrets are in here. A folder that was somebody else's before is left as it is: the files
+        // in it are closed to others all the same.
         if was_ours && std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o077 != 0 {
             std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(io)?;
         }
@@ -111,7 +112,8 @@ impl Folder {
         Ok(path)
     }
 
-    /// Puts the whole and closed engine in `KIND.new` in the place of the engines that are there. Where they were set aside to.
+    /// Puts the whole and closed engine in `KIND.new` in the place of what is there; where to that was
+    /// set aside, if it was.
     pub fn promote(&self, kind: EngineKind, origin: Origin) -> io::Result<Option<PathBuf>> {
         let new = self.path.join(format!("{}.new", kind.name()));
         sync_tree(&new)?;
@@ -155,7 +157,10 @@ impl Folder {
         }
         for kind in EngineKind::ALL {
             for origin in [Origin::Recovered, Origin::Copied] {
-                if self.waiting(kind, origin).exists() {
+                let waiting = self.waiting(kind, origin);
+                if waiting.exists() {
+                    let path = waiting.display();
+                    tracing::warn!(%path, "finishing what an earlier opening of the store began");
                     self.take_place(kind, origin)?;
                 }
             }

@@ -26,7 +26,8 @@ pub(crate) struct Merged<'a> {
 /// The latest known of each key: `None` for a deletion.
 type Latest<'a> = BTreeMap<&'a str, (u64, Option<&'a [u8]>)>;
 
-/// Both lists in order of revision.
+/// Lays journals upon the snapshot, and upon both what the engine has beyond them. Both lists are in order of
+/// revision. What can only be feared lost is told as lost: silence means that everything is there.
 pub(crate) fn merge<'a>(
     snapshots: &'a [BackupFile],
     journals: &'a [BackupFile],

@@ -69,8 +69,10 @@ impl Store {
 
     /// Applies a transaction wholly or not at all; answers once it is durable and visible.
     ///
-    /// A transaction that changes nothing gets no revision of its own: it is answered with the latest. When the returned future
-    /// is dropped, the transaction happens all the same.
+    /// A transaction that changes nothing gets no revision of its own: it is answered with the latest. When
+    /// the returned future is dropped, the transaction happens all the same. After
+    /// [`CommitError::Engine`] nothing of it is visible, but where the disk failed in the middle it may yet
+    /// turn out to be durable, and is then visible with a later commit.
     pub async fn commit(&self, transaction: Transaction) -> Result<Committed, CommitError> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Commit {

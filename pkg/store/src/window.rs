@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::{Compacted, Entry, Event, EventKind};
 
-/// Bytes of values that the window may keep from being freed; large objects would else make `window` events cost gigabytes.
+/// Bytes of values that the window may keep from being freed; large objects would else make a window of
+/// a thousand events cost gigabytes.
 const MAX_BYTES: usize = 8 << 20;
 
 /// Events in order of revision; those of one revision are kept or dropped together.
