@@ -11,6 +11,7 @@ use serde_json::json;
 use support::api::{Api, balanced, config, service, slice};
 use support::host::Host;
 use support::lab::Lab;
+use support::sctp::sctp;
 use support::talk::{Answer, eventually, tcp, udp};
 
 /// The addresses of one family.
@@ -57,6 +58,8 @@ fn at(address: &str, port: u16) -> String {
 
 type Ask = fn(&Host, &str) -> Answer;
 
+const PROTOCOLS: [Ask; 3] = [tcp, udp, sctp];
+
 /// Who answers, of many questions.
 fn names(ask: Ask, from: &Host, to: &str) -> HashSet<String> {
     (0..30).map(|_| ask(from, to).name().to_owned()).collect()
@@ -74,7 +77,7 @@ fn cluster_ip(#[values(V4, V6)] family: Family) {
             slice("web", family.name, &family.pods, Some("node")),
         ],
     );
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         // A pod's connections keep their source; those from outside get the node's.
         let answer = ask(&lab.pods[0], &to);
         assert!(matches!(answer, Answer::From(..)), "{answer:?}");
@@ -105,7 +108,7 @@ fn closed_ports_and_unclaimed_addresses(#[values(V4, V6)] family: Family) {
             service("none", &[family.other_ip], json!({})),
         ],
     );
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         for from in [&lab.client, &lab.node, &lab.pods[0]] {
             assert_eq!(
                 ask(from, &at(family.cluster_ip, 81)),
@@ -144,7 +147,7 @@ fn hairpin(#[values(V4, V6)] family: Family, #[values(Some("node"), None)] node:
         ],
     );
     let to = at(family.cluster_ip, 80);
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         let answer = ask(&lab.pods[0], &to);
         assert_eq!(answer.name(), "pod1");
         assert_ne!(
@@ -159,7 +162,8 @@ fn hairpin(#[values(V4, V6)] family: Family, #[values(Some("node"), None)] node:
 fn node_port(#[values(V4, V6)] family: Family) {
     let lab = Lab::new(2);
     let ports = json!([{"name": "tcp", "port": 80, "nodePort": 30080},
-                       {"name": "udp", "port": 80, "protocol": "UDP", "nodePort": 30080}]);
+                       {"name": "udp", "port": 80, "protocol": "UDP", "nodePort": 30080},
+                       {"name": "sctp", "port": 80, "protocol": "SCTP", "nodePort": 30080}]);
     let web = service("web", &[family.cluster_ip], json!({"ports": ports}));
     let api = Api::start(
         &lab.node,
@@ -170,7 +174,7 @@ fn node_port(#[values(V4, V6)] family: Family) {
         ],
     );
     let to = at(family.node, 30080);
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         for from in [&lab.client, &lab.node, &lab.pods[0]] {
             assert_eq!(names(ask, from, &to).len(), 2);
         }
@@ -238,7 +242,7 @@ fn external_and_load_balancer_addresses(#[values(V4, V6)] family: Family) {
             slice("guarded", family.name, &family.pods[..1], None),
         ],
     );
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         assert_eq!(names(ask, &lab.client, &at(family.external, 80)).len(), 2);
         assert_eq!(
             ask(&lab.client, &at(balancer, 80)).name(),
@@ -273,7 +277,7 @@ fn external_traffic_policy_local(#[values(V4, V6)] family: Family) {
         vec![service("web", &[family.cluster_ip], more), both("node")],
     );
     let to = at(family.external, 80);
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         let outside: Vec<Answer> = (0..20).map(|_| ask(&lab.client, &to)).collect();
         assert!(
             outside
@@ -331,7 +335,7 @@ fn session_affinity(#[values(V4, V6)] family: Family) {
         ],
     );
     let to = at(family.cluster_ip, 80);
-    for ask in [tcp, udp] as [Ask; 2] {
+    for ask in PROTOCOLS {
         for from in [&lab.client, &lab.node, &lab.pods[0]] {
             assert_eq!(names(ask, from, &to).len(), 1);
         }

@@ -124,12 +124,12 @@ impl Namespace {
 pub struct Capture(Socket);
 
 impl Capture {
-    /// True when this very frame arrives within [`PATIENCE`]; others are passed over.
-    pub fn sees(&self, frame: &[u8]) -> bool {
-        self.sees_within(frame, PATIENCE)
+    /// True when a frame that has these bytes in it arrives within [`PATIENCE`]; others are passed over.
+    pub fn sees(&self, bytes: &[u8]) -> bool {
+        self.sees_within(bytes, PATIENCE)
     }
 
-    pub fn sees_within(&self, frame: &[u8], patience: Duration) -> bool {
+    pub fn sees_within(&self, bytes: &[u8], patience: Duration) -> bool {
         let end = Instant::now() + patience;
         let mut buffer = [0; 2048];
         loop {
@@ -139,7 +139,13 @@ impl Capture {
             }
             self.0.set_read_timeout(Some(left)).unwrap();
             match (&self.0).read(&mut buffer) {
-                Ok(length) if buffer[..length] == *frame => return true,
+                Ok(length)
+                    if buffer[..length]
+                        .windows(bytes.len())
+                        .any(|part| part == bytes) =>
+                {
+                    return true;
+                }
                 Ok(_) => {}
                 Err(_) => return false,
             }

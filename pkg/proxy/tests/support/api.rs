@@ -133,11 +133,12 @@ fn put(object: Value) -> Change {
     }
 }
 
-/// A Service with ports 80/TCP and 80/UDP; `spec` is merged in.
+/// A Service with port 80 of TCP, UDP and SCTP; `spec` is merged in.
 pub fn service(name: &str, ips: &[&str], spec: Value) -> Value {
     let mut all = json!({
         "clusterIP": ips[0], "clusterIPs": ips,
-        "ports": [{"name": "tcp", "port": 80}, {"name": "udp", "port": 80, "protocol": "UDP"}],
+        "ports": [{"name": "tcp", "port": 80}, {"name": "udp", "port": 80, "protocol": "UDP"},
+                  {"name": "sctp", "port": 80, "protocol": "SCTP"}],
     });
     let more = spec.as_object().unwrap().clone();
     all.as_object_mut().unwrap().extend(more);
@@ -163,7 +164,8 @@ pub fn slice(service: &str, family: &str, endpoints: &[&str], node: Option<&str>
         "metadata": {"name": format!("{service}-{}", family.to_lowercase()),
                      "labels": {"kubernetes.io/service-name": service}},
         "addressType": family, "endpoints": endpoints,
-        "ports": [{"name": "tcp", "port": 8080}, {"name": "udp", "port": 8080, "protocol": "UDP"}],
+        "ports": [{"name": "tcp", "port": 8080}, {"name": "udp", "port": 8080, "protocol": "UDP"},
+                  {"name": "sctp", "port": 8080, "protocol": "SCTP"}],
     })
 }
 

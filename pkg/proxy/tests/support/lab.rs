@@ -4,6 +4,7 @@
 //! and the same with 2001:db8::/64 and fd42:N::/64.
 
 use super::host::Host;
+use super::sctp;
 use super::talk::serve;
 
 pub struct Lab {
@@ -13,7 +14,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A node with a client and so many pods, each of which says its name on TCP and UDP port 8080.
+    /// A node with a client and so many pods, each of which says its name on port 8080 of TCP, UDP and SCTP.
     pub fn new(pods: usize) -> Self {
         let node = Host::new("node");
         let client = Host::new("client");
@@ -46,5 +47,8 @@ fn pod(node: &Host, n: usize) -> Host {
     pod.ip(&format!("route add default via 10.42.{n}.1"));
     pod.ip(&format!("route add default via fd42:{n}::1"));
     serve(&pod, &link, "::");
+    for ip in [format!("10.42.{n}.2"), format!("fd42:{n}::2")] {
+        sctp::serve(&pod, &link, &ip);
+    }
     pod
 }

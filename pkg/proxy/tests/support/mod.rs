@@ -6,4 +6,5 @@
 pub mod api;
 pub mod host;
 pub mod lab;
+pub mod sctp;
 pub mod talk;

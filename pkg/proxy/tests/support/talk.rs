@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::host::Host;
 
 /// Long enough for a packet on a busy machine, short enough to wait for what never comes.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What became of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,14 +61,14 @@ pub fn serve(host: &Host, name: &str, address: &str) {
     });
 }
 
-fn parse(text: &str) -> Answer {
+pub fn parse(text: &str) -> Answer {
     match text.split_once(' ') {
         Some((name, source)) => Answer::From(name.to_owned(), source.parse().unwrap()),
         None => Answer::Nothing,
     }
 }
 
-fn failure(kind: ErrorKind) -> Answer {
+pub fn failure(kind: ErrorKind) -> Answer {
     match kind {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::PermissionDenied => {
             Answer::Refused
