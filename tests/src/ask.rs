@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::base::iana::{Rcode, Rtype};
 use domain::base::{Message, MessageBuilder, Name};
@@ -71,6 +71,24 @@ pub fn http(from: &Netns, to: SocketAddr) -> Result<Answer, NoAnswer> {
 pub fn http_here(to: SocketAddr) -> Result<Answer, NoAnswer> {
     let mut connection = Connection::open_here(to)?;
     connection.ask()
+}
+
+/// Connects again and again until it succeeds; how long that took. A SYN that meets no rule is sent again only
+/// after a second, so each try is given less.
+///
+/// # Errors
+/// It does not succeed in [`PATIENCE`].
+pub fn until_connected(from: &Netns, to: SocketAddr) -> Result<Duration, NoAnswer> {
+    let start = Instant::now();
+    from.enter(|| {
+        loop {
+            match TcpStream::connect_timeout(&to, Duration::from_millis(5)) {
+                Ok(_) => return Ok(start.elapsed()),
+                Err(error) if start.elapsed() > PATIENCE => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+    })?
 }
 
 /// An open HTTP connection.

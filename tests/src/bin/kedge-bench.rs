@@ -1,13 +1,14 @@
 //! `kedge-bench idle [SECONDS]`: what `scripts/bench idle` runs.
 #![forbid(unsafe_code)]
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use kedge_tests::ask;
 use kedge_tests::process;
 use kedge_tests::site::{Site, pods};
-use kedge_tests::tool::{ToolError, built};
+use kedge_tests::tool::{ToolError, built, run};
 use serde_json::{Value, json};
 
 /// Between the last write and the measurement: longer than the store's snapshot waits for more changes.
@@ -108,6 +109,7 @@ fn idle(seconds: u64) -> Result<(), ToolError> {
     let cold = start.elapsed();
     ask::http(&site.lab.pods[0], to).map_err(|e| ToolError::Other(e.to_string()))?;
     let after = process::cost(site.server().pid()).map_err(io)?;
+    let healed = healed(&site, to)?;
     print(
         "exec to rules in the kernel and API, 1,000 Services",
         &format!("{:.0} ms", cold.as_secs_f64() * 1e3),
@@ -123,7 +125,27 @@ fn idle(seconds: u64) -> Result<(), ToolError> {
         &format!("{:.1} MB", after.rss as f64 / 1024.0),
         "",
     );
+    print(
+        "rules that `nft flush ruleset` removed, back in traffic",
+        &format!("{:.0} ms", healed.as_secs_f64() * 1e3),
+        "under 100 ms",
+    );
     site.stop()
+}
+
+/// Median time from a flush of the node's whole ruleset to the next connection.
+fn healed(site: &Site, to: SocketAddr) -> Result<Duration, ToolError> {
+    let mut times = (0..11)
+        .map(|_| {
+            let start = Instant::now();
+            run(site.lab.node.command("nft").args(["flush", "ruleset"]))?;
+            ask::until_connected(&site.lab.pods[0], to)
+                .map_err(|e| ToolError::Other(e.to_string()))?;
+            Ok(start.elapsed())
+        })
+        .collect::<Result<Vec<_>, ToolError>>()?;
+    times.sort();
+    Ok(times[times.len() / 2])
 }
 
 /// Services of every type that has rules, over the lab's backends.
