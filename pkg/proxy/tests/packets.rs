@@ -5,6 +5,9 @@
 mod support;
 
 use std::collections::HashSet;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
@@ -194,7 +197,10 @@ fn node_port(#[values(V4, V6)] family: Family) {
         "addr add {other} dev lan0 {}",
         if family.name == "IPv6" { "nodad" } else { "" }
     ));
-    assert_eq!(tcp(&lab.client, &at(other, 30080)), Answer::Refused);
+    // The kernel answers for a new address a moment later.
+    eventually("an answer from the new address", || {
+        tcp(&lab.client, &at(other, 30080)) == Answer::Refused
+    });
     api.addresses.send([other.parse().unwrap()].into()).unwrap();
     eventually("the node port on the new address", || {
         matches!(tcp(&lab.client, &at(other, 30080)), Answer::From(..))
@@ -454,5 +460,55 @@ fn the_systems_nft_still_lists() {
         "comment \"kedge services, layout 1\"",
     ] {
         assert!(listed.contains(expected), "{expected} is not in\n{listed}");
+    }
+}
+
+/// Its packets are on their way through the rules at any moment, and must not bring back what is forgotten.
+#[rstest]
+fn a_busy_client_leaves_an_endpoint_that_goes(#[values(V4, V6)] family: Family) {
+    const ROUNDS: usize = 40;
+    let lab = Lab::new(2);
+    let sticky = json!({"sessionAffinity": "ClientIP"});
+    let only = |n: usize| slice("web", family.name, &family.pods[n..=n], None);
+    let api = Api::start(
+        &lab.node,
+        config(),
+        vec![service("web", &[family.cluster_ip], sticky), only(0)],
+    );
+    let to: SocketAddr = at(family.cluster_ip, 80).parse().unwrap();
+    let here = SocketAddr::new(family.client.parse().unwrap(), 0);
+    let sending = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            lab.client.run(|| {
+                while sending.load(Ordering::Relaxed) {
+                    let socket = UdpSocket::bind(here).unwrap();
+                    let wait = Some(Duration::from_millis(1));
+                    socket.set_read_timeout(wait).unwrap();
+                    socket.send_to(b"?", to).unwrap();
+                    let _ = socket.recv(&mut [0; 64]);
+                }
+            });
+        });
+        // A failure must end the client too.
+        let _end = Defer(|| sending.store(false, Ordering::Relaxed));
+        for round in 0..ROUNDS {
+            let now = round % 2;
+            api.apply([only(now)]);
+            let name = format!("pod{}", now + 1);
+            for ask in PROTOCOLS {
+                let right = |answer| matches!(answer, Answer::From(from, _) if from == name);
+                eventually(&name, || right(ask(&lab.client, &to.to_string())));
+            }
+        }
+    });
+}
+
+/// Calls a function when it is dropped.
+struct Defer<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Defer<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }

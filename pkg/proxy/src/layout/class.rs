@@ -4,16 +4,19 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Class(u8);
 
-/// Up to this number of endpoints there is a class, and a chain, for each number.
-const EXACT: u32 = 64;
+/// Up to this number of endpoints there is a class, and a chain, for each number. Every chain that draws
+/// costs each element that is added to the map of slots a look, so there are not many.
+const EXACT: u32 = 16;
 /// Above it there are this many classes between a power of two and the next.
 const STEPS: u32 = 4;
-/// The class of the greatest number: 4 steps for each doubling from 64 to 65,536.
-const LAST_COUNT: u8 = 104;
+/// The class of the greatest number: 4 steps for each doubling from 16 to 65,536.
+const LAST_COUNT: u8 = 64;
 
 impl Class {
     /// A single endpoint.
     pub const ONE: Self = Self(1);
+    /// The greatest number that has a class of its own.
+    pub const GREATEST_EXACT: Self = Self(EXACT as u8);
     /// Answer that the port is closed.
     pub const REJECT: Self = Self(0xe0);
     /// Drop.
@@ -82,9 +85,9 @@ mod tests {
 
     #[test]
     fn the_ladder_ends_where_slots_end() {
-        assert_eq!(Class(65).modulus(), 80);
-        assert_eq!(Class(68).modulus(), 128);
-        assert_eq!(Class(69).modulus(), 160);
+        assert_eq!(Class(17).modulus(), 20);
+        assert_eq!(Class(20).modulus(), 32);
+        assert_eq!(Class(21).modulus(), 40);
         assert_eq!(Class(LAST_COUNT).modulus(), 65_536);
         assert_eq!(Class::for_count(0), None);
         assert_eq!(Class::for_count(1_000_000), Some(Class(LAST_COUNT)));

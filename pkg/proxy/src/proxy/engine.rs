@@ -12,7 +12,7 @@ use crate::config::ProxyConfig;
 use crate::family::Family;
 use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
 use crate::model::{Dirty, Entry, Model, ServiceName};
-use crate::state::{Changes, Delta, Recovered, State};
+use crate::state::{Changes, Delta, Forget, Recovered, State};
 
 /// How often the kernel is read and written anew, one time right after the other, before that is
 /// left to the next event.
@@ -31,8 +31,12 @@ pub struct Engine<K> {
     state: State,
     /// Chains in the kernel that remember clients.
     learning: BTreeSet<(Family, u32)>,
-    /// What must be forgotten, once the kernel has the rules.
+    /// What is to be written, and forgotten once the kernel has the rules.
     pending: Delta,
+    /// What packets that were on their way through the former rules may have brought back.
+    unsettled: Forget,
+    /// The same, while [`Engine::settle`] is waited for.
+    settling: Forget,
     /// Whether the kernel holds what is in force, as far as is known. If not, changes are not worth
     /// recording.
     in_step: bool,
@@ -56,6 +60,8 @@ impl<K: Kernel> Engine<K> {
             state: State::default(),
             learning: BTreeSet::new(),
             pending: Delta::default(),
+            unsettled: Forget::default(),
+            settling: Forget::default(),
             in_step: false,
             generation: None,
             said: false,
@@ -123,6 +129,23 @@ impl<K: Kernel> Engine<K> {
         if unchanged { Ok(()) } else { self.heal() }
     }
 
+    /// True if something was forgotten that packets on their way may bring back: once all that are on their
+    /// way now have passed, [`Engine::settle`] is to be called.
+    pub fn begin_settling(&mut self) -> bool {
+        let begins = self.settling.is_empty() && !self.unsettled.is_empty();
+        if begins {
+            self.settling = std::mem::take(&mut self.unsettled);
+        }
+        begins
+    }
+
+    /// Forgets once more what was forgotten before [`Engine::begin_settling`].
+    pub fn settle(&mut self) {
+        let mut settling = std::mem::take(&mut self.settling);
+        self.state.refresh(&mut settling);
+        self.forget(&settling);
+    }
+
     fn start(&mut self) -> Result<(), Error> {
         // If nothing can be read, ids are given out afresh; that is no reason to wait.
         let snapshot = (0..ATTEMPTS).find_map(|_| self.kernel.read().ok());
@@ -148,7 +171,8 @@ impl<K: Kernel> Engine<K> {
         }
         if let Some(recovered) = &recovered {
             self.state.abandon(recovered, &mut self.pending);
-            self.pending.learnt.extend(self.state.learning());
+            let learning = self.state.learning();
+            self.pending.forget.learnt.extend(learning);
         }
         drop(recovered);
         self.synchronize(snapshot)
@@ -171,8 +195,7 @@ impl<K: Kernel> Engine<K> {
             ..Transaction::default()
         };
         if transaction.is_empty() {
-            self.pending.changes = Changes::default();
-            self.forget();
+            self.forget_pending();
             return Ok(());
         }
         match self.kernel.commit(&transaction) {
@@ -269,20 +292,25 @@ impl<K: Kernel> Engine<K> {
             self.said = false;
         }
         self.in_step = true;
-        self.pending.changes = Changes::default();
         self.learning = self.state.timeouts().collect();
         self.state.settle();
-        self.forget();
+        self.forget_pending();
+    }
+
+    /// A packet that is past the rules but not yet past the last hook brings back what was forgotten, and the
+    /// client's next packets keep it: so it is forgotten once more by [`Engine::settle`].
+    fn forget_pending(&mut self) {
+        let Delta { forget, .. } = std::mem::take(&mut self.pending);
+        self.forget(&forget);
+        self.unsettled.extend(forget);
     }
 
     /// Flows and clients whose endpoint is gone. That a kernel has no way to forget them is no
     /// reason to keep the rules waiting.
-    fn forget(&mut self) {
-        let stale = std::mem::take(&mut self.pending.stale);
-        let learnt = std::mem::take(&mut self.pending.learnt);
+    fn forget(&mut self, Forget { stale, learnt }: &Forget) {
         let forgotten = [
-            (!stale.is_empty()).then(|| self.kernel.forget_flows(&stale)),
-            (!learnt.is_empty()).then(|| self.kernel.forget_clients(&learnt)),
+            (!stale.is_empty()).then(|| self.kernel.forget_flows(stale)),
+            (!learnt.is_empty()).then(|| self.kernel.forget_clients(learnt)),
         ];
         for result in forgotten.into_iter().flatten() {
             match result {

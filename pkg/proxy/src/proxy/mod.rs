@@ -11,13 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kedge_client::{Resource, SharedClient};
+use rustix::thread::{MembarrierCommand, membarrier};
 use tokio::sync::watch as channel;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::ProxyConfig;
 use crate::error::Error;
 use watch::Watch;
-use worker::{Work, Worker};
+use worker::{Outcome, Work, Worker};
 
 /// What the rules are made of.
 const FOLLOWED: [Resource; 3] = [
@@ -75,10 +77,17 @@ impl Proxy {
         // not until all are written.
         let mut watch: Option<Watch> = None;
         let mut addresses_end = false;
+        let mut passing: Option<JoinHandle<()>> = None;
         loop {
             let touched = async {
                 match &mut watch {
                     Some(watch) => watch.touched().await,
+                    None => pending().await,
+                }
+            };
+            let passed = async {
+                match &mut passing {
+                    Some(passing) => drop(passing.await),
                     None => pending().await,
                 }
             };
@@ -98,20 +107,43 @@ impl Proxy {
                     Work::Heal
                 }
                 () = retry.due() => Work::Heal,
+                () = passed => {
+                    passing = None;
+                    Work::Settle
+                }
             };
             let loaded = matches!(work, Work::Apply(_));
-            let mut in_step = worker.run(work).await?;
+            let settles = matches!(work, Work::Settle);
+            let mut outcome = worker.run(work).await?;
             if loaded && watch.is_none() {
                 watch = Some(Watch::open(worker.port())?);
-                in_step = worker.run(Work::Verify).await?;
+                let verified = worker.run(Work::Verify).await?;
+                outcome = Outcome {
+                    in_step: verified.in_step,
+                    settle: outcome.settle || verified.settle,
+                };
             }
-            retry.after(in_step);
+            let Outcome { in_step, settle } = outcome;
+            if settle {
+                passing = Some(spawn_blocking(wait_for_packets));
+            }
+            if !settles {
+                retry.after(in_step);
+            }
             // Before the first batch there is nothing to be in step with.
             if watch.is_some() {
                 self.ready
                     .send_if_modified(|ready| in_step && !std::mem::replace(ready, true));
             }
         }
+    }
+}
+
+/// Returns once every packet has passed that was in the rules: the kernel waits for all that read what RCU
+/// protects, as rules do. A kernel that cannot wait for it (one with `nohz_full`) returns at once.
+fn wait_for_packets() {
+    if let Err(error) = membarrier(MembarrierCommand::Global) {
+        tracing::debug!("cannot wait for packets that are on their way: {error}");
     }
 }
 

@@ -21,10 +21,21 @@ pub enum Work {
     Heal,
     /// The same, if anybody has changed the ruleset since.
     Verify,
+    /// All packets have passed that were on their way when [`Outcome::settle`] was true.
+    Settle,
 }
 
-/// Work and where its result goes: whether the kernel is in step.
-type Job = (Work, oneshot::Sender<bool>);
+/// What became of some work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether the kernel is in step.
+    pub in_step: bool,
+    /// Whether [`Work::Settle`] is to follow once the packets have passed that are on their way.
+    pub settle: bool,
+}
+
+/// Work and where its outcome goes.
+type Job = (Work, oneshot::Sender<Outcome>);
 
 /// A handle on the thread. The thread ends when the handle is dropped.
 #[derive(Debug)]
@@ -49,14 +60,19 @@ impl Worker {
             };
             let _ = opened.send(Ok(kernel.port()));
             let mut engine = Engine::new(kernel, config, node_addresses);
+            let mut in_step = false;
             for (work, done) in receiver {
-                let result = match work {
-                    Work::Apply(changes) => engine.apply(changes),
-                    Work::NodeAddresses(addresses) => engine.set_node_addresses(addresses),
-                    Work::Heal => engine.heal(),
-                    Work::Verify => engine.verify(),
-                };
-                let _ = done.send(result.is_ok());
+                match work {
+                    Work::Apply(changes) => in_step = engine.apply(changes).is_ok(),
+                    Work::NodeAddresses(addresses) => {
+                        in_step = engine.set_node_addresses(addresses).is_ok();
+                    }
+                    Work::Heal => in_step = engine.heal().is_ok(),
+                    Work::Verify => in_step = engine.verify().is_ok(),
+                    Work::Settle => engine.settle(),
+                }
+                let settle = engine.begin_settling();
+                let _ = done.send(Outcome { in_step, settle });
             }
         };
         std::thread::Builder::new()
@@ -72,8 +88,8 @@ impl Worker {
         self.port
     }
 
-    /// Has something done, and returns whether the kernel is in step after it.
-    pub async fn run(&self, work: Work) -> Result<bool, Error> {
+    /// Has something done.
+    pub async fn run(&self, work: Work) -> Result<Outcome, Error> {
         let (done, result) = oneshot::channel();
         self.jobs
             .send((work, done))

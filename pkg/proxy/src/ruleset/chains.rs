@@ -9,7 +9,7 @@ use kedge_nftables::expr::{
 };
 use kedge_nftables::{Chain, ChainType, Hook, Reg, Rule, Value, Verdict};
 
-use super::name::{self, SetName, class_chain, learn_chain};
+use super::name::{self, SetName, class_chain, draw_chain, learn_chain};
 use super::packet::{Side, in_range, l4proto, local, mark, with_all};
 use crate::config::{ProxyConfig, of_family};
 use crate::family::{Family, Protocol};
@@ -55,7 +55,9 @@ pub fn chains(family: Family, config: &ProxyConfig) -> Vec<ChainRules> {
     let inside: Vec<IpNet> = of_family(&config.cluster_cidrs, family)
         .map(|cidr| cidr.trunc())
         .collect();
-    let mut chains: Vec<ChainRules> = Class::counts().map(|class| count(class, family)).collect();
+    let mut chains: Vec<ChainRules> = Class::counts()
+        .flat_map(|class| count(class, family))
+        .collect();
     chains.extend([
         closed(family),
         ChainRules::new(
@@ -112,31 +114,34 @@ pub fn learn(family: Family, seconds: u32) -> ChainRules {
     ChainRules::new(learn_chain(seconds), vec![rule])
 }
 
-/// Draws one of n slots.
-fn count(class: Class, family: Family) -> ChainRules {
+/// Draws one of so many slots; goes on if it is empty.
+fn draw(slots: u32, family: Family) -> Rule {
     let (port, _) = family.after_address();
-    let draw = |slots: u32| {
-        with_all(Rule::default(), mark(Mark::GROUP_MASK, Reg::R0))
-            .with(Numgen::random(slots, Reg::R1))
-            .with(Lookup::data(Reg::R0, SetName::Slots.as_str(), Reg::R0))
-            .with(Nat::dnat(family.table(), Reg::R0, port))
-    };
-    let smaller = Class::counts().take_while(|other| *other < class).last();
-    let mut rules = match smaller {
-        Some(smaller) if !class.is_exact() => {
-            let mut rules = vec![draw(class.modulus()); DRAWS];
-            rules.push(draw(smaller.modulus()));
-            rules
-        }
-        _ => vec![draw(class.modulus())],
-    };
-    // A drawn slot is empty now only if somebody meddled; the first one is the last resort. No
-    // further than to this chain: the kernel follows 16 gotos and jumps, no more.
-    rules.push(match smaller {
-        Some(_) => goto(&class_chain(Class::ONE)),
-        None => Rule::default().with(Verdict::Drop),
-    });
-    ChainRules::new(class_chain(class), rules)
+    with_all(Rule::default(), mark(Mark::GROUP_MASK, Reg::R0))
+        .with(Numgen::random(slots, Reg::R1))
+        .with(Lookup::data(Reg::R0, SetName::Slots.as_str(), Reg::R0))
+        .with(Nat::dnat(family.table(), Reg::R0, port))
+}
+
+/// The chains of a counting class. A drawn slot of an exact class is empty only if somebody meddled; the
+/// first one is the last resort.
+fn count(class: Class, family: Family) -> Vec<ChainRules> {
+    let one = draw(class.modulus(), family);
+    if class.is_exact() {
+        let rest = match class {
+            Class::ONE => Rule::default().with(Verdict::Drop),
+            _ => goto(&class_chain(Class::ONE)),
+        };
+        return vec![ChainRules::new(class_chain(class), vec![one, rest])];
+    }
+    // One rule names the map however often it is run.
+    let draw_chain = draw_chain(class);
+    let mut rules = vec![jump(&draw_chain); DRAWS];
+    rules.push(goto(&class_chain(Class::GREATEST_EXACT)));
+    vec![
+        ChainRules::new(draw_chain, vec![one]),
+        ChainRules::new(class_chain(class), rules),
+    ]
 }
 
 /// Says that the port is closed.

@@ -101,6 +101,11 @@ pub fn class_chain(class: Class) -> Cow<'static, str> {
     }
 }
 
+/// The chain that draws once for a class whose slots are not all filled.
+pub fn draw_chain(class: Class) -> String {
+    format!("draw-{}", class.modulus())
+}
+
 /// The chain that remembers clients for so many seconds.
 pub fn learn_chain(seconds: u32) -> String {
     format!("learn-{seconds}")

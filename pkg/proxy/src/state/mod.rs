@@ -20,7 +20,7 @@ mod update;
 use std::collections::{HashMap, HashSet};
 
 use crate::family::{Endpoint, Family};
-use crate::layout::{Element, Group, Key, Value, fixed_elements};
+use crate::layout::{Element, Group, Key, ServiceKey, Value, fixed_elements};
 use crate::model::ServiceName;
 use claims::Claims;
 use ids::Ids;
@@ -28,7 +28,7 @@ use port::{GroupSlots, Port};
 use shared::Counted;
 
 pub use changes::Changes;
-pub use delta::Delta;
+pub use delta::{Delta, Forget};
 pub use recovered::Recovered;
 pub use stale::{Flow, Stale};
 
@@ -109,6 +109,32 @@ impl State {
             .flat_map(Port::groups)
             .map(|group| (group.group, group.slots.iter().copied().collect()))
             .collect()
+    }
+
+    /// Brings what is to be forgotten up to what is right by now.
+    pub fn refresh(&self, forget: &mut Forget) {
+        for (key, endpoints) in forget.stale.served_mut() {
+            if let Some(port) = self.port_at(key) {
+                *endpoints = port.serving().collect();
+            }
+        }
+        let mut learning = self.learning();
+        for (group, endpoints) in &mut forget.learnt {
+            *endpoints = learning.remove(group).unwrap_or_default();
+        }
+    }
+
+    /// The port that is asked at an address.
+    fn port_at(&self, key: &ServiceKey) -> Option<&Port> {
+        let applied = self.services.get(self.claims.owner(key)?)?;
+        applied.ports.iter().find(|port| {
+            port.spec.id.protocol == key.protocol
+                && port
+                    .spec
+                    .fronts
+                    .iter()
+                    .any(|front| (front.address, front.port) == (key.address, key.port))
+        })
     }
 
     /// Number of Services in force.

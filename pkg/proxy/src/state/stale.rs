@@ -55,6 +55,22 @@ impl Stale {
         }
     }
 
+    /// Adds what came later, and counts where both speak of the same address.
+    pub fn extend(&mut self, later: Self) {
+        for (key, groups) in later.closed {
+            self.served.remove(&key);
+            self.close(key, groups);
+        }
+        for (key, endpoints) in later.served {
+            self.serve(key, endpoints);
+        }
+    }
+
+    /// The addresses that are served, with the endpoints that are right.
+    pub fn served_mut(&mut self) -> impl Iterator<Item = (&ServiceKey, &mut HashSet<Endpoint>)> {
+        self.served.iter_mut()
+    }
+
     /// Whether a flow is to be forgotten.
     pub fn contains(&self, flow: &Flow) -> bool {
         let key = ServiceKey {
@@ -119,6 +135,23 @@ mod tests {
             ..flow(1, 0, 0)
         };
         assert!(stale.contains(&untranslated));
+    }
+
+    #[test]
+    fn the_later_of_two_counts() {
+        let group = flow(0, 0, 5).group;
+        let mut closing = Stale::default();
+        closing.close(key(1), [group]);
+        let mut serving = Stale::default();
+        serving.serve(key(1), [endpoint(7, 5353)]);
+
+        let mut opened = closing.clone();
+        opened.extend(serving.clone());
+        assert!(!opened.contains(&flow(1, 7, 5)));
+        assert!(opened.contains(&flow(1, 8, 5)));
+        serving.extend(closing);
+        assert!(serving.contains(&flow(1, 7, 5)));
+        assert!(!serving.contains(&flow(1, 8, 6)));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl State {
             for group in port.groups() {
                 self.ids_of(group.group.family).release(group.group.id);
                 if port.spec.affinity.is_some() {
-                    delta.learnt.insert(group.group, HashSet::new());
+                    delta.forget.learnt.insert(group.group, HashSet::new());
                 }
             }
         }
@@ -105,11 +105,11 @@ impl State {
     pub fn abandon(&mut self, recovered: &Recovered, delta: &mut Delta) {
         for group in recovered.left() {
             self.ids_of(group.family).release(group.id);
-            delta.learnt.insert(group, HashSet::new());
+            delta.forget.learnt.insert(group, HashSet::new());
         }
         for (key, groups) in recovered.udp() {
             if self.claims.owner(&key).is_none() {
-                delta.stale.close(key, groups);
+                delta.forget.stale.close(key, groups);
             }
         }
     }
@@ -241,7 +241,7 @@ impl State {
             let (before, after) = self.claims.release(key, name);
             shift(key, before, after, &mut delta.changes);
             if key.protocol == Protocol::Udp && before != after {
-                delta.stale.close(key, asked.groups);
+                delta.forget.stale.close(key, asked.groups);
             }
         }
         for (key, asked) in new {
@@ -262,7 +262,7 @@ impl State {
             if (!known || shrunk.contains(&asked.id))
                 && let Some(port) = ports.iter().find(|port| port.spec.id == asked.id)
             {
-                delta.stale.serve(key, port.serving());
+                delta.forget.stale.serve(key, port.serving());
             }
         }
     }
@@ -360,7 +360,7 @@ fn forget(former: Option<&Port>, (own, local): &Former, port: &Port, delta: &mut
                 let left = now
                     .map(|now| now.slots.iter().copied().collect())
                     .unwrap_or_default();
-                delta.learnt.insert(old.group, left);
+                delta.forget.learnt.insert(old.group, left);
             }
         }
     }

@@ -393,6 +393,58 @@ fn clients_of_a_vanished_endpoint_are_forgotten() {
     assert_in_step(&engine, &kernel);
 }
 
+#[test]
+fn what_packets_on_their_way_bring_back_is_forgotten_too() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    let sticky = json!({"sessionAffinity": "ClientIP"});
+    engine
+        .apply(vec![
+            service("a", "10.43.0.1", sticky.clone()),
+            slice("a", &[1, 2]),
+        ])
+        .unwrap();
+    engine.begin_settling();
+    engine.settle();
+    assert!(!engine.begin_settling());
+    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let client = (a, endpoint(2));
+    let udp = flow("10.43.0.1", 53, endpoint(2), a);
+    let come_back = || {
+        kernel.lock().clients = vec![client];
+        kernel.lock().flows = vec![udp];
+    };
+    let gone = || kernel.lock().clients.is_empty() && kernel.lock().flows.is_empty();
+
+    engine.apply(vec![slice("a", &[1])]).unwrap();
+    assert!(engine.begin_settling());
+    come_back();
+    engine.settle();
+    assert!(gone() && !engine.begin_settling());
+
+    // What has become right in the meantime stays.
+    engine.apply(vec![slice("a", &[2])]).unwrap();
+    engine.apply(vec![slice("a", &[1])]).unwrap();
+    assert!(engine.begin_settling());
+    engine.apply(vec![slice("a", &[1, 2])]).unwrap();
+    come_back();
+    engine.settle();
+    assert!(!gone());
+
+    // What was forgotten meanwhile has its own turn.
+    engine.apply(vec![slice("a", &[1])]).unwrap();
+    assert!(engine.begin_settling());
+    engine
+        .apply(vec![change(Resource::SERVICES, "a", None)])
+        .unwrap();
+    assert!(!engine.begin_settling());
+    engine.settle();
+    assert!(engine.begin_settling());
+    come_back();
+    engine.settle();
+    assert!(gone());
+}
+
 #[rstest]
 #[case(Fault::Refuse(libc::EBUSY))]
 #[case(Fault::Refuse(libc::EEXIST))]
