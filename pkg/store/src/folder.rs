@@ -36,7 +36,14 @@ pub(crate) enum Origin {
 pub(crate) struct Folder {
     path: PathBuf,
     /// Held for its lock.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A process that another thread is just starting has the file open too for a moment.
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
+    }
 }
 
 impl EngineKind {
@@ -90,7 +97,7 @@ impl Folder {
         }
         let folder = Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         };
         folder.finish_interrupted().map_err(io)?;
         Ok(folder)

@@ -89,7 +89,12 @@ fn accessible(kind: EngineKind, folder: &Path) -> Result<(), OpenError> {
         Err(source) => return Err(OpenError::Io { path, source }),
     };
     // The folder's own lock is ours, so at most a process that is just ending holds this one: wait for it.
-    let lock = move || rustix::fs::flock(&file, FlockOperation::LockExclusive);
+    // Given back by name: closing the file is not enough where another thread starts a process just then, which
+    // has it open too for a moment.
+    let lock = move || {
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+        rustix::fs::flock(&file, FlockOperation::Unlock)
+    };
     match supervise("lock", PATIENCE, &AtomicU64::new(0), lock) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(OpenError::Io {

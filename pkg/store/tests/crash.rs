@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -126,7 +127,8 @@ fn killed(test: &str, path: &Path, after: Duration) -> BTreeMap<u64, (u64, u64)>
         note(&line);
         line.clear();
     }
-    assert!(!killer.join().unwrap().success());
+    let ended = killer.join().unwrap();
+    assert_eq!(ended.signal(), Some(9), "it ended by itself: {ended}");
     acknowledged
 }
 
