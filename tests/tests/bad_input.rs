@@ -115,14 +115,33 @@ fn a_flag_that_is_none_is_named() {
 fn without_a_capability_it_says_which() {
     let netns = host();
     let folder = tempfile::tempdir().unwrap();
-    let mut command = netns.command("setpriv");
-    command
-        .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"])
-        .arg(built("kedge", "KEDGE").unwrap())
-        .args(["server", "--node-name", "node", "--data-dir"])
-        .arg(folder.path().join("data"));
-    let output = finish(&mut command).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = netns.command("setpriv");
+        command
+            .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"])
+            .arg(built("kedge", "KEDGE").unwrap())
+            .args(words);
+        finish(&mut command).unwrap()
+    };
+    let data = folder.path().join("data");
+    let output = run(&[
+        "server",
+        "--node-name",
+        "node",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("CAP_NET_ADMIN"), "{said}");
+
+    let output = run(&["check"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("FAIL") && said.contains("CAP_NET_ADMIN"),
+        "{said}"
+    );
+    let output = finish(netns.command(built("kedge", "KEDGE").unwrap()).arg("check"));
+    assert_eq!(output.unwrap().status.code(), Some(0));
 }

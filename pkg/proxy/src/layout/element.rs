@@ -32,6 +32,8 @@ pub enum Key {
     Sticky(Family, u32),
     /// `learn`: for how long a group's clients are remembered.
     Learn(Group),
+    /// `live`: an endpoint that a group's clients may be remembered for.
+    Live(Group, Endpoint),
     /// One of the maps from classes to chains.
     Dispatch(Family, Dispatch, Class),
 }
@@ -78,6 +80,7 @@ impl Key {
             Self::Service(key) => Family::of(key.address),
             Self::ClusterIp(address) | Self::Hairpin(address) => Family::of(*address),
             Self::Slot(group, _)
+            | Self::Live(group, _)
             | Self::SourceRange(group, _)
             | Self::AfterRanges(group)
             | Self::FromInside(group)

@@ -297,8 +297,8 @@ impl<K: Kernel> Engine<K> {
         self.forget_pending();
     }
 
-    /// A packet that is past the rules but not yet past the last hook brings back what was forgotten, and the
-    /// client's next packets keep it: so it is forgotten once more by [`Engine::settle`].
+    /// A packet that is past the former rules but not yet past the last hook brings back what was forgotten, and
+    /// the client's next packets keep it: so it is forgotten once more by [`Engine::settle`].
     fn forget_pending(&mut self) {
         let Delta { forget, .. } = std::mem::take(&mut self.pending);
         self.forget(&forget);

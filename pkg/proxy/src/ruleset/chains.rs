@@ -93,15 +93,20 @@ pub fn chains(family: Family, config: &ProxyConfig) -> Vec<ChainRules> {
 }
 
 /// The chain that remembers a client's endpoint. Reached in postrouting, or in input when the
-/// endpoint is this machine.
+/// endpoint is this machine. A packet whose endpoint has gone since it was chosen must not bring back what
+/// is forgotten.
 pub fn learn(family: Family, seconds: u32) -> ChainRules {
     // Key and data must not overlap: a group and an address fill five registers.
-    let port = match family {
-        Family::V4 => Reg::R9,
-        Family::V6 => Reg::R12,
+    let (port_in_key, port) = match family {
+        Family::V4 => (Reg::R2, Reg::R9),
+        Family::V6 => (Reg::R5, Reg::R12),
     };
     let timeout = Duration::from_secs(seconds.into());
     let rule = with_all(Rule::default(), mark(Mark::GROUP_MASK, Reg::R0))
+        .with(family.daddr(Reg::R1))
+        .with(Payload::th_dport(port_in_key))
+        .with(Lookup::found(Reg::R0, SetName::Live.as_str()));
+    let rule = with_all(rule, mark(Mark::GROUP_MASK, Reg::R0))
         .with(family.saddr(Reg::R1))
         .with(family.daddr(Reg::R8))
         .with(Payload::th_dport(port))

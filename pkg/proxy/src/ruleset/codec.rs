@@ -115,6 +115,10 @@ fn encode_key(key: &Key) -> (Bytes<KEY>, Option<Bytes<KEY>>) {
             .field(&key.port.to_be_bytes()),
         Key::ClusterIp(address) => empty.address(*address),
         Key::Slot(group, slot) => empty.number(group.bits()).number((*slot).into()),
+        Key::Live(group, endpoint) => empty
+            .number(group.bits())
+            .address(endpoint.address)
+            .field(&endpoint.port.to_be_bytes()),
         Key::Hairpin(address) => empty.address(*address).address(*address),
         Key::SourceRange(group, range) => {
             // Ranges are compared byte by byte, so that the number must be in network order.
@@ -176,6 +180,7 @@ pub fn decode(family: Family, set: SetName, element: &ElementRef<'_>) -> Option<
         SetName::FromOutside => Key::FromOutside(group(fields.number()?)),
         SetName::Sticky => Key::Sticky(family, fields.number()?),
         SetName::Learn => Key::Learn(group(fields.number()?)),
+        SetName::Live => Key::Live(group(fields.number()?), fields.endpoint(family)?),
         SetName::Dispatch(dispatch) => Key::Dispatch(
             family,
             dispatch,
@@ -208,11 +213,7 @@ fn decode_value(family: Family, key: &Key, data: Option<DataRef<'_>>) -> Value {
 }
 
 fn endpoint(family: Family, bytes: &[u8]) -> Option<Endpoint> {
-    let mut fields = Fields(bytes);
-    Some(Endpoint {
-        address: fields.address(family)?,
-        port: fields.port()?,
-    })
+    Fields(bytes).endpoint(family)
 }
 
 /// An element of the map that packets write: whose client, and its endpoint.
@@ -263,6 +264,13 @@ impl Fields<'_> {
             .map(|[a, b, ..]| u16::from_be_bytes([a, b]))
     }
 
+    fn endpoint(&mut self, family: Family) -> Option<Endpoint> {
+        Some(Endpoint {
+            address: self.address(family)?,
+            port: self.port()?,
+        })
+    }
+
     fn address(&mut self, family: Family) -> Option<IpAddr> {
         Some(match family {
             Family::V4 => self.take::<4>()?.into(),
@@ -297,7 +305,7 @@ mod tests {
             any::<u32>(),
             0u8..=32,
             0usize..3,
-            0usize..10,
+            0usize..11,
         )
             .prop_flat_map(|(address, other, port, number, prefix, protocol, which)| {
                 let family = Family::of(address);
@@ -333,7 +341,11 @@ mod tests {
                         5 => (Key::AfterRanges(group), mark),
                         6 => (Key::FromInside(group), mark),
                         7 => (Key::FromOutside(group), mark),
-                        8 => (
+                        8 => {
+                            let endpoint = Endpoint { address: to, port };
+                            (Key::Live(group, endpoint), Value::Member)
+                        }
+                        9 => (
                             Key::Sticky(family, group.bits() | Flags::MASQUERADE.bits()),
                             mark,
                         ),

@@ -31,11 +31,12 @@ pub enum SetName {
     FromOutside,
     Sticky,
     Learn,
+    Live,
     Dispatch(Dispatch),
 }
 
 impl SetName {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Services,
         Self::ClusterIps,
         Self::Slots,
@@ -46,6 +47,7 @@ impl SetName {
         Self::FromOutside,
         Self::Sticky,
         Self::Learn,
+        Self::Live,
         Self::Dispatch(Dispatch::Services),
         Self::Dispatch(Dispatch::SourceRanges),
         Self::Dispatch(Dispatch::BySource),
@@ -64,6 +66,7 @@ impl SetName {
             Self::FromOutside => "from-outside",
             Self::Sticky => "sticky",
             Self::Learn => "learn",
+            Self::Live => "live",
             Self::Dispatch(Dispatch::Services) => "class",
             Self::Dispatch(Dispatch::SourceRanges) => "class-after-ranges",
             Self::Dispatch(Dispatch::BySource) => "class-by-source",
@@ -84,6 +87,7 @@ impl SetName {
             Key::FromOutside(_) => Self::FromOutside,
             Key::Sticky(..) => Self::Sticky,
             Key::Learn(_) => Self::Learn,
+            Key::Live(..) => Self::Live,
             Key::Dispatch(_, dispatch, _) => Self::Dispatch(*dispatch),
         }
     }

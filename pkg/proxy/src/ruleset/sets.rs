@@ -44,6 +44,7 @@ fn set(name: SetName, family: Family) -> Set {
         SetName::AfterRanges | SetName::FromInside | SetName::FromOutside | SetName::Sticky => {
             Set::map(id, mark, mark)
         }
+        SetName::Live => Set::set(id, [Typeof::CtMark, daddr, Typeof::ThDport]),
         SetName::Learn | SetName::Dispatch(_) => Set::verdict_map(id, mark),
     }
 }

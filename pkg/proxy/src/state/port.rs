@@ -71,8 +71,11 @@ impl Port {
             out.extend(ranges.map(|range| (Key::SourceRange(own, *range), Value::Member)));
         }
         if let Some(seconds) = self.spec.affinity {
-            let filled = self.groups().filter(|group| !group.slots.is_empty());
-            out.extend(filled.map(|group| (Key::Learn(group.group), Value::Learn(seconds))));
+            for group in self.groups().filter(|group| !group.slots.is_empty()) {
+                out.push((Key::Learn(group.group), Value::Learn(seconds)));
+                let live = group.slots.iter();
+                out.extend(live.map(|e| (Key::Live(group.group, *e), Value::Member)));
+            }
         }
         // Two targets may be the same.
         out.sort_unstable_by_key(|(key, _)| *key);
