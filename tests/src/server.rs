@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::netns::Netns;
-use crate::tool::{ToolError, built, run};
+use crate::tool::{ToolError, built};
 
 /// Longest wait for a server that should serve within a second.
 const START: Timespec = Timespec {
@@ -108,11 +108,12 @@ impl Server {
     /// # Errors
     /// It ends with another status than 0.
     pub fn stop(mut self) -> Result<(), ToolError> {
-        run(Command::new("kill").args(["-TERM", &self.pid().to_string()]))?;
-        let status = self.child.wait().map_err(|source| ToolError::Start {
+        let io = |source| ToolError::Start {
             program: "kedge server".into(),
             source,
-        })?;
+        };
+        kill_process(Pid::from_child(&self.child), Signal::TERM).map_err(|e| io(e.into()))?;
+        let status = self.child.wait().map_err(io)?;
         if status.success() {
             return Ok(());
         }
