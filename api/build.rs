@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use k8s_openapi::api::{
     coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
+    networking::v1 as networking,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::SchemaGenerator;
@@ -39,6 +40,11 @@ fn json_schemas() -> Map<String, Value> {
     generator.subschema_for::<core::Service>();
     generator.subschema_for::<core::ServiceAccount>();
     generator.subschema_for::<discovery::EndpointSlice>();
+    generator.subschema_for::<networking::IPAddress>();
+    generator.subschema_for::<networking::Ingress>();
+    generator.subschema_for::<networking::IngressClass>();
+    generator.subschema_for::<networking::NetworkPolicy>();
+    generator.subschema_for::<networking::ServiceCIDR>();
     generator.subschema_for::<meta::DeleteOptions>();
     generator.subschema_for::<meta::ListMeta>();
     generator.subschema_for::<meta::Status>();

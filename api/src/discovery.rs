@@ -308,7 +308,14 @@ mod tests {
             .iter()
             .map(|g| g["metadata"]["name"].as_str().unwrap())
             .collect();
-        assert_eq!(names, ["coordination.k8s.io", "discovery.k8s.io"]);
+        assert_eq!(
+            names,
+            [
+                "networking.k8s.io",
+                "coordination.k8s.io",
+                "discovery.k8s.io"
+            ]
+        );
         let served = catalog.kinds().len();
         let listed = |v: &Value| {
             v["items"]

@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("core", "io.k8s.api.core.v1"),
     ("discovery", "io.k8s.api.discovery.v1"),
     ("meta", "io.k8s.apimachinery.pkg.apis.meta.v1"),
+    ("networking", "io.k8s.api.networking.v1"),
 ];
 
 /// One definition of the table.

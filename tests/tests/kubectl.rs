@@ -478,3 +478,65 @@ fn what_is_wrong_is_said_as_kubernetes_says_it() {
         "{nowhere}"
     );
 }
+
+#[test]
+fn ingresses_are_created_shown_and_refused() {
+    let Some(site) = site("ingresses_are_created_shown_and_refused") else {
+        return;
+    };
+    let kubectl = site.kubectl().unwrap();
+    let say = |words: &str| ok(&kubectl, &words.split_whitespace().collect::<Vec<_>>());
+    // Posted as protobuf.
+    assert_eq!(
+        say(
+            "create ingress shop --class=edge --rule=shop.example.com/*=web:80,tls=shop-cert --default-backend=web:http"
+        ),
+        "ingress.networking.k8s.io/shop created\n"
+    );
+    let table = say("get ingress shop");
+    let row: Vec<&str> = table
+        .lines()
+        .nth(1)
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    // The address is empty.
+    assert_eq!(
+        row[..5],
+        ["shop", "edge", "shop.example.com", "80,", "443"],
+        "{table}"
+    );
+    let described = say("describe ingress shop");
+    for part in [
+        "Ingress Class:    edge",
+        "shop-cert terminates shop.example.com",
+        "web:80",
+        "web:http",
+    ] {
+        assert!(described.contains(part), "{part}: {described}");
+    }
+    let refused = kubectl
+        .run(&[
+            "patch",
+            "ingress",
+            "shop",
+            "--type=json",
+            "-p",
+            r#"[{"op": "replace", "path": "/spec/rules/0/host", "value": "10.0.0.1"}]"#,
+        ])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("spec.rules[0].host: Invalid value")
+            && refused.contains("must be a DNS name, not an IP address"),
+        "{refused}"
+    );
+    let class = r#"{"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "edge"},
+        "spec": {"controller": "example.com/edge", "parameters": {"kind": "Settings", "name": "s"}}}"#;
+    kubectl.with_input(&["apply", "-f", "-"], class).unwrap();
+    assert!(say("get ingressclass edge").contains("example.com/edge"));
+    assert_eq!(
+        say("get ingressclass edge -o jsonpath={.spec.parameters.scope}"),
+        "Cluster"
+    );
+}

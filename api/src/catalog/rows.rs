@@ -1,4 +1,5 @@
-//! The built-in kinds: one row each. Order within a group version is alphabetical by resource, as discovery has it.
+//! The built-in kinds: one row each. Groups are in the order of kube-apiserver's
+//! discovery, which is that of preference; resources of a group version are in alphabetical order, as there.
 
 use crate::{Kind, Subresource};
 
@@ -44,6 +45,7 @@ const STATUS: &[&str] = &["get", "patch", "update"];
 const COORDINATION: &str = "io.k8s.api.coordination.v1";
 const CORE: &str = "io.k8s.api.core.v1";
 const DISCOVERY: &str = "io.k8s.api.discovery.v1";
+const NETWORKING: &str = "io.k8s.api.networking.v1";
 
 const fn row(
     api_version: &'static str,
@@ -105,6 +107,34 @@ pub(super) const ROWS: &[Row] = &[
         categories: &["all"],
         subresources: &[("status", STATUS)],
         ..row("v1", CORE, "Service", "services", Namespaced)
+    },
+    row(
+        "networking.k8s.io/v1",
+        NETWORKING,
+        "IngressClass",
+        "ingressclasses",
+        Cluster,
+    ),
+    Row {
+        short_names: &["ing"],
+        subresources: &[("status", STATUS)],
+        ..row(
+            "networking.k8s.io/v1",
+            NETWORKING,
+            "Ingress",
+            "ingresses",
+            Namespaced,
+        )
+    },
+    Row {
+        short_names: &["netpol"],
+        ..row(
+            "networking.k8s.io/v1",
+            NETWORKING,
+            "NetworkPolicy",
+            "networkpolicies",
+            Namespaced,
+        )
     },
     row(
         "coordination.k8s.io/v1",

@@ -14,6 +14,7 @@ use crate::Kind;
 mod age;
 mod endpoints;
 mod event;
+mod networking;
 mod node;
 mod pod;
 mod service;
@@ -117,6 +118,9 @@ fn columns(kind: &Kind) -> &'static [Column] {
         ("", "ServiceAccount") => SERVICE_ACCOUNT,
         ("coordination.k8s.io", "Lease") => LEASE,
         ("discovery.k8s.io", "EndpointSlice") => endpoints::ENDPOINT_SLICE,
+        ("networking.k8s.io", "Ingress") => networking::INGRESS,
+        ("networking.k8s.io", "IngressClass") => networking::INGRESS_CLASS,
+        ("networking.k8s.io", "NetworkPolicy") => networking::NETWORK_POLICY,
         _ => OTHER,
     }
 }
@@ -171,6 +175,9 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
             ]
         }
         ("discovery.k8s.io", "EndpointSlice") => endpoints::endpoint_slice(object, age()),
+        ("networking.k8s.io", "Ingress") => networking::ingress(object, age()),
+        ("networking.k8s.io", "IngressClass") => networking::ingress_class(object, age()),
+        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(object, age()),
         _ => vec![name(), object.meta_text("creationTimestamp").into()],
     }
 }

@@ -12,6 +12,7 @@ mod endpoints;
 mod endpointslice;
 mod event;
 pub(crate) mod namespace;
+mod networking;
 mod node;
 mod pod;
 pub(crate) mod rules;
@@ -116,6 +117,9 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("", "Secret") => &secret::Secret,
         ("", "Service") => &service::Service,
         ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
+        ("networking.k8s.io", "Ingress") => &networking::Ingress,
+        ("networking.k8s.io", "IngressClass") => &networking::IngressClass,
+        ("networking.k8s.io", "NetworkPolicy") => &networking::NetworkPolicy,
         _ => &Generic,
     }
 }

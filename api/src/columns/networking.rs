@@ -1,0 +1,191 @@
+//! Columns of `networking.k8s.io`.
+
+use kedge_machinery::Object;
+use serde_json::Value;
+
+use super::{AGE, Column, NAME, field, list, list_at, or, text, text_at};
+
+pub(super) const INGRESS: &[Column] = &[
+    NAME,
+    text("Class", "The IngressClass that serves it."),
+    text("Hosts", "Hosts that it has rules for."),
+    text("Address", "Addresses or names at which it is reached."),
+    text("Ports", "Ports at which it is reached."),
+    AGE,
+];
+pub(super) const INGRESS_CLASS: &[Column] = &[
+    NAME,
+    text("Controller", "Who serves Ingresses of this class."),
+    text("Parameters", "An object with settings of the controller."),
+    AGE,
+];
+pub(super) const NETWORK_POLICY: &[Column] = &[
+    NAME,
+    text("Pod-Selector", "Labels of the pods that it is about."),
+    AGE,
+];
+
+/// Hosts that are shown by name.
+const HOSTS: usize = 3;
+
+pub(super) fn ingress(ingress: &Object, age: Value) -> Vec<Value> {
+    let class = text_at(ingress, &["spec", "ingressClassName"]);
+    let points = list_at(ingress, &["status", "loadBalancer", "ingress"]);
+    let addresses: Vec<&str> = points
+        .iter()
+        .map(|point| or(field(point, "ip"), field(point, "hostname")))
+        .filter(|address| !address.is_empty())
+        .collect();
+    let ports = match list_at(ingress, &["spec", "tls"]) {
+        [] => "80",
+        _ => "80, 443",
+    };
+    vec![
+        ingress.name().into(),
+        or(class, "<none>").into(),
+        hosts(list_at(ingress, &["spec", "rules"])).into(),
+        addresses.join(",").into(),
+        ports.into(),
+        age,
+    ]
+}
+
+fn hosts(rules: &[Value]) -> String {
+    let hosts: Vec<&str> = rules
+        .iter()
+        .map(|rule| field(rule, "host"))
+        .filter(|host| !host.is_empty())
+        .collect();
+    match hosts.len() {
+        0 => "*".into(),
+        n if n > HOSTS => format!("{} + {} more...", hosts[..HOSTS].join(","), n - HOSTS),
+        _ => hosts.join(","),
+    }
+}
+
+pub(super) fn ingress_class(class: &Object, age: Value) -> Vec<Value> {
+    let parameters = match class.at(&["spec", "parameters"]) {
+        None | Some(Value::Null) => "<none>".to_string(),
+        Some(parameters) => {
+            let (kind, name) = (field(parameters, "kind"), field(parameters, "name"));
+            match field(parameters, "apiGroup") {
+                "" => format!("{kind}/{name}"),
+                group => format!("{kind}.{group}/{name}"),
+            }
+        }
+    };
+    vec![
+        class.name().into(),
+        text_at(class, &["spec", "controller"]).into(),
+        parameters.into(),
+        age,
+    ]
+}
+
+pub(super) fn network_policy(policy: &Object, age: Value) -> Vec<Value> {
+    let selector = policy.at(&["spec", "podSelector"]).unwrap_or(&Value::Null);
+    vec![policy.name().into(), self::selector(selector).into(), age]
+}
+
+/// A `LabelSelector` in one line, requirements by key (`FormatLabelSelector`).
+fn selector(selector: &Value) -> String {
+    let equal = selector
+        .get("matchLabels")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| {
+            let value = value.as_str().unwrap_or_default();
+            (key.as_str(), format!("{key}={value}"))
+        });
+    let expressions = list(selector.get("matchExpressions")).iter().map(|e| {
+        let key = field(e, "key");
+        let mut values: Vec<&str> = list(e.get("values"))
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        values.sort_unstable();
+        let values = values.join(",");
+        let text = match field(e, "operator") {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.to_string(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => "<error>".into(),
+        };
+        (key, text)
+    });
+    let mut all: Vec<(&str, String)> = equal.chain(expressions).collect();
+    if all.is_empty() {
+        return "<none>".into();
+    }
+    all.sort_by_key(|(key, _)| *key);
+    let texts: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
+    texts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::row;
+    use serde_json::{Value, json};
+
+    fn cells(kind: &str, spec: Value, status: Value) -> Vec<Value> {
+        row(json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": kind, "spec": spec, "status": status,
+            "metadata": { "name": "x", "creationTimestamp": "2026-01-01T00:06:40Z" },
+        }))
+    }
+
+    #[test]
+    fn an_ingress() {
+        let status =
+            json!({ "loadBalancer": { "ingress": [{ "ip": "10.0.0.1" }, { "hostname": "lb" }] } });
+        let rules = |n: usize| {
+            (0..n)
+                .map(|i| json!({ "host": format!("h{i}") }))
+                .collect::<Value>()
+        };
+        let spec = json!({ "ingressClassName": "kedge", "rules": rules(2), "tls": [{}] });
+        assert_eq!(
+            cells("Ingress", spec, status),
+            ["x", "kedge", "h0,h1", "10.0.0.1,lb", "80, 443", "3m20s"]
+        );
+        assert_eq!(
+            cells("Ingress", json!({ "rules": rules(5) }), json!({}))[1..5],
+            ["<none>", "h0,h1,h2 + 2 more...", "", "80"]
+        );
+        assert_eq!(cells("Ingress", json!({}), json!({}))[2], "*");
+    }
+
+    #[test]
+    fn an_ingress_class() {
+        let spec = json!({ "controller": "a/b", "parameters": { "apiGroup": "g", "kind": "K", "name": "n" } });
+        assert_eq!(
+            cells("IngressClass", spec, json!({})),
+            ["x", "a/b", "K.g/n", "3m20s"]
+        );
+        assert_eq!(
+            cells("IngressClass", json!({ "controller": "a/b" }), json!({}))[2],
+            "<none>"
+        );
+    }
+
+    #[test]
+    fn a_network_policy() {
+        let selector = |selector: Value| {
+            cells(
+                "NetworkPolicy",
+                json!({ "podSelector": selector }),
+                json!({}),
+            )[1]
+            .clone()
+        };
+        assert_eq!(selector(json!({})), "<none>");
+        let expressions = json!([
+            { "key": "c", "operator": "In", "values": ["y", "x"] },
+            { "key": "d", "operator": "Exists" }, { "key": "e", "operator": "DoesNotExist" },
+        ]);
+        let all = json!({ "matchLabels": { "b": "2", "a": "1" }, "matchExpressions": expressions });
+        assert_eq!(selector(all), "a=1,b=2,c in (x,y),d,!e");
+    }
+}

@@ -1,0 +1,149 @@
+//! IngressClasses (`pkg/apis/networking/v1/defaults.go` and `validation`).
+
+use kedge_machinery::status::FieldErrorKind;
+use kedge_machinery::{FieldError, Object};
+use serde_json::Value;
+
+use super::backend::reference;
+use crate::check;
+use crate::strategy::Strategy;
+use crate::value::{default, field, present, text};
+
+/// Characters of `spec.controller`.
+const MAX_CONTROLLER: usize = 250;
+const SCOPES: &[&str] = &["Cluster", "Namespace"];
+/// What a URL's path may have in it besides letters and digits.
+const PATH_MARKS: &str = "/-._~%!$&'()*+,;=:";
+
+pub(in crate::strategy) struct IngressClass;
+
+impl Strategy for IngressClass {
+    fn default(&self, object: &mut Object) {
+        let spec = object.0.get_mut("spec").and_then(Value::as_object_mut);
+        let parameters = spec.and_then(|spec| spec.get_mut("parameters"));
+        if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
+            default(parameters, "scope", "Cluster");
+        }
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let spec = field(&object.0, "spec");
+        let controller = text(spec, "controller");
+        let mut errors = Vec::new();
+        if controller.chars().count() > MAX_CONTROLLER {
+            let detail = format!("may not be more than {MAX_CONTROLLER} bytes");
+            let kind = FieldErrorKind::TooLong;
+            errors.push(FieldError::new(kind, "spec.controller", None, detail));
+        }
+        errors.extend(prefixed_path("spec.controller", controller));
+        if let Some(parameters) = present(spec, "parameters") {
+            errors.extend(self::parameters(parameters));
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+        let controller = |object: &Object| object.at(&["spec", "controller"]).cloned();
+        let mut errors = self.validate(new);
+        errors.extend(check::immutable(
+            "spec.controller",
+            controller(new).as_ref(),
+            controller(old).as_ref(),
+        ));
+        errors
+    }
+}
+
+/// `DOMAIN/PATH`.
+fn prefixed_path(at: &str, value: &str) -> Vec<FieldError> {
+    if value.is_empty() {
+        return vec![FieldError::required(at, "")];
+    }
+    let Some((domain, path)) = value
+        .split_once('/')
+        .filter(|(d, p)| !d.is_empty() && !p.is_empty())
+    else {
+        let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        return vec![FieldError::invalid(at, value, detail)];
+    };
+    let mut errors = check::subdomain(at, domain);
+    if !path
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || PATH_MARKS.contains(c))
+    {
+        let detail = "Invalid path (e.g. 'api/v1', regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        errors.push(FieldError::invalid(at, path, detail));
+    }
+    errors
+}
+
+fn parameters(parameters: &Value) -> Vec<FieldError> {
+    const AT: &str = "spec.parameters";
+    let mut errors = reference(AT, parameters);
+    let (at_scope, at_namespace) = (format!("{AT}.scope"), format!("{AT}.namespace"));
+    let namespace = present(parameters, "namespace").and_then(Value::as_str);
+    match text(parameters, "scope") {
+        "" => errors.push(FieldError::required(at_scope, "")),
+        "Cluster" if namespace.is_some() => {
+            let detail = "`parameters.scope` is set to 'Cluster'";
+            errors.push(FieldError::forbidden(at_namespace, detail));
+        }
+        "Cluster" => {}
+        "Namespace" => match namespace.unwrap_or_default() {
+            "" => {
+                let detail = "`parameters.scope` is set to 'Namespace'";
+                errors.push(FieldError::required(at_namespace, detail));
+            }
+            namespace => errors.extend(check::label(&at_namespace, namespace)),
+        },
+        other => errors.push(FieldError::not_supported(at_scope, other, SCOPES)),
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn class(spec: Value) -> Object {
+        Object::from_value(json!({"metadata": {"name": "c"}, "spec": spec})).unwrap()
+    }
+
+    #[rstest]
+    #[case(json!({"controller": "example.com/ingress"}), &[])]
+    #[case(json!({}), &["spec.controller"])]
+    #[case(json!({"controller": "example.com"}), &["spec.controller"])]
+    #[case(json!({"controller": "Example/ingress"}), &["spec.controller"])]
+    #[case(json!({"controller": "example.com/a b"}), &["spec.controller"])]
+    #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n"}}), &[])]
+    #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "namespace": "x"}}), &["spec.parameters.namespace"])]
+    #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "scope": "Namespace"}}), &["spec.parameters.namespace"])]
+    #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "scope": "Namespace", "namespace": "x"}}), &[])]
+    #[case(json!({"controller": "a/b", "parameters": {"scope": "Node"}}), &["spec.parameters.kind", "spec.parameters.name", "spec.parameters.scope"])]
+    fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
+        let mut object = class(spec);
+        IngressClass.default(&mut object);
+        let found: Vec<String> = IngressClass
+            .validate(&object)
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
+        assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn the_controller_stays() {
+        let (old, new) = (
+            class(json!({"controller": "a/b"})),
+            class(json!({"controller": "a/c"})),
+        );
+        assert_eq!(
+            IngressClass.validate_update(&new, &old, "")[0].field,
+            "spec.controller"
+        );
+        assert!(IngressClass.validate_update(&old, &old, "").is_empty());
+    }
+}

@@ -1,0 +1,258 @@
+//! NetworkPolicies (`pkg/apis/networking/v1/defaults.go` and `validation`): stored and checked; who enforces them
+//! reads them here.
+
+use ipnet::IpNet;
+use kedge_machinery::{FieldError, Object, names};
+use serde_json::{Map, Value, json};
+
+use crate::check;
+use crate::strategy::Strategy;
+use crate::value::{default, field, list, present, structs_mut, text, texts};
+
+const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+const TYPES: &[&str] = &["Egress", "Ingress"];
+const OPERATORS: &[&str] = &["DoesNotExist", "Exists", "In", "NotIn"];
+
+pub(in crate::strategy) struct NetworkPolicy;
+
+impl Strategy for NetworkPolicy {
+    fn default(&self, object: &mut Object) {
+        let Some(spec) = object.0.get_mut("spec").and_then(Value::as_object_mut) else {
+            return;
+        };
+        for direction in ["ingress", "egress"] {
+            for rule in structs_mut(spec, direction) {
+                structs_mut(rule, "ports").for_each(|port| default(port, "protocol", "TCP"));
+            }
+        }
+        if is_empty_list(spec, "policyTypes") {
+            let mut types = vec!["Ingress"];
+            if !is_empty_list(spec, "egress") {
+                types.push("Egress");
+            }
+            spec.insert("policyTypes".into(), json!(types));
+        }
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let spec = field(&object.0, "spec");
+        let mut errors = selector("spec.podSelector", field_of(spec, "podSelector"));
+        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+            for (i, rule) in list(spec, direction).iter().enumerate() {
+                let at = format!("spec.{direction}[{i}]");
+                for (j, value) in list(rule, "ports").iter().enumerate() {
+                    errors.extend(port(&format!("{at}.ports[{j}]"), value));
+                }
+                for (j, value) in list(rule, peers).iter().enumerate() {
+                    errors.extend(peer(&format!("{at}.{peers}[{j}]"), value));
+                }
+            }
+        }
+        let types = texts(spec, "policyTypes");
+        if types.len() > 2 {
+            let detail = "may not specify more than two policyTypes";
+            errors.push(FieldError::invalid(
+                "spec.policyTypes",
+                json!(types),
+                detail,
+            ));
+            return errors;
+        }
+        for (i, kind) in types.into_iter().enumerate() {
+            if !TYPES.contains(&kind) {
+                let at = format!("spec.policyTypes[{i}]");
+                errors.push(FieldError::not_supported(at, kind, TYPES));
+            }
+        }
+        errors
+    }
+}
+
+fn is_empty_list(spec: &Map<String, Value>, key: &str) -> bool {
+    field(spec, key).as_array().is_none_or(Vec::is_empty)
+}
+
+fn field_of<'a>(value: &'a Value, key: &str) -> &'a Value {
+    present(value, key).unwrap_or(&Value::Null)
+}
+
+fn port(path: &str, port: &Value) -> Vec<FieldError> {
+    let at = |key: &str| format!("{path}.{key}");
+    let mut errors = Vec::new();
+    let protocol = text(port, "protocol");
+    if !protocol.is_empty() && !PROTOCOLS.contains(&protocol) {
+        errors.push(FieldError::not_supported(
+            at("protocol"),
+            protocol,
+            PROTOCOLS,
+        ));
+    }
+    let end = present(port, "endPort").and_then(Value::as_i64);
+    match (field_of(port, "port"), end) {
+        (Value::Null, None) => {}
+        (Value::Null, Some(end)) => {
+            let detail = "may not be specified when `port` is not specified";
+            errors.push(FieldError::invalid(at("endPort"), end, detail));
+        }
+        (Value::String(name), end) => {
+            if let Some(end) = end {
+                let detail = "may not be specified when `port` is non-numeric";
+                errors.push(FieldError::invalid(at("endPort"), end, detail));
+            }
+            errors.extend(check::invalid(&at("port"), name, names::port_name(name)));
+        }
+        (number, end) => {
+            let number = number.as_i64().unwrap_or_default();
+            errors.extend(check::port(&at("port"), number));
+            if let Some(end) = end {
+                if end < number {
+                    let detail = "must be greater than or equal to `port`";
+                    errors.push(FieldError::invalid(at("endPort"), end, detail));
+                }
+                errors.extend(check::port(&at("endPort"), end));
+            }
+        }
+    }
+    errors
+}
+
+fn peer(path: &str, peer: &Value) -> Vec<FieldError> {
+    let at = |key: &str| format!("{path}.{key}");
+    let [pods, namespaces, block] =
+        ["podSelector", "namespaceSelector", "ipBlock"].map(|key| present(peer, key));
+    let mut errors = Vec::new();
+    errors.extend(pods.map_or_else(Vec::new, |pods| selector(&at("podSelector"), pods)));
+    errors.extend(namespaces.map_or_else(Vec::new, |n| selector(&at("namespaceSelector"), n)));
+    errors.extend(block.map_or_else(Vec::new, |block| ip_block(&at("ipBlock"), block)));
+    if pods.is_none() && namespaces.is_none() && block.is_none() {
+        errors.push(FieldError::required(path, "must specify a peer"));
+    } else if block.is_some() && (pods.is_some() || namespaces.is_some()) {
+        let detail = "may not specify both ipBlock and another peer";
+        errors.push(FieldError::forbidden(path, detail));
+    }
+    errors
+}
+
+fn ip_block(path: &str, block: &Value) -> Vec<FieldError> {
+    let (at, cidr) = (format!("{path}.cidr"), text(block, "cidr"));
+    if cidr.is_empty() {
+        return vec![FieldError::required(at, "")];
+    }
+    let whole: IpNet = match cidr.parse() {
+        Ok(whole) => whole,
+        Err(_) => return Vec::from_iter(check::cidr(&at, cidr)),
+    };
+    let mut errors = Vec::new();
+    for (i, except) in texts(block, "except").into_iter().enumerate() {
+        let at = format!("{path}.except[{i}]");
+        match except.parse::<IpNet>() {
+            Err(_) => errors.extend(check::cidr(&at, except)),
+            Ok(part) => {
+                let within = whole.contains(&part) && whole.prefix_len() < part.prefix_len();
+                if !within {
+                    let detail = "must be a strict subset of `cidr`";
+                    errors.push(FieldError::invalid(at, except, detail));
+                }
+            }
+        }
+    }
+    errors
+}
+
+/// A `LabelSelector` (`apimachinery/pkg/apis/meta/v1/validation`).
+fn selector(path: &str, selector: &Value) -> Vec<FieldError> {
+    let mut errors = check::labels(
+        &format!("{path}.matchLabels"),
+        crate::value::pairs(selector, "matchLabels"),
+    );
+    for (i, expression) in list(selector, "matchExpressions").iter().enumerate() {
+        let at = |key: &str| format!("{path}.matchExpressions[{i}].{key}");
+        let values = texts(expression, "values");
+        match text(expression, "operator") {
+            "In" | "NotIn" if values.is_empty() => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                errors.push(FieldError::required(at("values"), detail));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(FieldError::forbidden(at("values"), detail));
+            }
+            other if !OPERATORS.contains(&other) => {
+                let detail = "not a valid selector operator";
+                errors.push(FieldError::invalid(at("operator"), other, detail));
+            }
+            _ => {}
+        }
+        let key = text(expression, "key");
+        errors.extend(check::qualified_name(&at("key"), key));
+        for (j, value) in values.into_iter().enumerate() {
+            let at = format!("{}[{j}]", at("values"));
+            errors.extend(check::invalid(&at, value, names::label_value(value)));
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn policy(spec: Value) -> Object {
+        let mut object =
+            Object::from_value(json!({"metadata": {"name": "p"}, "spec": spec})).unwrap();
+        NetworkPolicy.default(&mut object);
+        object
+    }
+
+    fn from(peer: Value) -> Value {
+        json!({"podSelector": {}, "ingress": [{"from": [peer]}]})
+    }
+
+    fn to_port(port: Value) -> Value {
+        json!({"podSelector": {}, "egress": [{"ports": [port]}]})
+    }
+
+    #[rstest]
+    #[case(json!({"podSelector": {}}), "")]
+    #[case(json!({"podSelector": {"matchLabels": {"a b": ""}}}), "spec.podSelector.matchLabels")]
+    #[case(json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}), "spec.podSelector.matchExpressions[0].values")]
+    #[case(json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}}), "spec.podSelector.matchExpressions[0].values")]
+    #[case(json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}), "spec.podSelector.matchExpressions[0].operator")]
+    #[case(json!({"podSelector": {}, "policyTypes": ["Both"]}), "spec.policyTypes[0]")]
+    #[case(json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress", "Ingress"]}), "spec.policyTypes")]
+    #[case(from(json!({})), "spec.ingress[0].from[0]")]
+    #[case(from(json!({"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}})), "spec.ingress[0].from[0]")]
+    #[case(from(json!({"ipBlock": {}})), "spec.ingress[0].from[0].ipBlock.cidr")]
+    #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}})), "")]
+    #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
+    #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
+    #[case(to_port(json!({"port": 80, "endPort": 90})), "")]
+    #[case(to_port(json!({"port": 80, "endPort": 70})), "spec.egress[0].ports[0].endPort")]
+    #[case(to_port(json!({"port": "http", "endPort": 70})), "spec.egress[0].ports[0].endPort")]
+    #[case(to_port(json!({"endPort": 70})), "spec.egress[0].ports[0].endPort")]
+    #[case(to_port(json!({"port": 0})), "spec.egress[0].ports[0].port")]
+    #[case(to_port(json!({"protocol": "ICMP"})), "spec.egress[0].ports[0].protocol")]
+    fn what_is_wrong(#[case] spec: Value, #[case] wrong: &str) {
+        let found: Vec<String> = NetworkPolicy
+            .validate(&policy(spec))
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
+        let wrong = (!wrong.is_empty()).then(|| wrong.to_owned());
+        assert_eq!(found, Vec::from_iter(wrong));
+    }
+
+    #[test]
+    fn defaults() {
+        let types = |spec: Value| policy(spec).0["spec"]["policyTypes"].clone();
+        assert_eq!(types(json!({"podSelector": {}})), json!(["Ingress"]));
+        assert_eq!(
+            types(json!({"podSelector": {}, "egress": [{}]})),
+            json!(["Ingress", "Egress"])
+        );
+        let policy = policy(to_port(json!({"port": 80})));
+        assert_eq!(policy.0["spec"]["egress"][0]["ports"][0]["protocol"], "TCP");
+    }
+}
