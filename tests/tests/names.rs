@@ -1,8 +1,8 @@
-//! The cluster's names, asked from a pod.
+//! The cluster's names, asked from pods, the node and the LAN.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kedge_tests::ask::{self, Resolved};
-use kedge_tests::lab::address;
+use kedge_tests::lab::{NODE, address};
 use kedge_tests::site::{Site, pods, service};
 use serde_json::json;
 
@@ -78,4 +78,40 @@ fn services_have_names() {
         .len(),
         1
     );
+}
+
+#[test]
+fn an_external_name_leads_there_from_everywhere_and_after_a_kill() {
+    const ALIAS: &str = "alias.default.svc.cluster.local";
+    let mut site = Site::new().unwrap();
+    site.apply(&pods()).unwrap();
+    let alias = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "alias"},
+        "spec": {"type": "ExternalName", "externalName": "web.default.svc.cluster.local"}});
+    site.apply(&[service("web", json!({})), alias]).unwrap();
+    site.until_endpoints("web", "IPv4", 3).unwrap();
+    let to = site.cluster_ip("web", true, 80).unwrap();
+    site.lab
+        .client
+        .ip(&format!("route add 10.43.0.0/16 via {}", NODE[0]))
+        .unwrap();
+    for killed in [false, true] {
+        if killed {
+            site.kill();
+            site.start().unwrap();
+        }
+        let lab = &site.lab;
+        for from in [&lab.pods[0], &lab.node, &lab.client] {
+            let found = ask::dns(from, address("10.43.0.10"), ALIAS, "A").unwrap();
+            assert_eq!(
+                found.records,
+                [
+                    "CNAME web.default.svc.cluster.local".to_string(),
+                    format!("A {}", to.ip())
+                ],
+                "from {}",
+                from.name()
+            );
+            ask::http(from, to).unwrap();
+        }
+    }
 }
