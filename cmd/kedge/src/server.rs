@@ -14,6 +14,7 @@ use kedge_api::Catalog;
 use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
+use kedge_registry::admission::DefaultIngressClass;
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,6 +99,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         catalog: Catalog::builtin(),
         service_cidrs: config.service_cidrs.clone(),
         node_ports: config.node_ports.clone(),
+        admission: vec![Box::new(DefaultIngressClass)],
     });
     let identity = Identity::load(&config, &hostname, &network.node_addresses())?;
     let api = Server::bind(ServerConfig {

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 use crate::answer::{self, Answer};
 use crate::app::SharedApp;
-use crate::authn::{self, Peer};
+use crate::authn::{self, Peer, User};
 use crate::request_info::RequestInfo;
 use crate::{activity, authz, routes};
 
@@ -73,11 +73,12 @@ impl Front {
         let query = parts.uri.query().unwrap_or_default();
         let info = RequestInfo::parse(&parts.method, parts.uri.path(), query);
         let admitted = self.admit(peer, &parts, &info);
-        let place = match admitted {
-            Ok(place) => place,
+        let (user, place) = match admitted {
+            Ok(admitted) => admitted,
             Err(status) => return answer::refuse(&status),
         };
         parts.extensions.insert(Arc::new(info));
+        parts.extensions.insert(Arc::new(user));
         let routed: Result<Answer, Infallible> = self
             .router
             .clone()
@@ -94,11 +95,11 @@ impl Front {
         peer: &Peer,
         parts: &http::request::Parts,
         info: &RequestInfo,
-    ) -> Result<Option<OwnedSemaphorePermit>, Status> {
+    ) -> Result<(User, Option<OwnedSemaphorePermit>), Status> {
         let user = authn::authenticate(&self.app.authenticators, parts, peer)?;
         let user = authn::impersonate(user, &parts.headers, &self.app.authorizers)?;
         let place = self.app.in_flight.enter(info)?;
         authz::authorize(&self.app.authorizers, &user, info)?;
-        Ok(place)
+        Ok((user, place))
     }
 }

@@ -8,6 +8,7 @@ use axum::{Extension, Router};
 
 use crate::answer::{self, Answer};
 use crate::app::SharedApp;
+use crate::authn::User;
 use crate::request_info::RequestInfo;
 use crate::route::{self, Route};
 use crate::verbs::{self, Ask};
@@ -67,6 +68,7 @@ async fn index(State(app): State<SharedApp>, request: Request) -> Answer {
 async fn resource(
     State(app): State<SharedApp>,
     Extension(info): Extension<Arc<RequestInfo>>,
+    Extension(user): Extension<Arc<User>>,
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
@@ -78,6 +80,7 @@ async fn resource(
                 verb,
                 Ask {
                     app: &app,
+                    user,
                     target,
                     parts,
                 },

@@ -6,6 +6,8 @@ mod remove;
 mod watch;
 mod write;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::request::Parts;
 use kedge_machinery::Status;
@@ -13,11 +15,13 @@ use kedge_registry::Target;
 
 use crate::answer::{self, Answer};
 use crate::app::App;
+use crate::authn::User;
 use crate::route::Verb;
 
 /// One request for one verb of one resource.
 pub(crate) struct Ask<'a> {
     pub app: &'a App,
+    pub user: Arc<User>,
     pub target: Target,
     pub parts: Parts,
 }

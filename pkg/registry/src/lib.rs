@@ -1,11 +1,12 @@
 //! What a request means: every verb on every kind, without HTTP.
 //!
-//! A write goes one way, each stop a function to read: decode, default, own, allocate, prepare, validate, commit
-//! (`write`). What a kind adds of its own is its strategy (`strategy`); a kind without one obeys the common
+//! A write goes one way, each stop a function to read: decode, default, own, change ([`admission`]), allocate, prepare,
+//! validate, check, commit (`write`). What a kind adds of its own is its strategy (`strategy`); a kind without one obeys the common
 //! rules. Reads are snapshots of the store, watches are its events seen through selectors (`read`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod admission;
 mod allocate;
 mod bootstrap;
 mod check;
@@ -15,6 +16,7 @@ mod registry;
 mod request;
 mod strategy;
 pub mod table;
+pub mod user;
 mod value;
 mod write;
 
@@ -27,3 +29,4 @@ pub use request::{
     Propagation, Target, WatchEvent, WatchOptions, WriteOptions, Written,
 };
 pub use table::IncludeObject;
+pub use user::User;

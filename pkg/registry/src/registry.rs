@@ -8,6 +8,7 @@ use kedge_api::{Catalog, Kind};
 use kedge_machinery::Status;
 use kedge_store::{CommitError, Store};
 
+use crate::admission::Admission;
 use crate::allocate::Pools;
 use crate::request::Target;
 use crate::strategy::{self, Rules, Strategy};
@@ -19,6 +20,8 @@ pub struct RegistryConfig {
     /// One range, or one of each family; the first one's family is the primary.
     pub service_cidrs: Vec<IpNet>,
     pub node_ports: RangeInclusive<u16>,
+    /// Asked in this order.
+    pub admission: Vec<Box<dyn Admission>>,
 }
 
 /// Every verb on every kind; cheap to clone, every clone is the same registry.
@@ -31,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) pools: Pools,
+    pub(crate) admission: Vec<Box<dyn Admission>>,
 }
 
 impl Registry {
@@ -41,6 +45,7 @@ impl Registry {
             catalog,
             service_cidrs,
             node_ports,
+            admission,
         } = config;
         let pools = Pools {
             cidrs: service_cidrs.into_iter().map(|net| net.trunc()).collect(),
@@ -51,6 +56,7 @@ impl Registry {
                 store,
                 catalog,
                 pools,
+                admission,
             }),
         }
     }

@@ -7,6 +7,8 @@ use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_store::Entry;
 
+use crate::user::User;
+
 /// What a request is about.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -54,6 +56,8 @@ pub enum FieldValidation {
 /// How to write.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
+    /// Who asks; `None` is kedge itself.
+    pub user: Option<Arc<User>>,
     /// Everything but the commit.
     pub dry_run: bool,
     /// The owner in `managedFields`; never empty for an apply (the caller answers 422 for that).
@@ -172,6 +176,8 @@ pub enum Propagation {
 /// How to delete.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteOptions {
+    /// Who asks; `None` is kedge itself.
+    pub user: Option<Arc<User>>,
     pub dry_run: bool,
     /// Seconds; `None` leaves it to the kind.
     pub grace_period: Option<i64>,

@@ -1,5 +1,7 @@
 //! delete and deletecollection.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::StatusCode;
 use kedge_machinery::Status;
@@ -44,9 +46,13 @@ pub(super) async fn delete_collection(ask: &Ask<'_>, body: Body) -> Result<Answe
 
 async fn read_options(ask: &Ask<'_>, body: Body) -> Result<(DeleteOptions, bool), Status> {
     let limits = &ask.app.limits;
+    let of_user = |(mut options, cascade): (DeleteOptions, bool)| {
+        options.user = Some(Arc::clone(&ask.user));
+        (options, cascade)
+    };
     let bytes = body::read(body, &ask.parts.headers, limits.body, limits.body_time).await?;
     if bytes.is_empty() {
-        return options::delete(ask.query(), None);
+        return options::delete(ask.query(), None).map(of_user);
     }
     let object = body::object(ask.app.registry.catalog(), &ask.parts.headers, &bytes)?.object;
     if !matches!(object.kind(), "" | "DeleteOptions") {
@@ -55,5 +61,5 @@ async fn read_options(ask: &Ask<'_>, body: Body) -> Result<(DeleteOptions, bool)
             object.kind()
         )));
     }
-    options::delete(ask.query(), Some(&object))
+    options::delete(ask.query(), Some(&object)).map(of_user)
 }

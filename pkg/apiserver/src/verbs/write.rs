@@ -1,5 +1,7 @@
 //! create, update and patch.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,6 +15,7 @@ use crate::{body, options, refusal};
 pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
+    options.user = Some(Arc::clone(&ask.user));
     let object = object(ask, body, &mut options).await?;
     let written = ask
         .app
@@ -25,6 +28,7 @@ pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::write("UpdateOptions", ask.query(), &ask.parts.headers)?;
+    options.user = Some(Arc::clone(&ask.user));
     let object = object(ask, body, &mut options).await?;
     let written = ask
         .app
@@ -44,6 +48,7 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     };
     let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::patch(language, ask.query(), &ask.parts.headers)?;
+    options.user = Some(Arc::clone(&ask.user));
     let mut body = read(ask, body).await?;
     if language == PatchKind::Apply {
         let (value, duplicates) = body::yaml(&body)?;

@@ -46,6 +46,7 @@ impl Lab {
             catalog: Catalog::builtin(),
             service_cidrs: vec!["10.43.0.0/16".parse().unwrap()],
             node_ports: 30000..=32767,
+            admission: Vec::new(),
         });
         registry.bootstrap().await.unwrap();
         let now = Timestamp::now();

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::commit::{Outcome, Step, transaction};
 use super::deletion::{self, Plan};
 use super::{ATTEMPTS, finish, parse};
+use crate::admission::{Attributes, Operation};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{DeleteOptions, Deleted, Target};
 
@@ -25,6 +26,15 @@ impl Registry {
                 .ok_or_else(|| target.not_found())?;
             let old = parse(&entry)?;
             check_preconditions(target, &old, options)?;
+            let attributes = Attributes {
+                operation: Operation::Delete,
+                target,
+                user: options.user.as_deref(),
+                old: Some(&old),
+                dry_run: options.dry_run,
+                view: self.view(&snapshot),
+            };
+            self.admit(&attributes, None)?;
             let plan = deletion::plan(target, &old, options, now)?;
             let (object, gone) = match &plan {
                 Plan::Wait => return Ok(answer(target, &old, entry.value.clone(), false)),

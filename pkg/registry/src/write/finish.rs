@@ -7,6 +7,7 @@ use kedge_store::Snapshot;
 use serde_json::Value;
 
 use super::metadata;
+use crate::admission::{Attributes, Operation, View};
 use crate::allocate::{Claim, Environment};
 use crate::registry::{Registry, random};
 use crate::request::{Target, WriteOptions};
@@ -60,14 +61,17 @@ impl Registry {
         target: &Target,
         new: &mut Object,
         snapshot: &Snapshot,
+        options: &WriteOptions,
     ) -> Result<(), Status> {
         let (strategy, rules) = (target.strategy(), target.rules());
+        let attributes = self.attributes(Operation::Create, target, None, snapshot, options);
+        self.admit_change(&attributes, new)?;
         self.allocate(target, new, None, snapshot)?;
         strategy.prepare_create(new);
         let mut errors = metadata::validate(new, target.kind.namespaced, rules.name);
         errors.extend(strategy.validate(new));
         if errors.is_empty() {
-            return Ok(());
+            return self.admit(&attributes, Some(new));
         }
         Err(Status::invalid(
             &target.kind.group,
@@ -84,8 +88,11 @@ impl Registry {
         new: &mut Object,
         old: &Object,
         snapshot: &Snapshot,
+        options: &WriteOptions,
     ) -> Result<(), Status> {
         let (strategy, rules) = (target.strategy(), target.rules());
+        let attributes = self.attributes(Operation::Update, target, Some(old), snapshot, options);
+        self.admit_change(&attributes, new)?;
         if target.subresource.is_empty() {
             self.allocate(target, new, Some(old), snapshot)?;
         }
@@ -96,7 +103,7 @@ impl Registry {
         let mut errors = metadata::validate_update(new, old);
         errors.extend(strategy.validate_update(new, old, &target.subresource));
         if errors.is_empty() {
-            return Ok(());
+            return self.admit(&attributes, Some(new));
         }
         Err(Status::invalid(
             &target.kind.group,
@@ -104,6 +111,45 @@ impl Registry {
             new.name(),
             &errors,
         ))
+    }
+
+    fn attributes<'a>(
+        &'a self,
+        operation: Operation,
+        target: &'a Target,
+        old: Option<&'a Object>,
+        snapshot: &'a Snapshot,
+        options: &'a WriteOptions,
+    ) -> Attributes<'a> {
+        Attributes {
+            operation,
+            target,
+            user: options.user.as_deref(),
+            old,
+            dry_run: options.dry_run,
+            view: self.view(snapshot),
+        }
+    }
+
+    pub(super) fn view<'a>(&'a self, snapshot: &'a Snapshot) -> View<'a> {
+        View {
+            snapshot,
+            catalog: &self.inner.catalog,
+        }
+    }
+
+    fn admit_change(&self, attributes: &Attributes<'_>, new: &mut Object) -> Result<(), Status> {
+        let mut all = self.inner.admission.iter();
+        all.try_for_each(|admission| admission.change(attributes, new))
+    }
+
+    pub(super) fn admit(
+        &self,
+        attributes: &Attributes<'_>,
+        object: Option<&Object>,
+    ) -> Result<(), Status> {
+        let mut all = self.inner.admission.iter();
+        all.try_for_each(|admission| admission.check(attributes, object))
     }
 
     fn allocate(

@@ -1,4 +1,4 @@
-//! The way of a write: decode, default, own, allocate, prepare, validate, commit.
+//! The way of a write: decode, default, own, change, allocate, prepare, validate, check, commit.
 //!
 //! Allocation only chooses, and stands before validation because validation looks at what was chosen, as upstream's does.
 //! What was chosen is claimed by the commit, under the condition that nobody else claimed it meanwhile; who

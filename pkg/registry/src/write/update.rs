@@ -73,7 +73,7 @@ impl Registry {
             check_preconditions(target, &new, &old)?;
             metadata::keep(&mut new, &old);
             self.own(target, Some(&old), &mut new, options, applied, now);
-            self.finish_update(target, &mut new, &old, &snapshot)?;
+            self.finish_update(target, &mut new, &old, &snapshot, options)?;
             let ends = finish::ends(target, &new, &old);
             if !ends && metadata::is_same(&new, &old) {
                 return Ok(Written {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kedge_api::{Catalog, Kind};
 use kedge_machinery::{Object, Status};
+use kedge_registry::admission::Admission;
 use kedge_registry::{
     DeleteOptions, Deleted, GetOptions, ListOptions, Page, Patch, PatchKind, Registry,
     RegistryConfig, Target, WriteOptions, Written,
@@ -26,6 +27,14 @@ pub async fn world() -> World {
 }
 
 pub async fn build(cidrs: &[&str], window: usize) -> World {
+    build_with(cidrs, window, Vec::new()).await
+}
+
+pub async fn build_with(
+    cidrs: &[&str],
+    window: usize,
+    admission: Vec<Box<dyn Admission>>,
+) -> World {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         path: folder.path().join("store"),
@@ -41,6 +50,7 @@ pub async fn build(cidrs: &[&str], window: usize) -> World {
         catalog: Catalog::builtin(),
         service_cidrs: cidrs.iter().map(|c| c.parse().unwrap()).collect(),
         node_ports: 30000..=30039,
+        admission,
     });
     registry.bootstrap().await.unwrap();
     World {
@@ -71,12 +81,8 @@ pub fn configmap(name: &str) -> Value {
 
 impl World {
     pub fn kind(&self, plural: &str) -> Arc<Kind> {
-        let group = if plural == "endpointslices" {
-            "discovery.k8s.io"
-        } else {
-            ""
-        };
-        Arc::clone(self.registry.catalog().find(group, "v1", plural).unwrap())
+        let mut kinds = self.registry.catalog().kinds().iter();
+        Arc::clone(kinds.find(|kind| kind.plural == plural).unwrap())
     }
 
     /// In the namespace `default`, for a namespaced kind.

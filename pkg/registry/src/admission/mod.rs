@@ -1,0 +1,53 @@
+//! What a write obeys beyond the rules of its kind: who asks, and what else there is.
+//!
+//! Upstream's admission plugins, in the same two rounds: [`Admission::change`] after the fields that the client set
+//! have their owner, before numbers are allocated; [`Admission::check`] after validation, before the commit. A
+//! write that lost a race goes through both again, from the latest state.
+
+use kedge_machinery::{Object, Status};
+
+use crate::request::Target;
+use crate::user::User;
+
+mod default_ingress_class;
+mod view;
+
+pub use default_ingress_class::DefaultIngressClass;
+pub use view::View;
+
+/// What is about to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// One write, as admission sees it.
+pub struct Attributes<'a> {
+    pub operation: Operation,
+    /// With the object's name, also where the server chose it.
+    pub target: &'a Target,
+    /// `None`: kedge itself, which nothing is refused.
+    pub user: Option<&'a User>,
+    /// What stands there now; `None` for a create.
+    pub old: Option<&'a Object>,
+    pub dry_run: bool,
+    /// Everything else, at the moment of the write.
+    pub view: View<'a>,
+}
+
+/// One concern of admission. Both rounds are called for every kind, subresource and operation.
+pub trait Admission: Send + Sync {
+    /// Changes what is to be written. Not called for a delete. An error is the request's answer.
+    fn change(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
+        let _ = (attributes, object);
+        Ok(())
+    }
+
+    /// Refuses a write; `object` is what would be stored, `None` for a delete.
+    fn check(&self, attributes: &Attributes<'_>, object: Option<&Object>) -> Result<(), Status> {
+        let _ = (attributes, object);
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Who asks and what else there is, in the way of a write.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{build_with, configmap, object, options, parse};
+use kedge_machinery::{Object, Status};
+use kedge_registry::admission::{Admission, Attributes, DefaultIngressClass, Operation};
+use kedge_registry::{DeleteOptions, User, WriteOptions};
+use serde_json::json;
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// Notes each round, stamps what is written, and keeps `mallory` out.
+struct Recorder(Seen);
+
+impl Recorder {
+    fn note(&self, round: &str, a: &Attributes<'_>) {
+        let user = a.user.map_or("", |user| user.name.as_str());
+        let old = if a.old.is_some() { " old" } else { "" };
+        self.0.lock().unwrap().push(format!(
+            "{round} {:?} {} {user}{old}",
+            a.operation, a.target.name
+        ));
+    }
+}
+
+impl Admission for Recorder {
+    fn change(&self, a: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
+        if a.target.kind.kind != "ConfigMap" {
+            return Ok(());
+        }
+        self.note("change", a);
+        object.0.insert("data".into(), json!({"stamped": "yes"}));
+        Ok(())
+    }
+
+    fn check(&self, a: &Attributes<'_>, object: Option<&Object>) -> Result<(), Status> {
+        if a.target.kind.kind != "ConfigMap" {
+            return Ok(());
+        }
+        self.note("check", a);
+        assert_eq!(object.is_none(), a.operation == Operation::Delete);
+        assert!(a.view.entry("", "namespaces", "", "default").is_some());
+        match a.user {
+            Some(user) if user.name == "mallory" => Err(Status::forbidden(
+                "",
+                "configmaps",
+                &a.target.name,
+                "not you",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn by(name: &str) -> WriteOptions {
+    WriteOptions {
+        user: Some(Arc::new(User {
+            name: name.into(),
+            ..User::default()
+        })),
+        ..options()
+    }
+}
+
+#[tokio::test]
+async fn every_write_passes_both_rounds() {
+    let seen = Seen::default();
+    let recorder = Box::new(Recorder(Arc::clone(&seen)));
+    let world = build_with(&["10.43.0.0/28"], 100, vec![recorder]).await;
+    let target = world.target("configmaps", "");
+    let made = world
+        .registry
+        .create(&target, object(configmap("a")), &by("jo"))
+        .await
+        .unwrap();
+    let made = parse(&made.value);
+    assert_eq!(made["data"], json!({"stamped": "yes"}));
+    // What admission adds belongs to nobody.
+    let fields = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:data"];
+    assert_eq!(fields["f:a"], json!({}));
+    assert!(fields.get("f:stamped").is_none());
+
+    let named = world.target("configmaps", "a");
+    let refused = world
+        .registry
+        .update(&named, object(configmap("a")), &by("mallory"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, 403);
+    let delete = |name: &str| DeleteOptions {
+        user: by(name).user,
+        ..DeleteOptions::default()
+    };
+    let refused = world.registry.delete(&named, &delete("mallory")).await;
+    assert_eq!(refused.unwrap_err().code, 403);
+    world.registry.delete(&named, &delete("jo")).await.unwrap();
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            "change Create a jo",
+            "check Create a jo",
+            "change Update a mallory old",
+            "check Update a mallory old",
+            "check Delete a mallory old",
+            "check Delete a jo old",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_ingress_without_a_class_gets_the_default_one() {
+    let world = build_with(&["10.43.0.0/28"], 100, vec![Box::new(DefaultIngressClass)]).await;
+    let classes = world.target("ingressclasses", "");
+    let ingresses = world.target("ingresses", "");
+    let class = json!({
+        "metadata": {"name": "edge", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
+        "spec": {"controller": "example.com/edge"},
+    });
+    let ingress = |name: &str, more: serde_json::Value| {
+        let mut body = json!({
+            "metadata": {"name": name},
+            "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+        });
+        body["spec"]
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        object(body)
+    };
+    let options = options();
+    let create = |target, body| world.registry.create(target, body, &options);
+    let before = create(&ingresses, ingress("before", json!({})))
+        .await
+        .unwrap();
+    assert!(
+        parse(&before.value)["spec"]
+            .get("ingressClassName")
+            .is_none()
+    );
+    create(&classes, object(class)).await.unwrap();
+    let after = create(&ingresses, ingress("after", json!({})))
+        .await
+        .unwrap();
+    assert_eq!(parse(&after.value)["spec"]["ingressClassName"], "edge");
+    let own = create(
+        &ingresses,
+        ingress("own", json!({"ingressClassName": "other"})),
+    )
+    .await
+    .unwrap();
+    assert_eq!(parse(&own.value)["spec"]["ingressClassName"], "other");
+}
