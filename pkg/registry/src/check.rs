@@ -6,6 +6,14 @@ use std::net::IpAddr;
 use kedge_machinery::{FieldError, names};
 use serde_json::Value;
 
+mod number;
+mod selector;
+mod toleration;
+
+pub(crate) use number::{at_most_100_percent, int_or_percent, non_negative};
+pub(crate) use selector::selector;
+pub(crate) use toleration::tolerations;
+
 /// A list of messages about one value as field errors.
 pub(crate) fn invalid(path: &str, value: &str, messages: Vec<String>) -> Vec<FieldError> {
     messages

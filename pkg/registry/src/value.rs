@@ -51,6 +51,11 @@ pub(crate) fn present<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     value.get(key).filter(|v| !v.is_null())
 }
 
+/// A field; [`Value::Null`] where it is absent.
+pub(crate) fn child<'a>(value: &'a Value, key: &str) -> &'a Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
 /// A nested field; [`Value::Null`] where it is absent.
 pub(crate) fn field<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
     const NULL: &Value = &Value::Null;

@@ -11,13 +11,18 @@ mod configmap;
 mod endpoints;
 mod endpointslice;
 mod event;
+mod lease;
 pub(crate) mod namespace;
 mod networking;
 mod node;
 mod pod;
+mod pod_disruption_budget;
+pub(crate) mod priority_class;
 pub(crate) mod rules;
+mod runtime_class;
 mod secret;
 pub(crate) mod service;
+mod storage;
 
 pub(crate) use rules::{NameRule, Rules};
 
@@ -116,10 +121,19 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("", "Pod") => &pod::Pod,
         ("", "Secret") => &secret::Secret,
         ("", "Service") => &service::Service,
+        ("coordination.k8s.io", "Lease") => &lease::Lease,
         ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
+        ("networking.k8s.io", "IPAddress") => &networking::IpAddress,
         ("networking.k8s.io", "Ingress") => &networking::Ingress,
         ("networking.k8s.io", "IngressClass") => &networking::IngressClass,
         ("networking.k8s.io", "NetworkPolicy") => &networking::NetworkPolicy,
+        ("networking.k8s.io", "ServiceCIDR") => &networking::ServiceCidr,
+        ("node.k8s.io", "RuntimeClass") => &runtime_class::RuntimeClass,
+        ("policy", "PodDisruptionBudget") => &pod_disruption_budget::PodDisruptionBudget,
+        ("scheduling.k8s.io", "PriorityClass") => &priority_class::PriorityClass,
+        ("storage.k8s.io", "CSIDriver") => &storage::CsiDriver,
+        ("storage.k8s.io", "CSINode") => &storage::CsiNode,
+        ("storage.k8s.io", "StorageClass") => &storage::StorageClass,
         _ => &Generic,
     }
 }

@@ -89,17 +89,19 @@ pub(crate) fn of(kind: &Kind) -> Rules {
             name: NameRule::Address,
             ..COMMON
         },
+        ("storage.k8s.io", "CSIDriver" | "CSINode") | ("node.k8s.io", _) => Rules {
+            unconditional_update: false,
+            ..COMMON
+        },
+        ("policy", _) => Rules {
+            unconditional_update: false,
+            ..counted
+        },
         ("", _)
         | ("networking.k8s.io", "ServiceCIDR")
         | ("apps", "ControllerRevision")
-        | ("certificates.k8s.io", _)
-        | ("storage.k8s.io", _)
-        | ("node.k8s.io", _) => COMMON,
-        (
-            "apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io" | "policy"
-            | "scheduling.k8s.io",
-            _,
-        ) => counted,
+        | ("certificates.k8s.io" | "scheduling.k8s.io" | "storage.k8s.io", _) => COMMON,
+        ("apps" | "batch" | "discovery.k8s.io" | "networking.k8s.io", _) => counted,
         _ => Rules {
             unconditional_update: false,
             ..counted

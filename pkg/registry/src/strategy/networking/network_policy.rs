@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::check;
 use crate::strategy::Strategy;
-use crate::value::{default, field, list, present, structs_mut, text, texts};
+use crate::value::{child, default, field, list, present, structs_mut, text, texts};
 
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 const TYPES: &[&str] = &["Egress", "Ingress"];
-const OPERATORS: &[&str] = &["DoesNotExist", "Exists", "In", "NotIn"];
 
 pub(in crate::strategy) struct NetworkPolicy;
 
@@ -36,7 +35,7 @@ impl Strategy for NetworkPolicy {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
-        let mut errors = selector("spec.podSelector", field_of(spec, "podSelector"));
+        let mut errors = check::selector("spec.podSelector", child(spec, "podSelector"));
         for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
             for (i, rule) in list(spec, direction).iter().enumerate() {
                 let at = format!("spec.{direction}[{i}]");
@@ -72,10 +71,6 @@ fn is_empty_list(spec: &Map<String, Value>, key: &str) -> bool {
     field(spec, key).as_array().is_none_or(Vec::is_empty)
 }
 
-fn field_of<'a>(value: &'a Value, key: &str) -> &'a Value {
-    present(value, key).unwrap_or(&Value::Null)
-}
-
 fn port(path: &str, port: &Value) -> Vec<FieldError> {
     let at = |key: &str| format!("{path}.{key}");
     let mut errors = Vec::new();
@@ -88,7 +83,7 @@ fn port(path: &str, port: &Value) -> Vec<FieldError> {
         ));
     }
     let end = present(port, "endPort").and_then(Value::as_i64);
-    match (field_of(port, "port"), end) {
+    match (child(port, "port"), end) {
         (Value::Null, None) => {}
         (Value::Null, Some(end)) => {
             let detail = "may not be specified when `port` is not specified";
@@ -121,8 +116,9 @@ fn peer(path: &str, peer: &Value) -> Vec<FieldError> {
     let [pods, namespaces, block] =
         ["podSelector", "namespaceSelector", "ipBlock"].map(|key| present(peer, key));
     let mut errors = Vec::new();
-    errors.extend(pods.map_or_else(Vec::new, |pods| selector(&at("podSelector"), pods)));
-    errors.extend(namespaces.map_or_else(Vec::new, |n| selector(&at("namespaceSelector"), n)));
+    errors.extend(pods.map_or_else(Vec::new, |pods| check::selector(&at("podSelector"), pods)));
+    errors
+        .extend(namespaces.map_or_else(Vec::new, |n| check::selector(&at("namespaceSelector"), n)));
     errors.extend(block.map_or_else(Vec::new, |block| ip_block(&at("ipBlock"), block)));
     if pods.is_none() && namespaces.is_none() && block.is_none() {
         errors.push(FieldError::required(path, "must specify a peer"));
@@ -154,40 +150,6 @@ fn ip_block(path: &str, block: &Value) -> Vec<FieldError> {
                     errors.push(FieldError::invalid(at, except, detail));
                 }
             }
-        }
-    }
-    errors
-}
-
-/// A `LabelSelector` (`apimachinery/pkg/apis/meta/v1/validation`).
-fn selector(path: &str, selector: &Value) -> Vec<FieldError> {
-    let mut errors = check::labels(
-        &format!("{path}.matchLabels"),
-        crate::value::pairs(selector, "matchLabels"),
-    );
-    for (i, expression) in list(selector, "matchExpressions").iter().enumerate() {
-        let at = |key: &str| format!("{path}.matchExpressions[{i}].{key}");
-        let values = texts(expression, "values");
-        match text(expression, "operator") {
-            "In" | "NotIn" if values.is_empty() => {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
-                errors.push(FieldError::required(at("values"), detail));
-            }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                errors.push(FieldError::forbidden(at("values"), detail));
-            }
-            other if !OPERATORS.contains(&other) => {
-                let detail = "not a valid selector operator";
-                errors.push(FieldError::invalid(at("operator"), other, detail));
-            }
-            _ => {}
-        }
-        let key = text(expression, "key");
-        errors.extend(check::qualified_name(&at("key"), key));
-        for (j, value) in values.into_iter().enumerate() {
-            let at = format!("{}[{j}]", at("values"));
-            errors.extend(check::invalid(&at, value, names::label_value(value)));
         }
     }
     errors

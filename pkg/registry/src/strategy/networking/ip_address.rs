@@ -1,0 +1,73 @@
+//! IPAddresses (KEP-1880; `pkg/apis/networking/validation`): an address that somebody holds.
+
+use kedge_machinery::{FieldError, Object, names};
+
+use crate::check;
+use crate::strategy::Strategy;
+use crate::value::{field, present, text};
+
+pub(in crate::strategy) struct IpAddress;
+
+impl Strategy for IpAddress {
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        const AT: &str = "spec.parentRef";
+        let Some(parent) = present(field(&object.0, "spec"), "parentRef") else {
+            return vec![FieldError::required(AT, "")];
+        };
+        let mut errors = match text(parent, "group") {
+            "" => Vec::new(),
+            group => check::subdomain(&format!("{AT}.group"), group),
+        };
+        for (key, required) in [("resource", true), ("name", true), ("namespace", false)] {
+            let (at, value) = (format!("{AT}.{key}"), text(parent, key));
+            if !value.is_empty() {
+                errors.extend(check::invalid(&at, value, names::path_segment(value)));
+            } else if required {
+                errors.push(FieldError::required(at, ""));
+            }
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+        let parent = |object: &Object| object.at(&["spec", "parentRef"]).cloned();
+        Vec::from_iter(check::immutable(
+            "spec.parentRef",
+            parent(new).as_ref(),
+            parent(old).as_ref(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn address(spec: Value) -> Object {
+        Object::from_value(json!({"metadata": {"name": "10.0.0.1"}, "spec": spec})).unwrap()
+    }
+
+    #[rstest]
+    #[case(json!({"parentRef": {"resource": "services", "namespace": "n", "name": "web"}}), &[])]
+    #[case(json!({}), &["spec.parentRef"])]
+    #[case(json!({"parentRef": {}}), &["spec.parentRef.resource", "spec.parentRef.name"])]
+    #[case(json!({"parentRef": {"group": "A_b", "resource": "a/b", "name": "..", "namespace": "%"}}), &[
+        "spec.parentRef.group", "spec.parentRef.resource", "spec.parentRef.name", "spec.parentRef.namespace",
+    ])]
+    fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
+        let errors = IpAddress.validate(&address(spec));
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn the_parent_stays() {
+        let of = |name: &str| address(json!({"parentRef": {"resource": "services", "name": name}}));
+        let errors = IpAddress.validate_update(&of("a"), &of("b"), "");
+        assert_eq!(errors[0].field, "spec.parentRef");
+        assert!(IpAddress.validate_update(&of("a"), &of("a"), "").is_empty());
+    }
+}

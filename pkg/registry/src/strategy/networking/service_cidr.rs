@@ -1,0 +1,111 @@
+//! ServiceCIDRs (KEP-1880; `pkg/apis/networking/validation`): ranges of ClusterIPs.
+
+use ipnet::IpNet;
+use kedge_machinery::{FieldError, Object};
+use serde_json::json;
+
+use crate::check;
+use crate::strategy::Strategy;
+use crate::value::{field, texts};
+
+const AT: &str = "spec.cidrs";
+/// One of each family.
+const MAX: usize = 2;
+
+pub(in crate::strategy) struct ServiceCidr;
+
+impl Strategy for ServiceCidr {
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let spec = field(&object.0, "spec");
+        let cidrs = texts(spec, "cidrs");
+        if cidrs.is_empty() {
+            return vec![FieldError::required(AT, "at least one CIDR required")];
+        }
+        let wrong = |detail: &str| vec![FieldError::invalid(AT, spec.clone(), detail)];
+        if cidrs.len() > MAX {
+            return wrong("may only hold up to 2 values");
+        }
+        if let [first, second] = cidrs[..] {
+            let is_v6 = |text: &str| text.parse::<IpNet>().map(|net| net.addr().is_ipv6()).ok();
+            if is_v6(first).is_none() || is_v6(second).is_none() || is_v6(first) == is_v6(second) {
+                return wrong(
+                    "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+                );
+            }
+        }
+        let range = |(i, text): (usize, &&str)| canonical(&format!("{AT}[{i}]"), text);
+        cidrs.iter().enumerate().filter_map(range).collect()
+    }
+
+    /// A range may gain the other family, and change in no other way.
+    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
+        if subresource == "status" {
+            return Vec::new();
+        }
+        let cidrs = |object: &Object| -> Vec<String> {
+            let found = texts(field(&object.0, "spec"), "cidrs");
+            found.into_iter().map(Into::into).collect()
+        };
+        let (is, was) = (cidrs(new), cidrs(old));
+        if was.len() == 1 && is.len() == MAX && is.first() == was.first() {
+            return self.validate(new);
+        }
+        Vec::from_iter(check::immutable(AT, Some(&json!(is)), Some(&json!(was))))
+    }
+}
+
+/// A range in the one form that is written so.
+fn canonical(path: &str, text: &str) -> Option<FieldError> {
+    let error = check::cidr(path, text);
+    if error.is_some() {
+        return error;
+    }
+    let net: IpNet = text.parse().ok()?;
+    let right = net.trunc().to_string();
+    (right != text).then(|| {
+        let detail = if net.trunc() == net {
+            format!("must be in canonical form (\"{right}\")")
+        } else {
+            format!("must not have bits set beyond the prefix length (\"{right}\")")
+        };
+        FieldError::invalid(path, text, detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn range(cidrs: &[&str]) -> Object {
+        Object::from_value(json!({"metadata": {"name": "r"}, "spec": {"cidrs": cidrs}})).unwrap()
+    }
+
+    #[rstest]
+    #[case(&["10.0.0.0/24"], &[])]
+    #[case(&["10.0.0.0/24", "2001:db8::/64"], &[])]
+    #[case(&[], &["spec.cidrs"])]
+    #[case(&["10.0.0.0/24", "10.1.0.0/24"], &["spec.cidrs"])]
+    #[case(&["10.0.0.0/24", "x"], &["spec.cidrs"])]
+    #[case(&["a", "b", "c"], &["spec.cidrs"])]
+    #[case(&["10.0.0.0"], &["spec.cidrs[0]"])]
+    #[case(&["10.0.0.1/24"], &["spec.cidrs[0]"])]
+    #[case(&["2001:DB8::/64"], &["spec.cidrs[0]"])]
+    fn what_is_wrong(#[case] cidrs: &[&str], #[case] wrong: &[&str]) {
+        let errors = ServiceCidr.validate(&range(cidrs));
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, wrong);
+    }
+
+    #[rstest]
+    #[case(&["10.0.0.0/24"], true)]
+    #[case(&["10.0.0.0/24", "2001:db8::/64"], true)]
+    #[case(&["10.1.0.0/24", "2001:db8::/64"], false)]
+    #[case(&["10.0.0.0/16"], false)]
+    #[case(&["10.0.0.0/24", "10.9.0.0/24"], false)]
+    fn what_may_change(#[case] cidrs: &[&str], #[case] allowed: bool) {
+        let errors = ServiceCidr.validate_update(&range(cidrs), &range(&["10.0.0.0/24"]), "");
+        assert_eq!(errors.is_empty(), allowed);
+    }
+}

@@ -1,0 +1,92 @@
+//! PodDisruptionBudgets (`pkg/apis/policy/validation`): stored and checked; who evicts Pods reads them here.
+
+use kedge_machinery::{FieldError, Object};
+use serde_json::Value;
+
+use crate::check;
+use crate::strategy::Strategy;
+use crate::value::{child, field, int, present, text};
+
+const EVICTION_POLICIES: &[&str] = &["AlwaysAllow", "IfHealthyBudget"];
+const COUNTS: [&str; 4] = [
+    "disruptionsAllowed",
+    "currentHealthy",
+    "desiredHealthy",
+    "expectedPods",
+];
+
+pub(super) struct PodDisruptionBudget;
+
+impl Strategy for PodDisruptionBudget {
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let spec = field(&object.0, "spec");
+        let bounds = ["minAvailable", "maxUnavailable"];
+        let mut errors = Vec::new();
+        if bounds.iter().all(|key| present(spec, key).is_some()) {
+            let detail = "minAvailable and maxUnavailable cannot be both set";
+            errors.push(FieldError::invalid("spec", spec.clone(), detail));
+        }
+        for key in bounds {
+            let at = format!("spec.{key}");
+            if let Some(value) = present(spec, key) {
+                errors.extend(check::int_or_percent(&at, value));
+                errors.extend(check::at_most_100_percent(&at, value));
+            }
+        }
+        errors.extend(check::selector("spec.selector", child(spec, "selector")));
+        let policy = text(spec, "unhealthyPodEvictionPolicy");
+        let at = "spec.unhealthyPodEvictionPolicy";
+        if present(spec, "unhealthyPodEvictionPolicy").is_some()
+            && !EVICTION_POLICIES.contains(&policy)
+        {
+            errors.push(FieldError::not_supported(at, policy, EVICTION_POLICIES));
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, _old: &Object, subresource: &str) -> Vec<FieldError> {
+        if subresource != "status" {
+            return self.validate(new);
+        }
+        let status = field(&new.0, "status");
+        COUNTS
+            .iter()
+            .filter_map(|key| check::non_negative(&format!("status.{key}"), int(status, key)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!({"minAvailable": 1}), &[])]
+    #[case(json!({"maxUnavailable": "50%"}), &[])]
+    #[case(json!({"minAvailable": 1, "maxUnavailable": 1}), &["spec"])]
+    #[case(json!({"minAvailable": -1}), &["spec.minAvailable"])]
+    #[case(json!({"maxUnavailable": "101%"}), &["spec.maxUnavailable"])]
+    #[case(json!({"maxUnavailable": "half"}), &["spec.maxUnavailable"])]
+    #[case(json!({"selector": {"matchLabels": {"a b": "c"}}}), &["spec.selector.matchLabels"])]
+    #[case(json!({"unhealthyPodEvictionPolicy": "AlwaysAllow"}), &[])]
+    #[case(json!({"unhealthyPodEvictionPolicy": "Never"}), &["spec.unhealthyPodEvictionPolicy"])]
+    fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
+        let object = Object::from_value(json!({"spec": spec})).unwrap();
+        let errors = PodDisruptionBudget.validate(&object);
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn counts_are_not_negative() {
+        let object =
+            Object::from_value(json!({"status": {"currentHealthy": -1, "expectedPods": 2}}))
+                .unwrap();
+        let errors = PodDisruptionBudget.validate_update(&object, &object, "status");
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, ["status.currentHealthy"]);
+    }
+}

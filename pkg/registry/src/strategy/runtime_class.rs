@@ -1,0 +1,64 @@
+//! RuntimeClasses (`pkg/apis/node/validation`).
+
+use kedge_machinery::{FieldError, Object};
+use serde_json::Value;
+
+use crate::check;
+use crate::strategy::Strategy;
+use crate::value::{field, list, pairs};
+
+pub(super) struct RuntimeClass;
+
+impl Strategy for RuntimeClass {
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let handler = field(&object.0, "handler").as_str().unwrap_or_default();
+        let scheduling = field(&object.0, "scheduling");
+        let mut errors = check::label("handler", handler);
+        errors.extend(check::labels(
+            "scheduling.nodeSelector",
+            pairs(scheduling, "nodeSelector"),
+        ));
+        errors.extend(check::tolerations(
+            "scheduling.tolerations",
+            list(scheduling, "tolerations"),
+        ));
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+        let handler = |object: &Object| -> Option<Value> { object.at(&["handler"]).cloned() };
+        Vec::from_iter(check::immutable(
+            "handler",
+            handler(new).as_ref(),
+            handler(old).as_ref(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!({"handler": "kata"}), &[])]
+    #[case(json!({"handler": ""}), &["handler"])]
+    #[case(json!({"handler": "a.b"}), &["handler"])]
+    #[case(json!({"handler": "a", "scheduling": {"nodeSelector": {"a b": "c"}}}), &["scheduling.nodeSelector"])]
+    #[case(json!({"handler": "a", "scheduling": {"tolerations": [{}]}}), &["scheduling.tolerations[0].operator"])]
+    fn what_is_wrong(#[case] class: Value, #[case] wrong: &[&str]) {
+        let errors = RuntimeClass.validate(&Object::from_value(class).unwrap());
+        let mut found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        found.dedup();
+        assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn the_handler_stays() {
+        let class = |handler| Object::from_value(json!({"handler": handler})).unwrap();
+        let errors = RuntimeClass.validate_update(&class("a"), &class("b"), "");
+        assert_eq!(errors[0].field, "handler");
+    }
+}
