@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_store::Entry;
 
-use super::token::{LATEST, Token};
+use super::token::Token;
 use super::{Selection, history, revision};
 use crate::keys;
 use crate::registry::Registry;
@@ -36,6 +37,8 @@ impl Registry {
             continued,
         )?;
         let asked = revision::parse(&options.resource_version)?;
+        let now = Timestamp::now();
+        let mut begun = now;
         let whole = keys::prefix(kind, namespace);
         let (start, exact) = if continued {
             if asked != 0 {
@@ -44,6 +47,10 @@ impl Registry {
                 ));
             }
             let token = Token::decode(&options.continue_token)?;
+            if token.is_over(now) {
+                return Err(Status::expired(CONTINUE_TOO_OLD));
+            }
+            begun = token.issued().unwrap_or(now);
             (
                 Some(format!("{whole}{}", token.start)),
                 u64::try_from(token.rv).ok(),
@@ -67,6 +74,7 @@ impl Registry {
             whole: &whole,
             limit: options.limit,
             selection: &selection,
+            begun,
         };
         match exact {
             None => {
@@ -91,13 +99,15 @@ impl Registry {
 #[must_use]
 pub fn resume_token(continue_token: &str) -> Option<String> {
     let token = Token::decode(continue_token).ok()?;
-    Some(Token::new(LATEST, &token.start).encode())
+    Some(Token::latest(&token.start).encode())
 }
 
 struct Paging<'a> {
     whole: &'a str,
     limit: usize,
     selection: &'a Selection,
+    /// When the first page was asked for.
+    begun: Timestamp,
 }
 
 impl Paging<'_> {
@@ -123,7 +133,7 @@ impl Paging<'_> {
             .last()
             .and_then(|entry| entry.key.strip_prefix(self.whole));
         if let (Some(last), Ok(revision)) = (last, i64::try_from(revision)) {
-            page.continue_token = Token::new(revision, last).encode();
+            page.continue_token = Token::new(revision, last, self.begun).encode();
         }
         if self.selection.is_everything() {
             page.remaining = u64::try_from(matching.count() + 1).ok();

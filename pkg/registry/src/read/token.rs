@@ -1,15 +1,22 @@
 //! Continue tokens: where the next page begins, and at which revision. The form is kube-apiserver's,
 //! base64 of JSON, but nobody except this module reads it.
+//!
+//! A token of a revision is good for [`LIFE`], as upstream's is until its store is compacted: a client that counts on
+//! being told to begin anew is told so here as well, however little was written meanwhile.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
 use kedge_machinery::Status;
 use serde::{Deserialize, Serialize};
 
 const VERSION: &str = "meta.k8s.io/v1";
 
 /// The revision of a token that takes the latest state, whatever it is.
-pub(super) const LATEST: i64 = -1;
+const LATEST: i64 = -1;
+
+/// How long a token of a revision is taken; upstream compacts its store every 5 minutes.
+const LIFE: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Token {
@@ -17,15 +24,41 @@ pub(super) struct Token {
     pub(super) rv: i64,
     /// The last key of the page before, without what all keys of the list begin with.
     pub(super) start: String,
+    /// Seconds since 1970 at which the list began.
+    #[serde(default)]
+    issued: i64,
 }
 
 impl Token {
-    pub(super) fn new(revision: i64, start: &str) -> Self {
+    pub(super) fn new(revision: i64, start: &str, issued: Timestamp) -> Self {
         Self {
             v: VERSION.into(),
             rv: revision,
             start: start.into(),
+            issued: issued.as_second(),
         }
+    }
+
+    /// The token that goes on from here in the latest state: it takes no revision, so it cannot be too old.
+    pub(super) fn latest(start: &str) -> Self {
+        Self {
+            v: VERSION.into(),
+            rv: LATEST,
+            start: start.into(),
+            issued: 0,
+        }
+    }
+
+    /// When the list began whose next page this is.
+    pub(super) fn issued(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.issued).ok()
+    }
+
+    /// True once its revision is no longer to be had. A clock that was set back or far ahead makes it so too: that
+    /// costs a client one list.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        let age = SignedDuration::from_secs(now.as_second().saturating_sub(self.issued));
+        self.rv != LATEST && !(SignedDuration::ZERO..=LIFE).contains(&age)
     }
 
     pub(super) fn encode(&self) -> String {
@@ -58,10 +91,23 @@ impl Token {
 mod tests {
     use super::*;
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
     #[test]
     fn there_and_back() {
-        let token = Token::new(7, "default/web");
+        let token = Token::new(7, "default/web", at(5));
         assert_eq!(Token::decode(&token.encode()).unwrap(), token);
+    }
+
+    #[test]
+    fn a_token_of_a_revision_has_its_time() {
+        let token = Token::new(7, "default/web", at(1000));
+        for (now, over) in [(1000, false), (1300, false), (1301, true), (999, true)] {
+            assert_eq!(token.is_over(at(now)), over, "{now}");
+        }
+        assert!(!Token::latest("default/web").is_over(at(i64::from(u32::MAX))));
     }
 
     #[test]
@@ -69,14 +115,14 @@ mod tests {
         let encoded = |token: Token| token.encode();
         let other = Token {
             v: "v2".into(),
-            ..Token::new(7, "a")
+            ..Token::new(7, "a", at(0))
         };
         for bad in [
             "garbage".into(),
             "%".into(),
             encoded(other),
-            encoded(Token::new(0, "a")),
-            encoded(Token::new(3, "/x")),
+            encoded(Token::new(0, "a", at(0))),
+            encoded(Token::new(3, "/x", at(0))),
         ] {
             assert_eq!(Token::decode(&bad).unwrap_err().code, 400, "{bad}");
         }

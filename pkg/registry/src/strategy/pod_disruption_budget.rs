@@ -1,7 +1,6 @@
 //! PodDisruptionBudgets (`pkg/apis/policy/validation`): stored and checked; who evicts Pods reads them here.
 
 use kedge_machinery::{FieldError, Object};
-use serde_json::Value;
 
 use crate::check;
 use crate::strategy::Strategy;
@@ -59,7 +58,7 @@ impl Strategy for PodDisruptionBudget {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
