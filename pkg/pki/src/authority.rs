@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::files::{self, Access};
 use crate::leaf::{self, ClientCertificate, Subject};
-use crate::{PkiError, PrivateKey, validity};
+use crate::{PkiError, PrivateKey, TokenKeys, validity};
 
 /// Signs server and client certificates. Made once, kept for ever; the same one verifies both.
 #[derive(Debug)]
@@ -99,9 +99,9 @@ impl Authority {
             .map(ClientCertificate)
     }
 
-    /// The key that signs service account tokens, in `service-account.key`; made when first asked for.
-    pub fn service_account_key(&self) -> Result<PrivateKey, PkiError> {
-        PrivateKey::load_or_create(&self.folder.join("service-account.key"))
+    /// The keys of service account tokens; the one that signs is made when first asked for.
+    pub fn token_keys(&self) -> Result<TokenKeys, PkiError> {
+        TokenKeys::load_or_create(&self.folder)
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::PkiError;
 
@@ -55,6 +55,22 @@ pub(crate) fn read(path: &Path, access: Access) -> Result<Option<String>, PkiErr
     }
     // Whatever is no text is no PEM either: the parser says so with the file's name.
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Files of the folder whose names begin and end so, in the order of their names.
+pub(crate) fn list(folder: &Path, begin: &str, end: &str) -> Result<Vec<PathBuf>, PkiError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io("list", folder))? {
+        let name = entry.map_err(io("list", folder))?.file_name();
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(begin) && name.ends_with(end))
+        {
+            found.push(folder.join(name));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Takes bits away from a mode that allows more than `most`.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 
 use crate::PkiError;
 use crate::files::{self, Access};
@@ -39,6 +39,12 @@ impl PrivateKey {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         self.0.serialized_der()
+    }
+
+    /// SubjectPublicKeyInfo in DER.
+    #[must_use]
+    pub fn public_info(&self) -> Vec<u8> {
+        self.0.subject_public_key_info()
     }
 
     /// SubjectPublicKeyInfo in PEM.

@@ -1,4 +1,4 @@
-//! The authority, the certificates that it signs, and the administrator's kubeconfig.
+//! The authority, the certificates that it signs, the administrator's kubeconfig, and service account tokens.
 //!
 //! Everything lives in one folder (0700; keys 0600) and is written only when what stands there is no longer
 //! right. No check needs a right clock: validity begins in 1970, and ends counted from the later of the clock
@@ -7,13 +7,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod authority;
+pub mod claims;
 mod error;
 mod files;
+pub mod jws;
 mod key;
 mod kubeconfig;
 mod leaf;
 mod names;
 mod server;
+mod token_clock;
+mod token_keys;
 pub mod validity;
 
 pub use authority::Authority;
@@ -23,3 +27,5 @@ pub use kubeconfig::Kubeconfig;
 pub use leaf::ClientCertificate;
 pub use names::SubjectNames;
 pub use server::ServerCertificate;
+pub use token_clock::TokenClock;
+pub use token_keys::{Token, TokenKeys, unverified_issuer};

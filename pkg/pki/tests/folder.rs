@@ -88,7 +88,7 @@ fn a_second_start_writes_nothing() {
         ServerCertificate::load_or_issue(Arc::clone(&authority), &names(&["10.0.0.1"]), at(NOW))
             .unwrap();
         let admin = authority.admin(at(NOW)).unwrap();
-        authority.service_account_key().unwrap();
+        authority.token_keys().unwrap();
         Kubeconfig::new("https://127.0.0.1:6443", &authority, &admin)
             .write(&pki.join("kubeconfig.yaml"))
             .unwrap();
