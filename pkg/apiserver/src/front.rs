@@ -17,7 +17,7 @@ use crate::answer::{self, Answer};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
 use crate::request_info::RequestInfo;
-use crate::{activity, authz, routes};
+use crate::{activity, authz, deadline, refusal, routes};
 
 /// Identifies a request in answers and logs; a client may bring its own.
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -72,6 +72,10 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         let info = RequestInfo::parse(&parts.method, parts.uri.path(), query);
+        let time = match deadline::of(&info, query) {
+            Ok(time) => time,
+            Err(status) => return answer::refuse(&status),
+        };
         let admitted = self.admit(peer, &parts, &info);
         let (user, place) = match admitted {
             Ok(admitted) => admitted,
@@ -79,11 +83,16 @@ impl Front {
         };
         parts.extensions.insert(Arc::new(info));
         parts.extensions.insert(Arc::new(user));
-        let routed: Result<Answer, Infallible> = self
+        let routed = self
             .router
             .clone()
-            .oneshot(Request::from_parts(parts, body))
-            .await;
+            .oneshot(Request::from_parts(parts, body));
+        let routed: Result<Answer, Infallible> = match time {
+            None => routed.await,
+            Some(time) => tokio::time::timeout(time, routed)
+                .await
+                .unwrap_or_else(|_| Ok(answer::refuse(&refusal::deadline()))),
+        };
         match routed {
             Ok(answer) => activity::hold(answer, place),
             Err(never) => match never {},

@@ -13,6 +13,7 @@ pub mod authz;
 mod body;
 mod config;
 mod connection;
+mod deadline;
 mod discovery;
 mod front;
 mod health;

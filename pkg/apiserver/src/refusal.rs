@@ -86,6 +86,15 @@ pub(crate) fn too_many_requests() -> Status {
     status
 }
 
+/// 504: the time that the client gave is over; whether the request was carried out is not known.
+pub(crate) fn deadline() -> Status {
+    bare(
+        504,
+        "Timeout",
+        "Timeout: request did not complete within requested timeout - context deadline exceeded",
+    )
+}
+
 /// 504: the body did not arrive in time.
 pub(crate) fn body_timeout() -> Status {
     bare(

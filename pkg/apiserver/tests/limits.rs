@@ -79,7 +79,7 @@ async fn requests_above_the_bound_are_429_and_health_is_not() {
     .await;
     let busy = lab.user("busy", "system:masters");
     // A request whose body never comes holds the one place.
-    let mut slow = hold_a_place(&lab).await;
+    let mut slow = hold_a_place(&lab, CONFIGMAPS).await;
     let refused = loop {
         let refused = busy
             .request(Method::GET, CONFIGMAPS, &[], "")
@@ -118,8 +118,35 @@ async fn requests_above_the_bound_are_429_and_health_is_not() {
     );
 }
 
+#[tokio::test]
+async fn the_time_that_a_client_gives_is_kept() {
+    let lab = lab(Limits::default()).await;
+    let get = |query: &str| {
+        let path = format!("{CONFIGMAPS}?{query}");
+        let lab = &lab;
+        async move {
+            lab.admin
+                .request(Method::GET, &path, &[], "")
+                .await
+                .unwrap()
+        }
+    };
+    assert_eq!(get("timeout=10s").await.status, 200);
+    let refused = get("timeout=soon").await;
+    assert_eq!(refused.status, 400);
+    let message = json(&refused)["message"].as_str().unwrap().to_string();
+    assert!(
+        message.starts_with("invalid timeout specified in the request URL"),
+        "{message}"
+    );
+    let path = format!("{CONFIGMAPS}?timeout=200ms");
+    let mut slow = hold_a_place(&lab, &path).await;
+    let told = until_closed(&mut slow).await;
+    assert!(told.starts_with("HTTP/1.1 504"), "{told}");
+}
+
 /// A POST of a master over HTTP/1.1 whose body stays out.
-async fn hold_a_place(lab: &Lab) -> tokio_rustls::client::TlsStream<TcpStream> {
+async fn hold_a_place(lab: &Lab, path: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
     use rustls_pki_types::pem::PemObject;
     let certificate = lab
         .authority
@@ -144,7 +171,7 @@ async fn hold_a_place(lab: &Lab) -> tokio_rustls::client::TlsStream<TcpStream> {
         .await
         .unwrap();
     let head = format!(
-        "POST {CONFIGMAPS} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{{"
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{{"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
