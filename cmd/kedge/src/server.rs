@@ -107,6 +107,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         registry: registry.clone(),
         certificate: identity.certificate(),
         client_authorities: vec![identity.authority().clone()],
+        tokens: identity.tokens(&config.cluster_domain)?,
         ready: Vec::new(),
         limits: Limits::default(),
     })?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kedge_api::Catalog;
-use kedge_apiserver::{Limits, Server, ServerConfig};
+use kedge_apiserver::{Limits, Server, ServerConfig, Tokens};
 use kedge_pki::{Authority, Kubeconfig, ServerCertificate, SubjectNames};
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Store};
@@ -48,6 +48,10 @@ async fn main() {
         registry,
         certificate,
         client_authorities: vec![authority.certificate().clone()],
+        tokens: Arc::new(Tokens::new(
+            Arc::new(authority.token_keys().unwrap()),
+            Tokens::issuer("cluster.local"),
+        )),
         ready: Vec::new(),
         limits: Limits::default(),
     })

@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 use crate::authn::Authenticator;
 use crate::authz::Authorizer;
 use crate::in_flight::InFlight;
-use crate::{HealthCheck, Limits};
+use crate::{HealthCheck, Limits, Tokens};
 
 pub(crate) struct App {
     pub registry: Registry,
+    pub tokens: Arc<Tokens>,
     pub authenticators: Vec<Box<dyn Authenticator>>,
     pub authorizers: Vec<Box<dyn Authorizer>>,
     pub ready: Vec<HealthCheck>,

@@ -1,17 +1,25 @@
 //! Who asks.
 //!
-//! Each [`Authenticator`] looks at one kind of credential. The first that knows its own decides; a credential that
-//! nobody knows, or that is not good, is 401; no credential at all is [`ANONYMOUS`].
+//! Each [`Authenticator`] looks at one kind of credential. The first that is good decides; where there are some and
+//! none is good, or one that nobody knows, it is 401; no credential at all is [`ANONYMOUS`].
 
 use http::request::Parts;
 use kedge_machinery::Status;
 
+mod bearer;
+mod bootstrap;
 mod certificates;
 mod impersonation;
+mod service_account;
+mod stored;
+mod verified;
 
+pub use bearer::{Authenticated, BadToken, BearerTokens, TokenAuthenticator};
+pub(crate) use bootstrap::BootstrapTokens;
 pub use certificates::{ClientCertificates, Peer};
 pub(crate) use impersonation::impersonate;
 pub use kedge_registry::user::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
+pub(crate) use service_account::ServiceAccountTokens;
 
 /// Knows one kind of credential.
 pub trait Authenticator: Send + Sync {
@@ -32,13 +40,21 @@ pub(crate) fn authenticate(
     request: &Parts,
     peer: &Peer,
 ) -> Result<User, Status> {
+    let mut refused = None;
     for authenticator in authenticators {
-        if let Some(mut user) = authenticator.authenticate(request, peer)? {
-            if !user.is_in(AUTHENTICATED) {
-                user.groups.push(AUTHENTICATED.into());
+        match authenticator.authenticate(request, peer) {
+            Ok(Some(mut user)) => {
+                if !user.is_in(AUTHENTICATED) {
+                    user.groups.push(AUTHENTICATED.into());
+                }
+                return Ok(user);
             }
-            return Ok(user);
+            Ok(None) => {}
+            Err(status) => refused = Some(status),
         }
+    }
+    if let Some(status) = refused {
+        return Err(status);
     }
     // A token that nobody took must not pass as nobody: its bearer would wonder at the 403.
     if request.headers.contains_key(http::header::AUTHORIZATION) {

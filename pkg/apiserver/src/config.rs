@@ -8,6 +8,8 @@ use kedge_registry::Registry;
 use rustls::server::ResolvesServerCert;
 use rustls_pki_types::CertificateDer;
 
+use crate::Tokens;
+
 /// Everything that a server needs.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -18,6 +20,8 @@ pub struct ServerConfig {
     pub certificate: Arc<dyn ResolvesServerCert>,
     /// The authorities whose client certificates are users.
     pub client_authorities: Vec<CertificateDer<'static>>,
+    /// How service account tokens are made and verified.
+    pub tokens: Arc<Tokens>,
     /// Beyond the server's own: what must hold before `/readyz` says so.
     pub ready: Vec<HealthCheck>,
     pub limits: Limits,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Answer, Reply};
 use crate::app::{App, SharedApp};
-use crate::{negotiate, refusal};
+use crate::{negotiate, openid, refusal};
 
 pub(crate) async fn core(State(app): State<SharedApp>, request: Request) -> Answer {
     let parts = request.into_parts().0;
@@ -70,6 +70,7 @@ pub(crate) fn resources(app: &App, group: &str, version: &str, parts: &Parts) ->
 /// Every path that answers, group versions included.
 pub(crate) fn paths(app: &App, parts: &Parts) -> Answer {
     let mut paths: Vec<String> = [
+        openid::CONFIGURATION,
         "/api",
         "/api/v1",
         "/apis",
@@ -77,6 +78,7 @@ pub(crate) fn paths(app: &App, parts: &Parts) -> Answer {
         "/livez",
         "/openapi/v2",
         "/openapi/v3",
+        openid::KEYS,
         "/readyz",
         "/version",
     ]

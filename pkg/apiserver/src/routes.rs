@@ -12,7 +12,7 @@ use crate::authn::User;
 use crate::request_info::RequestInfo;
 use crate::route::{self, Route};
 use crate::verbs::{self, Ask};
-use crate::{discovery, health, openapi, refusal, version};
+use crate::{discovery, health, openapi, openid, refusal, version};
 
 /// All paths over one application.
 pub(crate) fn router(app: SharedApp) -> Router {
@@ -36,6 +36,8 @@ pub(crate) fn router(app: SharedApp) -> Router {
         .route("/apis/{group}/", get(discovery::group))
         .route("/apis/{group}/{version}", get(group_resources))
         .route("/apis/{group}/{version}/", get(group_resources))
+        .route(openid::CONFIGURATION, get(openid::configuration))
+        .route(openid::KEYS, get(openid::keys))
         .route("/openapi/v2", get(openapi::v2))
         .route("/openapi/v3", get(openapi::v3_index))
         .route("/openapi/v3/{*path}", get(openapi::v3))

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::authn::ClientCertificates;
+use crate::authn::{BearerTokens, BootstrapTokens, ClientCertificates, ServiceAccountTokens};
 use crate::authz::{Public, SystemMasters};
 use crate::connection::Connections;
 use crate::front::Front;
@@ -42,6 +42,7 @@ impl Server {
             registry,
             certificate,
             client_authorities,
+            tokens,
             ready,
             limits,
         } = config;
@@ -59,9 +60,23 @@ impl Server {
         let tls = tls::server_config(certificate, &client_authorities, provider)?;
         let stopping = CancellationToken::new();
         let (capacity, stop_time) = (limits.connections, limits.stop_time);
+        let bearers = Arc::new(BearerTokens::new(
+            vec![
+                Box::new(ServiceAccountTokens::new(
+                    registry.clone(),
+                    Arc::clone(&tokens),
+                )),
+                Box::new(BootstrapTokens::new(registry.clone(), Arc::clone(&tokens))),
+            ],
+            tokens.audiences.clone(),
+        ));
         let app = App {
             registry,
-            authenticators: vec![Box::new(Arc::clone(&certificates))],
+            tokens,
+            authenticators: vec![
+                Box::new(Arc::clone(&certificates)),
+                Box::new(Arc::clone(&bearers)),
+            ],
             authorizers: vec![Box::new(SystemMasters), Box::new(Public)],
             ready,
             in_flight: InFlight::new(&limits),

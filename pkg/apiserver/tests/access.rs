@@ -240,6 +240,7 @@ async fn an_address_in_use_says_what_to_do() {
         registry: lab.registry.clone(),
         certificate: lab.certificate.clone(),
         client_authorities: Vec::new(),
+        tokens: lab.tokens.clone(),
         ready: Vec::new(),
         limits: kedge_apiserver::Limits::default(),
     };

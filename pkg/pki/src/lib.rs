@@ -10,6 +10,7 @@ mod authority;
 pub mod claims;
 mod error;
 mod files;
+mod fingerprint;
 pub mod jws;
 mod key;
 mod kubeconfig;
@@ -22,6 +23,7 @@ pub mod validity;
 
 pub use authority::Authority;
 pub use error::PkiError;
+pub use fingerprint::{fingerprint, is_same_secret};
 pub use key::PrivateKey;
 pub use kubeconfig::Kubeconfig;
 pub use leaf::ClientCertificate;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kedge_apiserver::Tokens;
 use kedge_pki::{Authority, Kubeconfig, PkiError, ServerCertificate, SubjectNames};
 use kedge_registry::Registry;
 use rustls::pki_types::CertificateDer;
@@ -64,6 +65,12 @@ impl Identity {
 
     pub fn authority(&self) -> &CertificateDer<'static> {
         self.authority.certificate()
+    }
+
+    /// How service account tokens are made and verified; the key is made at the first start.
+    pub fn tokens(&self, cluster_domain: &str) -> Result<Arc<Tokens>, PkiError> {
+        let keys = Arc::new(self.authority.token_keys()?);
+        Ok(Arc::new(Tokens::new(keys, Tokens::issuer(cluster_domain))))
     }
 
     /// Writes the administrator's kubeconfig, unless it stands there already.

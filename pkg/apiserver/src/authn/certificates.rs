@@ -122,9 +122,20 @@ impl ClientCertificates {
                     .iter_organization()
                     .map(|value| value.as_str().ok().map(Into::into)),
             ),
+            extra: vec![(CREDENTIAL_ID.into(), vec![credential_id(leaf)])],
             ..User::default()
         })
     }
+}
+
+/// Where a user's certificate is told (upstream: `user.CredentialIDKey`).
+const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
+
+/// `X509SHA256=` and the certificate's hash in hexadecimal.
+fn credential_id(certificate: &CertificateDer<'_>) -> String {
+    let hash = kedge_pki::fingerprint(certificate);
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("X509SHA256={hex}")
 }
 
 impl Authenticator for ClientCertificates {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kedge_api::Catalog;
-use kedge_apiserver::{HealthCheck, Limits, Server, ServerConfig};
+use kedge_apiserver::{HealthCheck, Limits, Server, ServerConfig, Tokens};
 use kedge_client::http::{HttpClient, Response};
 use kedge_pki::{Authority, Kubeconfig, ServerCertificate, SubjectNames};
 use kedge_registry::{Registry, RegistryConfig};
@@ -22,6 +22,7 @@ pub struct Lab {
     pub registry: Registry,
     pub authority: Arc<Authority>,
     pub certificate: Arc<ServerCertificate>,
+    pub tokens: Arc<Tokens>,
     pub address: SocketAddr,
     pub folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -55,11 +56,14 @@ impl Lab {
         let names = SubjectNames::new(["localhost"], ["127.0.0.1".parse().unwrap()]);
         let certificate =
             ServerCertificate::load_or_issue(Arc::clone(&authority), &names, now).unwrap();
+        let keys = Arc::new(authority.token_keys().unwrap());
+        let tokens = Arc::new(Tokens::new(keys, Tokens::issuer("cluster.local")));
         let server = Server::bind(ServerConfig {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             registry: registry.clone(),
             certificate: certificate.clone(),
             client_authorities: vec![authority.certificate().clone()],
+            tokens: Arc::clone(&tokens),
             ready,
             limits,
         })
@@ -83,6 +87,7 @@ impl Lab {
             registry,
             authority,
             certificate,
+            tokens,
             address,
             folder,
             stop: Some(stop),
