@@ -107,7 +107,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         registry: registry.clone(),
         certificate: identity.certificate(),
         client_authorities: vec![identity.authority().clone()],
-        tokens: identity.tokens(&config.cluster_domain)?,
+        tokens: identity.tokens(),
         ready: Vec::new(),
         limits: Limits::default(),
     })?;
@@ -127,12 +127,13 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
 
     let mut tasks = Tasks::new();
     let balancer = network.start(&config, &client, &mut tasks).await?;
+    let credentials = identity.credentials();
     identity.follow(registry.clone(), network.watch(), port, &mut tasks);
     tasks.spawn("the API server", |shutdown| async move {
         api.serve(shutdown).await;
         Ok(())
     });
-    network.start_controllers(&config, &client, balancer, port, &mut tasks);
+    network.start_controllers(&config, &client, balancer, port, credentials, &mut tasks);
     if config.has(Part::Dns) {
         let dns = kedge_dns::Server::bind(dns_config(&config), &client)?;
         tasks.spawn("DNS", |shutdown| async move {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use kedge_client::{Resource, SharedClient};
+use kedge_pki::{Authority, TokenKeys};
 use tokio::sync::watch;
 
 use crate::loadbalancer::{LbPool, Transport};
@@ -19,8 +20,18 @@ pub struct Config {
     pub load_balancer: Option<LoadBalancerConfig>,
     /// Every kind that is served, for what concerns all of them: garbage and the end of namespaces.
     pub kinds: Vec<Kind>,
+    pub credentials: Credentials,
     /// Keeps an Endpoints object beside a Service's slices, for programs that know no EndpointSlices.
     pub legacy_endpoints: bool,
+}
+
+/// What the cluster signs with.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Its certificate is in every namespace.
+    pub authority: Arc<Authority>,
+    /// For the tokens that live in Secrets.
+    pub token_keys: Arc<TokenKeys>,
 }
 
 /// A kind that is served.

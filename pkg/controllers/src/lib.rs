@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod config;
+mod each_namespace;
 mod endpoints;
 mod engine;
 mod events;
@@ -20,9 +21,10 @@ mod mirroring;
 mod namespace;
 mod node;
 mod run;
+mod token_secret;
 mod view;
 
-pub use config::{Config, Kind, LoadBalancerConfig, NodeConfig};
+pub use config::{Config, Credentials, Kind, LoadBalancerConfig, NodeConfig};
 pub use events::{About, EventType, Recorder};
 pub use loadbalancer::{LbPool, PoolError, Transport, TransportError};
 pub use node::NodeInfo;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::error;
 
-use crate::config::Config;
+use crate::config::{Config, Credentials};
+use crate::each_namespace::EachNamespace;
 use crate::endpoints::Endpoints;
 use crate::engine::supervise;
 use crate::events::Recorder;
@@ -18,6 +19,7 @@ use crate::loadbalancer::LoadBalancer;
 use crate::mirroring::Mirroring;
 use crate::namespace::Namespaces;
 use crate::node::Node;
+use crate::token_secret::TokenSecrets;
 
 /// The addresses that this machine is to have on its links; nothing as long as nobody knows them.
 pub type VirtualAddresses = Option<Arc<BTreeSet<IpAddr>>>;
@@ -33,6 +35,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         node,
         load_balancer,
         kinds,
+        credentials,
         legacy_endpoints,
     } = config;
     let recorder = Recorder::start(client.clone(), COMPONENT);
@@ -50,6 +53,19 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
     let name = node.name.clone();
     tasks.spawn(supervise(client.clone(), move || Grace::new(name.clone())));
     tasks.spawn(supervise(client.clone(), move || Node::new(node.clone())));
+    tasks.spawn(supervise(client.clone(), EachNamespace::default_account));
+    let Credentials {
+        authority,
+        token_keys,
+    } = credentials;
+    let root_ca = authority.pem().to_string();
+    let own = root_ca.clone();
+    tasks.spawn(supervise(client.clone(), move || {
+        EachNamespace::root_ca(&own)
+    }));
+    tasks.spawn(supervise(client.clone(), move || {
+        TokenSecrets::new(Arc::clone(&token_keys), &root_ca)
+    }));
     let all = kinds.clone();
     tasks.spawn(supervise(client.clone(), move || Garbage::new(&all)));
     let contents = client.clone();

@@ -6,13 +6,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kedge_api::Catalog;
 use kedge_client::local::Local;
 use kedge_client::{ObjectKey, Resource, SharedClient};
 use kedge_controllers::{
-    Config, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, VirtualAddresses, run,
+    Config, Credentials, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, VirtualAddresses, run,
 };
 use kedge_machinery::Object;
+use kedge_pki::Authority;
 use kedge_registry::{DeleteOptions, Propagation, Registry, RegistryConfig, Target};
 use kedge_store::{EngineKind, Options, Store};
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 struct Server {
+    credentials: Credentials,
     registry: Registry,
     client: SharedClient,
     _folder: TempDir,
@@ -66,7 +69,13 @@ impl Server {
             .await
             .unwrap();
         let client = Arc::new(Local::new(registry.clone(), "kedge"));
+        let pki = folder.path().join("pki");
+        let authority = Authority::load_or_create(&pki, Timestamp::now()).unwrap();
         Self {
+            credentials: Credentials {
+                token_keys: Arc::new(authority.token_keys().unwrap()),
+                authority: Arc::new(authority),
+            },
             registry,
             client,
             _folder: folder,
@@ -92,6 +101,7 @@ impl Server {
                 virtual_addresses,
             }),
             kinds: Kind::builtin(),
+            credentials: self.credentials.clone(),
             legacy_endpoints: true,
         };
         let (stop, stopped) = oneshot::channel();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kedge_addresses::{Follower, Keeper, KeeperConfig, Wished, forwarding};
 use kedge_client::SharedClient;
-use kedge_controllers::{Kind, LoadBalancerConfig, NodeConfig, NodeInfo, Transport};
+use kedge_controllers::{Credentials, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, Transport};
 use kedge_proxy::{Proxy, ProxyConfig};
 use tokio::sync::watch;
 
@@ -97,6 +97,7 @@ impl Network {
         client: &SharedClient,
         balancer: watch::Sender<Wished>,
         port: u16,
+        credentials: Credentials,
         tasks: &mut Tasks,
     ) {
         let load_balancer = config.has(Part::Loadbalancer).then(|| LoadBalancerConfig {
@@ -120,6 +121,7 @@ impl Network {
             },
             load_balancer,
             kinds: Kind::builtin(),
+            credentials,
             legacy_endpoints: true,
         };
         tasks.spawn("the controllers", |shutdown| async move {

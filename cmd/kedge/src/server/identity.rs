@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kedge_apiserver::Tokens;
+use kedge_controllers::Credentials;
 use kedge_pki::{Authority, Kubeconfig, PkiError, ServerCertificate, SubjectNames};
 use kedge_registry::Registry;
 use rustls::pki_types::CertificateDer;
@@ -21,13 +22,14 @@ const LOOK: Duration = Duration::from_secs(24 * 3600);
 pub struct Identity {
     authority: Arc<Authority>,
     certificate: Arc<ServerCertificate>,
+    tokens: Arc<Tokens>,
     /// Names and addresses that do not change while the server runs.
     names: Vec<String>,
     fixed: Vec<IpAddr>,
 }
 
 impl Identity {
-    /// Reads or makes the authority and the certificate.
+    /// Reads or makes the authority, the certificate and the key of tokens.
     pub fn load(config: &Config, hostname: &str, node: &[IpAddr]) -> Result<Self, PkiError> {
         let now = Timestamp::now();
         let authority = Arc::new(Authority::load_or_create(
@@ -51,9 +53,12 @@ impl Identity {
         );
         let subject = subject(&names, &fixed, node);
         let certificate = ServerCertificate::load_or_issue(authority.clone(), &subject, now)?;
+        let keys = Arc::new(authority.token_keys()?);
+        let tokens = Arc::new(Tokens::new(keys, Tokens::issuer(&config.cluster_domain)));
         Ok(Self {
             authority,
             certificate,
+            tokens,
             names,
             fixed,
         })
@@ -67,10 +72,17 @@ impl Identity {
         self.authority.certificate()
     }
 
-    /// How service account tokens are made and verified; the key is made at the first start.
-    pub fn tokens(&self, cluster_domain: &str) -> Result<Arc<Tokens>, PkiError> {
-        let keys = Arc::new(self.authority.token_keys()?);
-        Ok(Arc::new(Tokens::new(keys, Tokens::issuer(cluster_domain))))
+    /// How service account tokens are made and verified.
+    pub fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens)
+    }
+
+    /// What controllers sign with.
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            authority: Arc::clone(&self.authority),
+            token_keys: Arc::clone(&self.tokens.keys),
+        }
     }
 
     /// Writes the administrator's kubeconfig, unless it stands there already.
