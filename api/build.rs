@@ -8,8 +8,11 @@ use std::{env, error, fs};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use k8s_openapi::api::{
+    apps::v1 as apps, authentication::v1 as authentication, authorization::v1 as authorization,
+    autoscaling::v1 as autoscaling, batch::v1 as batch, certificates::v1 as certificates,
     coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
-    networking::v1 as networking,
+    events::v1 as events, networking::v1 as networking, node::v1 as node, policy::v1 as policy,
+    rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::SchemaGenerator;
@@ -29,6 +32,22 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 /// JSON schemas of every definition that a built-in kind reaches, by OpenAPI name.
 fn json_schemas() -> Map<String, Value> {
     let mut generator = SchemaGenerator::default();
+    generator.subschema_for::<apps::ControllerRevision>();
+    generator.subschema_for::<apps::DaemonSet>();
+    generator.subschema_for::<apps::Deployment>();
+    generator.subschema_for::<apps::ReplicaSet>();
+    generator.subschema_for::<apps::StatefulSet>();
+    generator.subschema_for::<authentication::SelfSubjectReview>();
+    generator.subschema_for::<authentication::TokenRequest>();
+    generator.subschema_for::<authentication::TokenReview>();
+    generator.subschema_for::<authorization::LocalSubjectAccessReview>();
+    generator.subschema_for::<authorization::SelfSubjectAccessReview>();
+    generator.subschema_for::<authorization::SelfSubjectRulesReview>();
+    generator.subschema_for::<authorization::SubjectAccessReview>();
+    generator.subschema_for::<autoscaling::Scale>();
+    generator.subschema_for::<batch::CronJob>();
+    generator.subschema_for::<batch::Job>();
+    generator.subschema_for::<certificates::CertificateSigningRequest>();
     generator.subschema_for::<coordination::Lease>();
     generator.subschema_for::<core::ConfigMap>();
     generator.subschema_for::<core::Endpoints>();
@@ -36,15 +55,27 @@ fn json_schemas() -> Map<String, Value> {
     generator.subschema_for::<core::Namespace>();
     generator.subschema_for::<core::Node>();
     generator.subschema_for::<core::Pod>();
+    generator.subschema_for::<core::PodTemplate>();
     generator.subschema_for::<core::Secret>();
     generator.subschema_for::<core::Service>();
     generator.subschema_for::<core::ServiceAccount>();
     generator.subschema_for::<discovery::EndpointSlice>();
+    generator.subschema_for::<events::Event>();
     generator.subschema_for::<networking::IPAddress>();
     generator.subschema_for::<networking::Ingress>();
     generator.subschema_for::<networking::IngressClass>();
     generator.subschema_for::<networking::NetworkPolicy>();
     generator.subschema_for::<networking::ServiceCIDR>();
+    generator.subschema_for::<node::RuntimeClass>();
+    generator.subschema_for::<policy::PodDisruptionBudget>();
+    generator.subschema_for::<rbac::ClusterRole>();
+    generator.subschema_for::<rbac::ClusterRoleBinding>();
+    generator.subschema_for::<rbac::Role>();
+    generator.subschema_for::<rbac::RoleBinding>();
+    generator.subschema_for::<scheduling::PriorityClass>();
+    generator.subschema_for::<storage::CSIDriver>();
+    generator.subschema_for::<storage::CSINode>();
+    generator.subschema_for::<storage::StorageClass>();
     generator.subschema_for::<meta::DeleteOptions>();
     generator.subschema_for::<meta::ListMeta>();
     generator.subschema_for::<meta::Status>();

@@ -8,10 +8,14 @@ use crate::{Kind, schemas};
 
 mod rows;
 
+pub use rows::{StoredKind, stored};
+
 /// Kinds and their schemas. Cheap to share; the schemas are made when first asked for.
 #[derive(Debug)]
 pub struct Catalog {
     kinds: Vec<Arc<Kind>>,
+    /// Kinds that are only the bodies of subresources.
+    bodies: Vec<Arc<Kind>>,
     definitions: OnceLock<Arc<Definitions>>,
 }
 
@@ -21,6 +25,7 @@ impl Catalog {
     pub fn builtin() -> Arc<Self> {
         Arc::new(Self {
             kinds: rows::ROWS.iter().map(|row| Arc::new(row.kind())).collect(),
+            bodies: bodies(),
             definitions: OnceLock::new(),
         })
     }
@@ -30,6 +35,7 @@ impl Catalog {
     pub fn new(kinds: Vec<Arc<Kind>>, definitions: Arc<Definitions>) -> Self {
         Self {
             kinds,
+            bodies: bodies(),
             definitions: OnceLock::from(definitions),
         }
     }
@@ -48,11 +54,12 @@ impl Catalog {
             .find(|k| k.plural == plural && k.group == group && k.version == version)
     }
 
-    /// By group (empty for core), version and kind.
+    /// By group (empty for core), version and kind; kinds that are only bodies of subresources too.
     #[must_use]
     pub fn find_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Kind>> {
         self.kinds
             .iter()
+            .chain(&self.bodies)
             .find(|k| k.kind == kind && k.group == group && k.version == version)
     }
 
@@ -70,6 +77,13 @@ impl Catalog {
             None => ANY.get_or_init(Schema::default),
         }
     }
+}
+
+fn bodies() -> Vec<Arc<Kind>> {
+    rows::BODIES
+        .iter()
+        .map(|row| Arc::new(row.kind()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -91,7 +105,8 @@ mod tests {
             assert!(kind.verbs.is_sorted(), "{}", kind.kind);
             assert!(resources.insert(kind.qualified()), "{}", kind.qualified());
             for word in &kind.short_names {
-                assert!(words.insert(word.clone()), "{word}");
+                // Both groups of Events share theirs.
+                assert!(words.insert(word.clone()) || word == "ev", "{word}");
             }
             assert_eq!(
                 catalog.find(&kind.group, &kind.version, &kind.plural),

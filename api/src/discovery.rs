@@ -137,8 +137,10 @@ fn resource(kind: &Kind) -> Value {
         "namespaced": kind.namespaced,
         "kind": kind.kind,
         "verbs": kind.verbs,
-        "storageVersionHash": storage_version_hash(kind),
     });
+    if kind.is_stored() {
+        body["storageVersionHash"] = storage_version_hash(kind).into();
+    }
     names(&mut body, kind);
     body
 }
@@ -311,9 +313,20 @@ mod tests {
         assert_eq!(
             names,
             [
+                "apps",
+                "events.k8s.io",
+                "authentication.k8s.io",
+                "authorization.k8s.io",
+                "batch",
+                "certificates.k8s.io",
                 "networking.k8s.io",
+                "policy",
+                "rbac.authorization.k8s.io",
+                "storage.k8s.io",
+                "scheduling.k8s.io",
                 "coordination.k8s.io",
-                "discovery.k8s.io"
+                "node.k8s.io",
+                "discovery.k8s.io",
             ]
         );
         let served = catalog.kinds().len();

@@ -37,6 +37,25 @@ pub fn selectable_fields(kind: &Kind) -> &'static [&'static str] {
             "source",
             "type",
         ],
+        ("events.k8s.io", "Event") => &[
+            "metadata.name",
+            "metadata.namespace",
+            "reason",
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reportingController",
+            "type",
+        ],
+        ("apps", "ReplicaSet") => &["metadata.name", "metadata.namespace", "status.replicas"],
+        ("batch", "Job") => &["metadata.name", "metadata.namespace", "status.successful"],
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            &["metadata.name", "spec.signerName"]
+        }
         ("", "Secret") => &["metadata.name", "metadata.namespace", "type"],
         ("", "Service") => &[
             "metadata.name",
@@ -64,11 +83,20 @@ pub fn field_value(kind: &Kind, object: &Object, field: &str) -> Option<String> 
             .unwrap_or_default()
             .to_string()
     };
+    let number = |field: &str| {
+        path(field)
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
+            .to_string()
+    };
     Some(match (kind.kind.as_str(), field) {
         ("Event", "source") => match text("source.component") {
             component if component.is_empty() => text("reportingComponent"),
             component => component,
         },
+        // Upstream's names for what has another name elsewhere.
+        (_, "status.replicas") => number("status.replicas"),
+        (_, "status.successful") => number("status.succeeded"),
         // Not said is false.
         (_, "spec.hostNetwork" | "spec.unschedulable") => path(field)
             .and_then(Value::as_bool)

@@ -46,6 +46,12 @@ impl Kind {
         format!("{}List", self.kind)
     }
 
+    /// False for a kind that is asked and answered, and never stored (`TokenReview`).
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.verbs.contains(&"get")
+    }
+
     #[must_use]
     pub fn subresource(&self, name: &str) -> Option<&Subresource> {
         self.subresources.iter().find(|s| s.name == name)

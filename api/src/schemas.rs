@@ -160,7 +160,7 @@ mod tests {
                 "IntOrString" => "IntOrString".into(),
                 "Time" => "Time".into(),
                 "MicroTime" => "MicroTime".into(),
-                "FieldsV1" => "Any".into(),
+                "FieldsV1" | "RawExtension" => "Any".into(),
                 _ => name.into(),
             };
         }

@@ -18,11 +18,23 @@ const TEXT: &str = include_str!("../data/definitions.txt");
 
 /// Short package names and what they stand for in OpenAPI names.
 const PACKAGES: &[(&str, &str)] = &[
+    ("apps", "io.k8s.api.apps.v1"),
+    ("authentication", "io.k8s.api.authentication.v1"),
+    ("authorization", "io.k8s.api.authorization.v1"),
+    ("autoscaling", "io.k8s.api.autoscaling.v1"),
+    ("batch", "io.k8s.api.batch.v1"),
+    ("certificates", "io.k8s.api.certificates.v1"),
     ("coordination", "io.k8s.api.coordination.v1"),
     ("core", "io.k8s.api.core.v1"),
     ("discovery", "io.k8s.api.discovery.v1"),
+    ("events", "io.k8s.api.events.v1"),
     ("meta", "io.k8s.apimachinery.pkg.apis.meta.v1"),
     ("networking", "io.k8s.api.networking.v1"),
+    ("node", "io.k8s.api.node.v1"),
+    ("policy", "io.k8s.api.policy.v1"),
+    ("rbac", "io.k8s.api.rbac.v1"),
+    ("scheduling", "io.k8s.api.scheduling.v1"),
+    ("storage", "io.k8s.api.storage.v1"),
 ];
 
 /// One definition of the table.

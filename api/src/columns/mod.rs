@@ -11,13 +11,19 @@ use serde_json::Value;
 
 use crate::Kind;
 
+mod access;
 mod age;
+mod apps;
+mod batch;
 mod endpoints;
 mod event;
 mod networking;
 mod node;
 mod pod;
+mod policy;
+mod selector;
 mod service;
+mod storage;
 
 pub use age::human_duration;
 
@@ -60,6 +66,22 @@ const fn wide(name: &'static str, description: &'static str) -> Column {
         kind: "string",
         priority: 1,
         description,
+    }
+}
+
+/// A column of whole numbers that is always shown.
+const fn integer(name: &'static str, description: &'static str) -> Column {
+    Column {
+        kind: "integer",
+        ..text(name, description)
+    }
+}
+
+/// A column of yes and no that is always shown.
+const fn boolean(name: &'static str, description: &'static str) -> Column {
+    Column {
+        kind: "boolean",
+        ..text(name, description)
     }
 }
 
@@ -113,14 +135,33 @@ fn columns(kind: &Kind) -> &'static [Column] {
         ("", "Namespace") => NAMESPACE,
         ("", "Node") => node::COLUMNS,
         ("", "Pod") => pod::COLUMNS,
+        ("", "PodTemplate") => apps::POD_TEMPLATE,
         ("", "Secret") => SECRET,
         ("", "Service") => service::COLUMNS,
         ("", "ServiceAccount") => SERVICE_ACCOUNT,
+        ("apps", "ControllerRevision") => apps::CONTROLLER_REVISION,
+        ("apps", "DaemonSet") => apps::DAEMON_SET,
+        ("apps", "Deployment") => apps::DEPLOYMENT,
+        ("apps", "ReplicaSet") => apps::REPLICA_SET,
+        ("apps", "StatefulSet") => apps::STATEFUL_SET,
+        ("batch", "CronJob") => batch::CRON_JOB,
+        ("batch", "Job") => batch::JOB,
+        ("certificates.k8s.io", "CertificateSigningRequest") => access::CERTIFICATE_REQUEST,
         ("coordination.k8s.io", "Lease") => LEASE,
         ("discovery.k8s.io", "EndpointSlice") => endpoints::ENDPOINT_SLICE,
+        ("events.k8s.io", "Event") => event::COLUMNS,
+        ("networking.k8s.io", "IPAddress") => networking::IP_ADDRESS,
         ("networking.k8s.io", "Ingress") => networking::INGRESS,
         ("networking.k8s.io", "IngressClass") => networking::INGRESS_CLASS,
         ("networking.k8s.io", "NetworkPolicy") => networking::NETWORK_POLICY,
+        ("networking.k8s.io", "ServiceCIDR") => networking::SERVICE_CIDR,
+        ("node.k8s.io", "RuntimeClass") => policy::RUNTIME_CLASS,
+        ("policy", "PodDisruptionBudget") => policy::POD_DISRUPTION_BUDGET,
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => access::BINDING,
+        ("scheduling.k8s.io", "PriorityClass") => policy::PRIORITY_CLASS,
+        ("storage.k8s.io", "CSIDriver") => storage::CSI_DRIVER,
+        ("storage.k8s.io", "CSINode") => storage::CSI_NODE,
+        ("storage.k8s.io", "StorageClass") => storage::STORAGE_CLASS,
         _ => OTHER,
     }
 }
@@ -157,6 +198,7 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
         ("", "Namespace") => vec![name(), text_at(object, &["status", "phase"]).into(), age()],
         ("", "Node") => node::cells(object, age()),
         ("", "Pod") => pod::cells(object, now, age()),
+        ("", "PodTemplate") => apps::pod_template(object),
         ("", "Secret") => {
             vec![
                 name(),
@@ -167,6 +209,16 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
         }
         ("", "Service") => service::cells(object, age()),
         ("", "ServiceAccount") => vec![name(), count(object.0.get("secrets")).into(), age()],
+        ("apps", "ControllerRevision") => apps::controller_revision(object, age()),
+        ("apps", "DaemonSet") => apps::daemon_set(object, age()),
+        ("apps", "Deployment") => apps::deployment(object, age()),
+        ("apps", "ReplicaSet") => apps::replica_set(object, age()),
+        ("apps", "StatefulSet") => apps::stateful_set(object, age()),
+        ("batch", "CronJob") => batch::cron_job(object, now, age()),
+        ("batch", "Job") => batch::job(object, now, age()),
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            access::certificate_request(object, age())
+        }
         ("coordination.k8s.io", "Lease") => {
             vec![
                 name(),
@@ -175,9 +227,21 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
             ]
         }
         ("discovery.k8s.io", "EndpointSlice") => endpoints::endpoint_slice(object, age()),
+        ("events.k8s.io", "Event") => event::cells(object, now),
+        ("networking.k8s.io", "IPAddress") => networking::ip_address(object, age()),
         ("networking.k8s.io", "Ingress") => networking::ingress(object, age()),
         ("networking.k8s.io", "IngressClass") => networking::ingress_class(object, age()),
         ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(object, age()),
+        ("networking.k8s.io", "ServiceCIDR") => networking::service_cidr(object, age()),
+        ("node.k8s.io", "RuntimeClass") => policy::runtime_class(object, age()),
+        ("policy", "PodDisruptionBudget") => policy::pod_disruption_budget(object, age()),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => {
+            access::binding(object, age())
+        }
+        ("scheduling.k8s.io", "PriorityClass") => policy::priority_class(object, age()),
+        ("storage.k8s.io", "CSIDriver") => storage::csi_driver(object, age()),
+        ("storage.k8s.io", "CSINode") => storage::csi_node(object, age()),
+        ("storage.k8s.io", "StorageClass") => storage::storage_class(object, age()),
         _ => vec![name(), object.meta_text("creationTimestamp").into()],
     }
 }
@@ -185,6 +249,16 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
 /// The text at a path, or empty.
 fn text_at<'a>(object: &'a Object, path: &[&str]) -> &'a str {
     object.at(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The whole number at a path, or 0.
+fn number_at(object: &Object, path: &[&str]) -> i64 {
+    object.at(path).and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// The yes or no at a path, or no.
+fn flag_at(object: &Object, path: &[&str]) -> bool {
+    object.at(path).and_then(Value::as_bool).unwrap_or_default()
 }
 
 /// The items of a list at a path.

@@ -3,7 +3,8 @@
 use kedge_machinery::Object;
 use serde_json::Value;
 
-use super::{AGE, Column, NAME, field, list, list_at, or, text, text_at};
+use super::selector::selector;
+use super::{AGE, Column, NAME, field, list_at, or, text, text_at};
 
 pub(super) const INGRESS: &[Column] = &[
     NAME,
@@ -19,6 +20,8 @@ pub(super) const INGRESS_CLASS: &[Column] = &[
     text("Parameters", "An object with settings of the controller."),
     AGE,
 ];
+pub(super) const IP_ADDRESS: &[Column] = &[NAME, text("ParentRef", "Who holds the address."), AGE];
+pub(super) const SERVICE_CIDR: &[Column] = &[NAME, text("CIDRs", "Ranges of ClusterIPs."), AGE];
 pub(super) const NETWORK_POLICY: &[Column] = &[
     NAME,
     text("Pod-Selector", "Labels of the pods that it is about."),
@@ -87,41 +90,32 @@ pub(super) fn network_policy(policy: &Object, age: Value) -> Vec<Value> {
     vec![policy.name().into(), self::selector(selector).into(), age]
 }
 
-/// A `LabelSelector` in one line, requirements by key (`FormatLabelSelector`).
-fn selector(selector: &Value) -> String {
-    let equal = selector
-        .get("matchLabels")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| {
-            let value = value.as_str().unwrap_or_default();
-            (key.as_str(), format!("{key}={value}"))
-        });
-    let expressions = list(selector.get("matchExpressions")).iter().map(|e| {
-        let key = field(e, "key");
-        let mut values: Vec<&str> = list(e.get("values"))
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
-        values.sort_unstable();
-        let values = values.join(",");
-        let text = match field(e, "operator") {
-            "In" => format!("{key} in ({values})"),
-            "NotIn" => format!("{key} notin ({values})"),
-            "Exists" => key.to_string(),
-            "DoesNotExist" => format!("!{key}"),
-            _ => "<error>".into(),
-        };
-        (key, text)
-    });
-    let mut all: Vec<(&str, String)> = equal.chain(expressions).collect();
-    if all.is_empty() {
-        return "<none>".into();
-    }
-    all.sort_by_key(|(key, _)| *key);
-    let texts: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
-    texts.join(",")
+pub(super) fn ip_address(address: &Object, age: Value) -> Vec<Value> {
+    let parent = match address.at(&["spec", "parentRef"]) {
+        None | Some(Value::Null) => "<none>".to_string(),
+        Some(parent) => {
+            let mut words = vec![match field(parent, "group") {
+                "" => field(parent, "resource").to_lowercase(),
+                group => format!("{}.{group}", field(parent, "resource")).to_lowercase(),
+            }];
+            words.extend(
+                ["namespace", "name"]
+                    .map(|key| field(parent, key).to_string())
+                    .into_iter()
+                    .filter(|word| !word.is_empty()),
+            );
+            words.join("/")
+        }
+    };
+    vec![address.name().into(), parent.into(), age]
+}
+
+pub(super) fn service_cidr(range: &Object, age: Value) -> Vec<Value> {
+    let cidrs: Vec<&str> = list_at(range, &["spec", "cidrs"])
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    vec![range.name().into(), cidrs.join(",").into(), age]
 }
 
 #[cfg(test)]
@@ -134,6 +128,21 @@ mod tests {
             "apiVersion": "networking.k8s.io/v1", "kind": kind, "spec": spec, "status": status,
             "metadata": { "name": "x", "creationTimestamp": "2026-01-01T00:06:40Z" },
         }))
+    }
+
+    #[test]
+    fn addresses_and_their_ranges() {
+        let parent =
+            json!({ "parentRef": { "resource": "services", "namespace": "n", "name": "web" } });
+        assert_eq!(
+            cells("IPAddress", parent, json!({})),
+            ["x", "services/n/web", "3m20s"]
+        );
+        let range = json!({ "cidrs": ["10.0.0.0/16", "2001:db8::/112"] });
+        assert_eq!(
+            cells("ServiceCIDR", range, json!({})),
+            ["x", "10.0.0.0/16,2001:db8::/112", "3m20s"]
+        );
     }
 
     #[test]

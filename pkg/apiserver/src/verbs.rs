@@ -3,6 +3,7 @@
 mod form;
 mod read;
 mod remove;
+mod review;
 mod watch;
 mod write;
 
@@ -34,6 +35,9 @@ impl Ask<'_> {
 
 /// Answers a verb.
 pub(crate) async fn serve(verb: Verb, ask: Ask<'_>, body: Body) -> Result<Answer, Status> {
+    if review::is_review(&ask) {
+        return review::answer(&ask, body).await;
+    }
     let deprecation = kedge_registry::deprecation(&ask.target.kind);
     let mut answered = match verb {
         Verb::Get => read::get(&ask),

@@ -45,27 +45,16 @@ impl Kind {
     /// The kinds of a server without custom resources.
     #[must_use]
     pub fn builtin() -> Vec<Self> {
-        let namespaced = [
-            Resource::PODS,
-            Resource::SERVICES,
-            Resource::ENDPOINTSLICES,
-            Resource::ENDPOINTS,
-            Resource::CONFIGMAPS,
-            Resource::SECRETS,
-            Resource::SERVICEACCOUNTS,
-            Resource::EVENTS,
-        ];
-        let cluster = [Resource::NAMESPACES, Resource::NODES];
-        let kind = |namespaced| {
-            move |resource| Self {
-                resource,
-                namespaced,
-            }
-        };
-        namespaced
-            .into_iter()
-            .map(kind(true))
-            .chain(cluster.into_iter().map(kind(false)))
+        kedge_api::catalog::stored()
+            .map(|kind| Self {
+                resource: Resource {
+                    group: kind.group,
+                    version: kind.version,
+                    plural: kind.plural,
+                    kind: kind.kind,
+                },
+                namespaced: kind.namespaced,
+            })
             .collect()
     }
 }
