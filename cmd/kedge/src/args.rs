@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the API server, the dataplane and the cluster's DNS on this machine
-    Server(ServerArgs),
+    Server(Box<ServerArgs>),
     /// Create or change objects from YAML or JSON, by server-side apply
     Apply(ApplyArgs),
     /// Print objects

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use kedge_controllers::LbPool;
 
-use crate::settings::{Engine, Part, Settings};
+use crate::settings::{Engine, Part, Plugin, Settings};
 
 /// What the server runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,7 @@ pub struct Config {
     pub cluster_dns: IpAddr,
     pub lb_pools: Vec<LbPool>,
     pub disable: Vec<Part>,
+    pub disable_admission_plugins: Vec<Plugin>,
     pub engine: Engine,
     pub log_level: String,
 }
@@ -84,6 +85,7 @@ impl Config {
             cluster_cidrs,
             lb_pools,
             disable: settings.disable,
+            disable_admission_plugins: settings.disable_admission_plugins,
             engine: settings.store.unwrap_or(Engine::Sled),
             log_level: settings.log_level.unwrap_or_else(|| "info".into()),
         })
@@ -93,6 +95,12 @@ impl Config {
     #[must_use]
     pub fn has(&self, part: Part) -> bool {
         !self.disable.contains(&part)
+    }
+
+    /// True when an admission plugin was not disabled.
+    #[must_use]
+    pub fn admits(&self, plugin: Plugin) -> bool {
+        !self.disable_admission_plugins.contains(&plugin)
     }
 }
 

@@ -49,7 +49,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Apply(args) => block_on(client::apply(args))??,
         Command::Get(args) => block_on(client::get(args))??,
         Command::Delete(args) => block_on(client::delete(args))??,
-        Command::Server(args) => server::run(args)?,
+        Command::Server(args) => server::run(*args)?,
         Command::Check => {
             return Ok(if block_on(check::check())? {
                 ExitCode::SUCCESS

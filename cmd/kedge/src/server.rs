@@ -14,7 +14,7 @@ use kedge_api::Catalog;
 use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
-use kedge_registry::admission::DefaultIngressClass;
+use kedge_registry::admission::{Admission, DefaultIngressClass, ServiceAccount};
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::ServerArgs;
 use crate::config::{Config, Mistake};
 use crate::findings;
-use crate::settings::{Engine, FileError, Part, Settings};
+use crate::settings::{Engine, FileError, Part, Plugin, Settings};
 use host::Network;
 use identity::Identity;
 use tasks::Tasks;
@@ -99,7 +99,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         catalog: Catalog::builtin(),
         service_cidrs: config.service_cidrs.clone(),
         node_ports: config.node_ports.clone(),
-        admission: vec![Box::new(DefaultIngressClass)],
+        admission: admission(&config),
     });
     let identity = Identity::load(&config, &hostname, &network.node_addresses())?;
     let api = Server::bind(ServerConfig {
@@ -161,6 +161,18 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         }
         Some((part, why)) => Err(ServerError::Part { part, why }),
     }
+}
+
+/// The admission plugins that were not disabled, in the order in which they are asked.
+fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
+    let all: [(Plugin, Box<dyn Admission>); 2] = [
+        (Plugin::ServiceAccount, Box::new(ServiceAccount)),
+        (Plugin::DefaultIngressClass, Box::new(DefaultIngressClass)),
+    ];
+    all.into_iter()
+        .filter(|(plugin, _)| config.admits(*plugin))
+        .map(|(_, admission)| admission)
+        .collect()
 }
 
 /// Ends at the first SIGTERM or SIGINT.

@@ -62,6 +62,11 @@ pub struct Settings {
     #[serde(default, deserialize_with = "one_or_many")]
     pub disable: Vec<Part>,
 
+    /// Admission plugins to leave out, comma-separated or repeated
+    #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub disable_admission_plugins: Vec<Plugin>,
+
     /// Engine of the store [default: sled]
     #[arg(long, value_name = "ENGINE")]
     pub store: Option<Engine>,
@@ -81,6 +86,16 @@ pub enum Part {
     Loadbalancer,
     /// The kernel's rules, for a machine whose dataplane is another program's.
     Proxy,
+}
+
+/// An admission plugin that can be left out, by kube-apiserver's name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[value(rename_all = "PascalCase")]
+pub enum Plugin {
+    /// An Ingress without a class gets the default one.
+    DefaultIngressClass,
+    /// A Pod without an account is `default`, and its token is mounted.
+    ServiceAccount,
 }
 
 /// The engine that holds the store's bytes.
@@ -166,6 +181,10 @@ impl Settings {
             cluster_dns: self.cluster_dns.or(file.cluster_dns),
             lb_pool: list(self.lb_pool, file.lb_pool),
             disable: list(self.disable, file.disable),
+            disable_admission_plugins: list(
+                self.disable_admission_plugins,
+                file.disable_admission_plugins,
+            ),
             store: self.store.or(file.store),
             log_level: self.log_level.or(file.log_level),
         }
@@ -217,6 +236,7 @@ mod tests {
             let sample = match flag {
                 "store" => "redb",
                 "disable" => "dns",
+                "disable-admission-plugins" => "ServiceAccount",
                 _ => "x",
             };
             parse(&format!("{flag}: {sample}")).unwrap_or_else(|e| panic!("{flag}: {e}"));

@@ -10,9 +10,11 @@ use crate::request::Target;
 use crate::user::User;
 
 mod default_ingress_class;
+mod service_account;
 mod view;
 
 pub use default_ingress_class::DefaultIngressClass;
+pub use service_account::ServiceAccount;
 pub use view::View;
 
 /// What is about to be done.
