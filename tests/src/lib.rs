@@ -9,6 +9,7 @@ pub mod kubectl;
 pub mod lab;
 pub mod netns;
 pub mod process;
+pub mod readiness;
 pub mod server;
 pub mod site;
 pub mod skip;

@@ -1,21 +1,14 @@
 //! The binary under test, as a process inside a host.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::netns::Netns;
+use crate::readiness::{NOTIFY_SOCKET, Readiness};
 use crate::tool::{ToolError, built};
-
-/// Longest wait for a server that should serve within a second.
-const START: Timespec = Timespec {
-    tv_sec: 60,
-    tv_nsec: 0,
-};
 
 /// A running `kedge server`; killed when dropped, unless it is kept.
 #[derive(Debug)]
@@ -39,9 +32,7 @@ impl Server {
             source,
         };
         let log = data.with_extension("log");
-        let notify = data.with_extension("notify");
-        let _ = std::fs::remove_file(&notify);
-        let socket = UnixDatagram::bind(&notify).map_err(io)?;
+        let notify = Readiness::listen(&data.with_extension("notify")).map_err(io)?;
         let stderr = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -52,15 +43,13 @@ impl Server {
             .args(["server", "--data-dir"])
             .arg(data)
             .args(flags)
-            .env("NOTIFY_SOCKET", &notify)
+            .env(NOTIFY_SOCKET, notify.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
             .map_err(io)?;
-        let ready = wait_until_ready(&child, &socket).map_err(io)?;
-        let _ = std::fs::remove_file(&notify);
-        if !ready {
+        if !notify.wait(&child).map_err(io)? {
             let _ = child.kill();
             let _ = child.wait();
             return Err(ToolError::Other(format!(
@@ -133,25 +122,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         if !self.keep {
             self.end();
-        }
-    }
-}
-
-/// True once the server said that it is ready; false when it ended first, or said nothing in [`START`].
-fn wait_until_ready(child: &Child, socket: &UnixDatagram) -> std::io::Result<bool> {
-    let end = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let mut buffer = [0; 1024];
-    loop {
-        let mut events = [
-            PollFd::new(socket, PollFlags::IN),
-            PollFd::new(&end, PollFlags::IN),
-        ];
-        if poll(&mut events, Some(&START))? == 0 || events[0].revents().is_empty() {
-            return Ok(false);
-        }
-        let n = socket.recv(&mut buffer)?;
-        if String::from_utf8_lossy(&buffer[..n]).contains("READY=1") {
-            return Ok(true);
         }
     }
 }

@@ -1,8 +1,6 @@
-//! `kedge-bench idle [SECONDS]`: what `scripts/bench idle` runs.
-#![forbid(unsafe_code)]
+//! What kedge costs while nothing happens, and how fast it is back.
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use kedge_tests::ask;
@@ -11,35 +9,13 @@ use kedge_tests::site::{Site, pods};
 use kedge_tests::tool::{ToolError, built};
 use serde_json::{Value, json};
 
+use crate::{other, print};
+
 /// Between the last write and the measurement: longer than the store's snapshot waits for more changes.
 const SETTLE: Duration = Duration::from_secs(15);
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let result = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["idle"] => idle(60),
-        ["idle", seconds] => seconds.parse().map_or_else(|_| Err(usage()), idle),
-        _ => Err(usage()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn usage() -> ToolError {
-    ToolError::Other("usage: kedge-bench idle [SECONDS]".into())
-}
-
-/// The bound that a figure is held to, and the figure.
-fn print(what: &str, figure: &str, bound: &str) {
-    println!("  {what:<58} {figure:>14}   {bound}");
-}
-
-fn idle(seconds: u64) -> Result<(), ToolError> {
+/// Prints the figures of a server that idles for `seconds`, and of its starts.
+pub fn run(seconds: u64) -> Result<(), ToolError> {
     let io = |source| ToolError::Start {
         program: "/proc".into(),
         source,
@@ -156,10 +132,6 @@ fn flush() -> Result<Instant, kedge_nftables::Error> {
     let start = Instant::now();
     socket.commit(&batch)?;
     Ok(start)
-}
-
-fn other(error: impl std::fmt::Display) -> ToolError {
-    ToolError::Other(error.to_string())
 }
 
 /// Services of every type that has rules, over the lab's backends.

@@ -1,0 +1,197 @@
+//! What the API bears: writes, reads, lists, watches, and the memory that it takes for them.
+//!
+//! The generator is one thread in the server's network namespace: sockets on loopback, TLS, requests built before the
+//! clock starts. It shares the machine's cores with the server, so each line says what either took.
+
+mod connection;
+mod etcd;
+mod lists;
+mod load;
+mod objects;
+mod watchers;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use kedge_tests::lab::Lab;
+use kedge_tests::process;
+use kedge_tests::server::Server;
+use kedge_tests::site::FLAGS;
+use kedge_tests::tool::ToolError;
+
+use self::connection::{Ask, Endpoint, Version};
+use self::load::{Load, Outcome};
+use crate::{other, print};
+
+/// Connections of every load.
+const CONNECTIONS: usize = 64;
+/// The longest that one load lasts.
+const LONGEST: Duration = Duration::from_secs(15);
+/// Watchers of one change, and changes.
+const WATCHERS: usize = 1000;
+const CHANGES: usize = 50;
+
+/// Prints the figures of a server with `objects` Services and as many EndpointSlices.
+pub fn run(objects: usize) -> Result<(), ToolError> {
+    println!(
+        "the API, everything on: DNS, load balancer, proxy; {CONNECTIONS} connections over TLS, client and server on this machine\n"
+    );
+    let lab = Lab::new()?;
+    let server = lab.server(&FLAGS)?;
+    let endpoint = Endpoint::new(&server.kubeconfig())?;
+    let bench = Bench {
+        endpoint: Arc::new(endpoint),
+        server: &server,
+        objects,
+        node: lab.data(),
+    };
+    lab.node.enter(|| bench.run())??;
+    let puts = objects * 2;
+    match etcd::puts(&lab.node, puts, CONNECTIONS, LONGEST)? {
+        Some(outcome) => print(
+            "etcd of the distribution, same objects, without TLS",
+            &outcome.rate(),
+            "",
+        ),
+        None => println!("  no etcd here to compare with: install etcd-server, or set ETCD"),
+    }
+    server.stop()
+}
+
+struct Bench<'a> {
+    endpoint: Arc<Endpoint>,
+    server: &'a Server,
+    objects: usize,
+    node: PathBuf,
+}
+
+impl Bench<'_> {
+    fn run(&self) -> Result<(), ToolError> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(other)?
+            .block_on(self.all())
+    }
+
+    async fn all(&self) -> Result<(), ToolError> {
+        let count = self.objects;
+        let empty = self.memory()?;
+        let creates = |path: &'static str, body: fn(usize) -> String| {
+            move |index: usize| Ask::json(Method::POST, path, body(index))
+        };
+        for (version, word) in [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")] {
+            let offset = if version == Version::Http1 {
+                0
+            } else {
+                2 * count
+            };
+            let make = |index| creates(objects::CONFIGMAPS, objects::configmap)(index + offset);
+            let outcome = self.load(version, 2 * count, make).await?;
+            self.print(
+                &format!("durable creates of ConfigMaps, {word}"),
+                &outcome,
+                "8,000/s or more",
+            );
+        }
+        let selector = "labelSelector=bench%3Dapi";
+        self.clear(&format!("{}?{selector}", objects::CONFIGMAPS))
+            .await?;
+        let services = creates(objects::SERVICES, objects::service);
+        let outcome = self.load(Version::Http1, count, services).await?;
+        self.print("durable creates of Services", &outcome, "");
+        let slices = creates(objects::SLICES, objects::slice);
+        let outcome = self.load(Version::Http1, count, slices).await?;
+        self.print("durable creates of EndpointSlices", &outcome, "");
+        let full = self.memory()?;
+        print(
+            &format!("resident memory with {count} Services and EndpointSlices"),
+            &megabytes(full.rss),
+            "under 100 MB",
+        );
+        print("  with none", &megabytes(empty.rss), "");
+        print("  at its most so far", &megabytes(full.peak), "");
+
+        for (version, word) in [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")] {
+            let outcome = self
+                .load(version, 10 * count, |index| {
+                    Ask::get(format!("{}/svc-{}", objects::SERVICES, index * 7 % count))
+                })
+                .await?;
+            self.print(
+                &format!("gets of Services, {word}"),
+                &outcome,
+                "25,000/s or more",
+            );
+        }
+        lists::run(&self.endpoint, count).await?;
+        for (what, patch) in objects::PATCHES {
+            let outcome = self
+                .load(Version::Http1, count, |index| patch(index % count, index))
+                .await?;
+            self.print(what, &outcome, "");
+        }
+        self.watchers().await
+    }
+
+    async fn watchers(&self) -> Result<(), ToolError> {
+        let before = self.memory()?;
+        let seen = watchers::run(&self.endpoint, WATCHERS, CHANGES).await?;
+        let open = self.memory()?;
+        print(
+            &format!("{WATCHERS} watchers see a change after, median"),
+            &milliseconds(seen.at(0.5)),
+            "",
+        );
+        print("  99 %", &milliseconds(seen.at(0.99)), "under 20 ms");
+        print("  the last of them", &milliseconds(seen.at(1.0)), "");
+        print(
+            "  resident memory with them, and before",
+            &format!("{} / {}", megabytes(open.rss), megabytes(before.rss)),
+            "",
+        );
+        Ok(())
+    }
+
+    async fn load(
+        &self,
+        version: Version,
+        count: usize,
+        make: impl Fn(usize) -> Ask,
+    ) -> Result<Outcome, ToolError> {
+        let load = Load {
+            count,
+            connections: CONNECTIONS,
+            longest: LONGEST,
+            pid: self.server.pid(),
+        };
+        load.run(&self.endpoint, version, make).await
+    }
+
+    /// Takes everything away that a path lists.
+    async fn clear(&self, path: &str) -> Result<(), ToolError> {
+        let mut connection = self.endpoint.connect(Version::Http1).await?;
+        let ask = Ask::json(Method::DELETE, path, String::new());
+        connection.send(&ask).await.map(drop)
+    }
+
+    fn memory(&self) -> Result<process::Cost, ToolError> {
+        process::cost(self.server.pid())
+            .map_err(|error| other(format!("{}: {error}", self.node.display())))
+    }
+
+    fn print(&self, what: &str, outcome: &Outcome, bound: &str) {
+        print(what, &outcome.rate(), bound);
+        println!("    {}", outcome.details());
+    }
+}
+
+fn megabytes(kilobytes: u64) -> String {
+    format!("{:.1} MB", kilobytes as f64 / 1024.0)
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}

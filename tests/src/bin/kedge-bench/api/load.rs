@@ -1,0 +1,142 @@
+//! A load: so many requests over so many connections, each connection asking again when it was answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kedge_tests::process;
+use kedge_tests::tool::ToolError;
+use tokio::task::JoinSet;
+
+use super::connection::{Ask, Endpoint, Version};
+use crate::other;
+
+/// Ticks of the kernel's clock in a second, as `/proc/PID/stat` counts them.
+const TICKS: f64 = 100.0;
+
+pub struct Load {
+    pub count: usize,
+    pub connections: usize,
+    /// When the time is over, the rest is left out.
+    pub longest: Duration,
+    /// The server's process.
+    pub pid: u32,
+}
+
+/// What came of a load.
+pub struct Outcome {
+    pub times: Times,
+    elapsed: Duration,
+    /// Seconds of CPU of the server and of the generator.
+    server: f64,
+    client: f64,
+}
+
+/// Times of single requests, shortest first.
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    pub fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// The time that this part of the requests, from 0 to 1, stayed within.
+    pub fn at(&self, part: f64) -> Duration {
+        let index = (self.0.len() as f64 * part) as usize;
+        self.0
+            .get(index.min(self.0.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Load {
+    /// Runs it; `make` gives the requests, which are built before the clock starts.
+    pub async fn run(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        version: Version,
+        make: impl Fn(usize) -> Ask,
+    ) -> Result<Outcome, ToolError> {
+        let mut shares: Vec<Vec<Ask>> = vec![Vec::new(); self.connections];
+        for index in 0..self.count {
+            shares[index % self.connections].push(make(index));
+        }
+        let mut connections = Vec::new();
+        for _ in 0..self.connections {
+            connections.push(endpoint.connect(version).await?);
+        }
+        let usage = || {
+            let ticks = |pid| process::cost(pid).map(|cost| cost.ticks as f64 / TICKS);
+            let both = (ticks(self.pid), ticks(std::process::id()));
+            Ok::<_, ToolError>((both.0.map_err(other)?, both.1.map_err(other)?))
+        };
+        let before = usage()?;
+        let begun = Instant::now();
+        let until = begun + self.longest;
+        let mut tasks = JoinSet::new();
+        for (share, mut connection) in shares.into_iter().zip(connections) {
+            tasks.spawn(async move {
+                let mut times = Vec::with_capacity(share.len());
+                for ask in &share {
+                    let sent = Instant::now();
+                    if sent > until {
+                        break;
+                    }
+                    connection.send(ask).await?;
+                    times.push(sent.elapsed());
+                }
+                Ok::<_, ToolError>(times)
+            });
+        }
+        let mut times = Vec::with_capacity(self.count);
+        while let Some(done) = tasks.join_next().await {
+            times.extend(done.map_err(other)??);
+        }
+        let elapsed = begun.elapsed();
+        let after = usage()?;
+        Ok(Outcome {
+            times: Times::new(times),
+            elapsed,
+            server: after.0 - before.0,
+            client: after.1 - before.1,
+        })
+    }
+}
+
+impl Outcome {
+    pub fn new(times: Times, elapsed: Duration, server: f64, client: f64) -> Self {
+        Self {
+            times,
+            elapsed,
+            server,
+            client,
+        }
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.times.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    pub fn rate(&self) -> String {
+        format!("{:.0}/s", self.per_second())
+    }
+
+    /// Times, and the CPU of either side for one request.
+    pub fn details(&self) -> String {
+        let each = |seconds: f64| seconds * 1e6 / self.times.len().max(1) as f64;
+        format!(
+            "{} in {:.1} s, median {:.2} ms, 99 % {:.2} ms; CPU a request: server {:.0} us, client {:.0} us",
+            self.times.len(),
+            self.elapsed.as_secs_f64(),
+            self.times.at(0.5).as_secs_f64() * 1e3,
+            self.times.at(0.99).as_secs_f64() * 1e3,
+            each(self.server),
+            each(self.client)
+        )
+    }
+}
