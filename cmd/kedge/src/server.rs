@@ -14,7 +14,9 @@ use kedge_api::Catalog;
 use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
-use kedge_registry::admission::{Admission, DefaultIngressClass, ServiceAccount};
+use kedge_registry::admission::{
+    Admission, DefaultIngressClass, HeldAddress, Priority, ServiceAccount,
+};
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -165,13 +167,15 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
 
 /// The admission plugins that were not disabled, in the order in which they are asked.
 fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
-    let all: [(Plugin, Box<dyn Admission>); 2] = [
+    let all: [(Plugin, Box<dyn Admission>); 3] = [
         (Plugin::ServiceAccount, Box::new(ServiceAccount)),
+        (Plugin::Priority, Box::new(Priority)),
         (Plugin::DefaultIngressClass, Box::new(DefaultIngressClass)),
     ];
     all.into_iter()
         .filter(|(plugin, _)| config.admits(*plugin))
         .map(|(_, admission)| admission)
+        .chain([Box::new(HeldAddress) as Box<dyn Admission>])
         .collect()
 }
 

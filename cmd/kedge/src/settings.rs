@@ -94,6 +94,8 @@ pub enum Part {
 pub enum Plugin {
     /// An Ingress without a class gets the default one.
     DefaultIngressClass,
+    /// A Pod has the priority of its class.
+    Priority,
     /// A Pod without an account is `default`, and its token is mounted.
     ServiceAccount,
 }

@@ -24,7 +24,7 @@ async fn client() -> (Local, TempDir) {
         catalog: Catalog::builtin(),
         service_cidrs: vec!["10.43.0.0/24".parse().unwrap()],
         node_ports: 30000..=30099,
-        admission: Vec::new(),
+        admission: kedge_registry::admission::builtin(),
     });
     registry.bootstrap().await.unwrap();
     (Local::new(registry, "test"), folder)

@@ -60,7 +60,7 @@ impl Server {
                 "fd43::/112".parse().unwrap(),
             ],
             node_ports: 30000..=32767,
-            admission: Vec::new(),
+            admission: kedge_registry::admission::builtin(),
         });
         registry.bootstrap().await.unwrap();
         let node: Vec<IpAddr> = vec!["192.168.1.5".parse().unwrap()];

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{build_with, configmap, object, options, parse};
 use kedge_machinery::{Object, Status};
-use kedge_registry::admission::{Admission, Attributes, DefaultIngressClass, Operation};
+use kedge_registry::admission::{self, Admission, Attributes, Operation};
 use kedge_registry::{DeleteOptions, User, WriteOptions};
 use serde_json::json;
 
@@ -113,7 +113,7 @@ async fn every_write_passes_both_rounds() {
 
 #[tokio::test]
 async fn an_ingress_without_a_class_gets_the_default_one() {
-    let world = build_with(&["10.43.0.0/28"], 100, vec![Box::new(DefaultIngressClass)]).await;
+    let world = build_with(&["10.43.0.0/28"], 100, admission::builtin()).await;
     let classes = world.target("ingressclasses", "");
     let ingresses = world.target("ingresses", "");
     let class = json!({
@@ -153,4 +153,97 @@ async fn an_ingress_without_a_class_gets_the_default_one() {
     .await
     .unwrap();
     assert_eq!(parse(&own.value)["spec"]["ingressClassName"], "other");
+}
+
+#[tokio::test]
+async fn a_pod_has_the_priority_of_its_class() {
+    let world = build_with(&["10.43.0.0/28"], 100, admission::builtin()).await;
+    let class = |name: &str, value: i64, default: bool| json!({"metadata": {"name": name}, "value": value, "globalDefault": default, "preemptionPolicy": "Never"});
+    let pod = |name: &str, more: serde_json::Value| {
+        let mut body = json!({
+            "metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]},
+        });
+        let spec = body["spec"].as_object_mut().unwrap();
+        spec.extend(more.as_object().unwrap().clone());
+        body
+    };
+    let made = world.create("pods", pod("plain", json!({}))).await.unwrap();
+    assert_eq!(made["spec"]["priority"], 0);
+    assert_eq!(made["spec"]["preemptionPolicy"], "PreemptLowerPriority");
+    let missing = pod("missing", json!({"priorityClassName": "none"}));
+    let refused = world.create("pods", missing).await.unwrap_err();
+    assert_eq!(
+        refused.message,
+        "pods \"missing\" is forbidden: no PriorityClass with name none was found"
+    );
+    world
+        .create("priorityclasses", class("usual", 100, true))
+        .await
+        .unwrap();
+    let made = world.create("pods", pod("usual", json!({}))).await.unwrap();
+    assert_eq!(made["spec"]["priority"], 100);
+    assert_eq!(made["spec"]["priorityClassName"], "usual");
+    assert_eq!(made["spec"]["preemptionPolicy"], "Never");
+    let critical = json!({"priorityClassName": "system-node-critical"});
+    let made = world
+        .create("pods", pod("critical", critical))
+        .await
+        .unwrap();
+    assert_eq!(made["spec"]["priority"], 2_000_001_000);
+    let other = pod("other", json!({"priority": 5}));
+    assert_eq!(world.create("pods", other).await.unwrap_err().code, 403);
+    let second = class("second", 5, true);
+    let refused = world.create("priorityclasses", second).await.unwrap_err();
+    assert!(
+        refused
+            .message
+            .contains("usual is already marked as default"),
+        "{}",
+        refused.message
+    );
+}
+
+#[tokio::test]
+async fn what_the_server_holds_stays() {
+    let world = build_with(&["10.43.0.0/28"], 100, admission::builtin()).await;
+    let service = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}});
+    let service = world.create("services", service).await.unwrap();
+    let address = service["spec"]["clusterIP"].as_str().unwrap();
+    let remove = async |plural: &str, name: &str| {
+        let options = DeleteOptions {
+            user: by("jo").user,
+            ..DeleteOptions::default()
+        };
+        let target = world.target(plural, name);
+        world.registry.delete(&target, &options).await
+    };
+    let refused = remove("ipaddresses", address).await.unwrap_err();
+    assert_eq!(
+        refused.message,
+        format!(
+            "ipaddresses.networking.k8s.io \"{address}\" is forbidden: the Service default/web has this address: \
+             delete the Service"
+        )
+    );
+    let refused = remove("servicecidrs", "kubernetes").await.unwrap_err();
+    assert_eq!(refused.code, 403);
+    remove("services", "web").await.unwrap();
+    assert!(world.get("ipaddresses", address).is_err());
+    // An address that a person set aside is a person's to give back, and no Service gets it meanwhile.
+    let aside = json!({
+        "metadata": {"name": "10.43.0.9"},
+        "spec": {"parentRef": {"group": "example.com", "resource": "gateways", "name": "g"}},
+    });
+    world.create("ipaddresses", aside).await.unwrap();
+    let wanted = json!({"metadata": {"name": "b"}, "spec": {"clusterIP": "10.43.0.9", "ports": [{"port": 80}]}});
+    assert_eq!(
+        world
+            .create("services", wanted.clone())
+            .await
+            .unwrap_err()
+            .code,
+        422
+    );
+    remove("ipaddresses", "10.43.0.9").await.unwrap();
+    world.create("services", wanted).await.unwrap();
 }

@@ -18,6 +18,37 @@ async fn namespaces_are_there_and_written_once() {
 }
 
 #[tokio::test]
+async fn ranges_and_priorities_are_shown() {
+    let world = build(&["10.43.0.0/16", "fd00::/112"], 1000).await;
+    let range = world.get("servicecidrs", "kubernetes").unwrap();
+    assert_eq!(
+        range["spec"]["cidrs"],
+        json!(["10.43.0.0/16", "fd00::/112"])
+    );
+    let condition = &range["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["type"], &condition["status"]),
+        (&json!("Ready"), &json!("True"))
+    );
+    let critical = world
+        .get("priorityclasses", "system-cluster-critical")
+        .unwrap();
+    assert_eq!(critical["value"], 2_000_000_000);
+    assert_eq!(critical["metadata"]["generation"], 1);
+}
+
+#[tokio::test]
+async fn another_range_is_another_object() {
+    let world = build(&["10.43.0.0/16"], 1000).await;
+    let before = world.get("servicecidrs", "kubernetes").unwrap();
+    let other = world.restarted(&["10.44.0.0/16"]);
+    other.bootstrap().await.unwrap();
+    let after = world.get("servicecidrs", "kubernetes").unwrap();
+    assert_eq!(after["spec"]["cidrs"], json!(["10.44.0.0/16"]));
+    assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
+}
+
+#[tokio::test]
 async fn the_api_has_a_service() {
     let world = build(&["10.43.0.0/16", "fd00::/112"], 1000).await;
     let ensure = async |addresses: &[&str]| {

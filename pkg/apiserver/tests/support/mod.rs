@@ -47,7 +47,7 @@ impl Lab {
             catalog: Catalog::builtin(),
             service_cidrs: vec!["10.43.0.0/16".parse().unwrap()],
             node_ports: 30000..=32767,
-            admission: Vec::new(),
+            admission: kedge_registry::admission::builtin(),
         });
         registry.bootstrap().await.unwrap();
         let now = Timestamp::now();

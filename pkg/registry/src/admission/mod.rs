@@ -10,10 +10,14 @@ use crate::request::Target;
 use crate::user::User;
 
 mod default_ingress_class;
+mod held_address;
+mod priority;
 mod service_account;
 mod view;
 
 pub use default_ingress_class::DefaultIngressClass;
+pub use held_address::HeldAddress;
+pub use priority::Priority;
 pub use service_account::ServiceAccount;
 pub use view::View;
 
@@ -52,4 +56,14 @@ pub trait Admission: Send + Sync {
         let _ = (attributes, object);
         Ok(())
     }
+}
+
+/// What asks for nothing that a controller must have made first: all but [`ServiceAccount`].
+#[must_use]
+pub fn builtin() -> Vec<Box<dyn Admission>> {
+    vec![
+        Box::new(DefaultIngressClass),
+        Box::new(Priority),
+        Box::new(HeldAddress),
+    ]
 }

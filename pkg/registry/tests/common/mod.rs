@@ -80,6 +80,17 @@ pub fn configmap(name: &str) -> Value {
 }
 
 impl World {
+    /// A registry over the same store that was told other ranges.
+    pub fn restarted(&self, cidrs: &[&str]) -> Registry {
+        Registry::new(RegistryConfig {
+            store: self.store.clone(),
+            catalog: Catalog::builtin(),
+            service_cidrs: cidrs.iter().map(|c| c.parse().unwrap()).collect(),
+            node_ports: 30000..=30039,
+            admission: Vec::new(),
+        })
+    }
+
     pub fn kind(&self, plural: &str) -> Arc<Kind> {
         let mut kinds = self.registry.catalog().kinds().iter();
         Arc::clone(kinds.find(|kind| kind.plural == plural).unwrap())

@@ -182,11 +182,10 @@ fn status(status: &mut Map<String, Value>) {
     }
 }
 
-/// What kube-apiserver's default admission adds to a new Pod: priority and tolerations; and its first status.
+/// What kube-apiserver's default admission adds to a new Pod, where no other object counts for it; and its first status.
 pub(super) fn admit(pod: &mut Object) {
     let class = quality(field(&pod.0, "spec"));
     let spec = child_mut(&mut pod.0, "spec");
-    spec.entry("priority").or_insert(0.into());
     default(spec, "preemptionPolicy", "PreemptLowerPriority");
     let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
     for key in [
@@ -268,7 +267,7 @@ mod tests {
                         "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
                     }],
                     "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "nodeName": "n1",
-                    "preemptionPolicy": "PreemptLowerPriority", "priority": 0, "restartPolicy": "Always",
+                    "preemptionPolicy": "PreemptLowerPriority", "restartPolicy": "Always",
                     "schedulerName": "default-scheduler", "securityContext": {}, "terminationGracePeriodSeconds": 30,
                     "tolerations": [toleration("node.kubernetes.io/not-ready"), toleration("node.kubernetes.io/unreachable")],
                 },

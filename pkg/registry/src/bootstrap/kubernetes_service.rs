@@ -1,51 +1,20 @@
-//! What every cluster has from its first moment on. Nothing is written when it is there.
+//! The Service by which programs in the cluster find the API.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
-use kedge_api::Kind;
-use kedge_machinery::{Object, Status};
+use kedge_machinery::Status;
 use serde_json::{Value, json};
 
+use super::{object, options, settled};
 use crate::allocate::Family;
 use crate::registry::Registry;
-use crate::request::{GetOptions, Target, WriteOptions};
+use crate::request::{GetOptions, Target};
 
-/// Namespaces that people and programs count on.
-const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
-
-/// Who owns these objects in `managedFields`: upstream gives them this name.
-const MANAGER: &str = "kube-apiserver";
-/// The Service by which programs in the cluster find the API.
 const NAME: &str = "kubernetes";
 const HTTPS: u16 = 443;
 
 impl Registry {
-    /// Makes the namespaces that are missing, sharing one flush.
-    pub async fn bootstrap(&self) -> Result<(), Status> {
-        let kind = self.kind("", "namespaces")?;
-        let missing = NAMESPACES.iter().filter(|name| {
-            let target = Target::new(Arc::clone(&kind), "", **name);
-            self.get(&target, &GetOptions::default()).is_err()
-        });
-        let options = options();
-        try_join_all(missing.map(|name| {
-            let target = Target::new(Arc::clone(&kind), "", *name);
-            let namespace = json!({"metadata": {"name": name}});
-            let options = &options;
-            async move {
-                settled(
-                    self.create(&target, object(namespace), options)
-                        .await
-                        .map(|_| ()),
-                )
-            }
-        }))
-        .await?;
-        Ok(())
-    }
-
     /// The Service `default/kubernetes` at the first address of the primary range, and where the API answers: its
     /// EndpointSlices (one a family) and Endpoints. Writes only what differs; a Service that people changed stays.
     pub async fn ensure_kubernetes_service(
@@ -82,48 +51,6 @@ impl Registry {
         let addresses = of_family(&endpoints, Family::of(first));
         let body = (!addresses.is_empty()).then(|| self::endpoints(&addresses, port));
         self.ensure(&target, body).await
-    }
-
-    /// Makes an object so, or takes it away.
-    async fn ensure(&self, target: &Target, body: Option<Value>) -> Result<(), Status> {
-        let there = self.get(target, &GetOptions::default()).is_ok();
-        match body {
-            Some(body) if there => self
-                .update(target, object(body), &options())
-                .await
-                .map(|_| ()),
-            Some(body) => settled(
-                self.create(target, object(body), &options())
-                    .await
-                    .map(|_| ()),
-            ),
-            None if there => self.delete(target, &Default::default()).await.map(|_| ()),
-            None => Ok(()),
-        }
-    }
-
-    fn kind(&self, group: &str, plural: &str) -> Result<Arc<Kind>, Status> {
-        let found = self.inner.catalog.find(group, "v1", plural).cloned();
-        found.ok_or_else(|| Status::internal(format!("the catalog has no {plural}")))
-    }
-}
-
-fn options() -> WriteOptions {
-    WriteOptions {
-        field_manager: MANAGER.into(),
-        ..WriteOptions::default()
-    }
-}
-
-fn object(value: Value) -> Object {
-    Object::from_value(value).unwrap_or_default()
-}
-
-/// Another one made it first: good as well.
-fn settled(result: Result<(), Status>) -> Result<(), Status> {
-    match result {
-        Err(status) if status.is_already_exists() => Ok(()),
-        other => other,
     }
 }
 
