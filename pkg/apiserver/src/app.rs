@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kedge_registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::authn::Authenticator;
+use crate::authn::{Authenticator, BearerTokens};
 use crate::authz::Authorizer;
 use crate::in_flight::InFlight;
 use crate::{HealthCheck, Limits, Tokens};
@@ -13,6 +13,8 @@ use crate::{HealthCheck, Limits, Tokens};
 pub(crate) struct App {
     pub registry: Registry,
     pub tokens: Arc<Tokens>,
+    /// The authenticators of tokens, which TokenReview asks too.
+    pub bearers: Arc<BearerTokens>,
     pub authenticators: Vec<Box<dyn Authenticator>>,
     pub authorizers: Vec<Box<dyn Authorizer>>,
     pub ready: Vec<HealthCheck>,

@@ -78,6 +78,7 @@ impl Server {
                 Box::new(Arc::clone(&bearers)),
             ],
             authorizers: vec![Box::new(SystemMasters), Box::new(Public)],
+            bearers,
             ready,
             in_flight: InFlight::new(&limits),
             limits,

@@ -30,3 +30,4 @@ pub use request::{
 };
 pub use table::IncludeObject;
 pub use user::User;
+pub use write::review::Question;

@@ -1,11 +1,24 @@
 //! Kinds that are asked and answered: a body in, an answer out, nothing stored.
 
-use axum::body::Body;
-use kedge_machinery::Status;
+mod bound_object;
+mod self_subject_review;
+mod token_request;
+mod token_review;
+mod user_info;
 
-use super::Ask;
-use crate::answer::Answer;
-use crate::refusal;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use kedge_api::Kind;
+use kedge_machinery::Status;
+use kedge_registry::{Question, Target};
+use serde_json::Value;
+
+use super::{Ask, write};
+use crate::answer::{self, Answer, Reply};
+use crate::{body, options, refusal};
 
 /// True for a request that this module answers and no store.
 pub(super) fn is_review(ask: &Ask<'_>) -> bool {
@@ -14,6 +27,62 @@ pub(super) fn is_review(ask: &Ask<'_>) -> bool {
 }
 
 /// Answers by group, kind and subresource. 404 for what has no answer.
-pub(super) async fn answer(_ask: &Ask<'_>, _body: Body) -> Result<Answer, Status> {
-    Err(refusal::no_such_resource())
+pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    let (app, target) = (ask.app, &ask.target);
+    let place = (
+        target.kind.group.as_str(),
+        target.kind.kind.as_str(),
+        target.subresource.as_str(),
+    );
+    match place {
+        ("", "ServiceAccount", "token") => {
+            let catalog = app.registry.catalog();
+            let kind = catalog.find_kind("authentication.k8s.io", "v1", "TokenRequest");
+            let question = question(ask, kind.ok_or_else(refusal::no_such_resource)?, body).await?;
+            let account = Target::new(
+                Arc::clone(&target.kind),
+                target.namespace.as_str(),
+                target.name.as_str(),
+            );
+            let made =
+                token_request::answer(&app.registry, &app.tokens, &account, question.object)?;
+            created(ask, &made.into_value(), &question.warnings)
+        }
+        ("authentication.k8s.io", "TokenReview", "") => {
+            let question = question(ask, &target.kind, body).await?;
+            let review = token_review::answer(&app.bearers, question.object)?;
+            created(ask, &review.into_value(), &question.warnings)
+        }
+        ("authentication.k8s.io", "SelfSubjectReview", "") => {
+            let question = question(ask, &target.kind, body).await?;
+            created(
+                ask,
+                &self_subject_review::answer(&ask.user),
+                &question.warnings,
+            )
+        }
+        _ => Err(refusal::no_such_resource()),
+    }
+}
+
+/// The body, as the kind's schema knows it.
+async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Question, Status> {
+    let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
+    let bytes: Bytes = write::read(ask, body).await?;
+    let registry = &ask.app.registry;
+    let decoded = body::object(registry.catalog(), &ask.parts.headers, &bytes)?;
+    options.duplicates = decoded.duplicates;
+    let target = Target {
+        kind: Arc::clone(kind),
+        ..ask.target.clone()
+    };
+    registry.question(&target, decoded.object, &options)
+}
+
+/// 201, as for everything that is posted.
+fn created(ask: &Ask<'_>, value: &Value, warnings: &[String]) -> Result<Answer, Status> {
+    let reply = Reply::negotiate(&ask.parts, &[])?;
+    let mut answer = reply.value(StatusCode::CREATED, value)?;
+    answer::warn(&mut answer, warnings);
+    Ok(answer)
 }

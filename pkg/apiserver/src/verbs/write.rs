@@ -70,7 +70,7 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     answer(ask, reply, written)
 }
 
-async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {
+pub(super) async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {
     let limits = &ask.app.limits;
     body::read(body, &ask.parts.headers, limits.body, limits.body_time).await
 }

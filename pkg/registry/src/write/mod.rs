@@ -14,6 +14,7 @@ mod finish;
 mod lifecycle;
 mod metadata;
 mod patch;
+pub(crate) mod review;
 mod shape;
 mod update;
 

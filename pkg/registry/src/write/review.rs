@@ -1,0 +1,34 @@
+//! Kinds that are asked and answered, and never stored.
+
+use jiff::Timestamp;
+use kedge_machinery::{Object, Status};
+
+use crate::registry::Registry;
+use crate::request::{Target, WriteOptions};
+
+/// A question, as its schema knows it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub object: Object,
+    /// Texts for `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+impl Registry {
+    /// Reads the body of a POST that nothing is stored of: decoded, defaulted, and with the fields that the client set owned by it,
+    /// as upstream's handler leaves every body. `target` has the kind of the body, and the subresource posted to.
+    pub fn question(
+        &self,
+        target: &Target,
+        object: Object,
+        options: &WriteOptions,
+    ) -> Result<Question, Status> {
+        let decoded = self.decode(target, object, options)?;
+        let mut object = decoded.object;
+        self.own(target, None, &mut object, options, false, Timestamp::now());
+        Ok(Question {
+            object,
+            warnings: decoded.warnings,
+        })
+    }
+}
