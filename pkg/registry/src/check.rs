@@ -10,7 +10,7 @@ mod number;
 mod selector;
 mod toleration;
 
-pub(crate) use number::{at_most_100_percent, int_or_percent, non_negative};
+pub(crate) use number::{at_most_100_percent, int_or_percent, is_zero, non_negative};
 pub(crate) use selector::selector;
 pub(crate) use toleration::tolerations;
 

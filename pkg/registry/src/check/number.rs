@@ -31,8 +31,16 @@ pub(crate) fn at_most_100_percent(path: &str, value: &Value) -> Option<FieldErro
         .then(|| FieldError::invalid(path, value.clone(), "must not be greater than 100%"))
 }
 
+/// True for 0 and 0%, and for what says no number.
+pub(crate) fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::String(share) => percent(share).unwrap_or(0) == 0,
+        number => number.as_i64().unwrap_or(0) == 0,
+    }
+}
+
 /// The number in a percentage; one too large to count reads as the largest.
-pub(crate) fn percent(text: &str) -> Option<u64> {
+fn percent(text: &str) -> Option<u64> {
     let digits = text.strip_suffix('%')?;
     let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     all.then(|| digits.parse().unwrap_or(u64::MAX))

@@ -7,6 +7,7 @@ use kedge_machinery::{FieldError, Object, Status};
 
 use crate::allocate::{Claim, Environment};
 
+mod apps;
 mod configmap;
 mod endpoints;
 mod endpointslice;
@@ -17,6 +18,7 @@ mod networking;
 mod node;
 mod pod;
 mod pod_disruption_budget;
+mod pod_template;
 pub(crate) mod priority_class;
 pub(crate) mod rules;
 mod runtime_class;
@@ -119,8 +121,14 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("", "Namespace") => &namespace::Namespace,
         ("", "Node") => &node::Node,
         ("", "Pod") => &pod::Pod,
+        ("", "PodTemplate") => &pod_template::PodTemplate,
         ("", "Secret") => &secret::Secret,
         ("", "Service") => &service::Service,
+        ("apps", "ControllerRevision") => &apps::ControllerRevision,
+        ("apps", "DaemonSet") => &apps::DaemonSet,
+        ("apps", "Deployment") => &apps::Deployment,
+        ("apps", "ReplicaSet") => &apps::ReplicaSet,
+        ("apps", "StatefulSet") => &apps::StatefulSet,
         ("coordination.k8s.io", "Lease") => &lease::Lease,
         ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
         ("networking.k8s.io", "IPAddress") => &networking::IpAddress,

@@ -25,9 +25,24 @@ const PLAIN: &[&str] = &[
 
 pub(super) fn apply(pod: &mut Object) {
     let spec = child_mut(&mut pod.0, "spec");
+    spec_of_template(spec);
+    default(spec, "enableServiceLinks", true);
+    let host_network = field(spec, "hostNetwork") == &Value::Bool(true);
+    for key in CONTAINERS {
+        for item in structs_mut(spec, key) {
+            requests(item);
+            if host_network {
+                host_ports(item);
+            }
+        }
+    }
+    status(child_mut(&mut pod.0, "status"));
+}
+
+/// What the spec of a template is given too; the rest comes when a Pod is made of it.
+pub(in crate::strategy) fn spec_of_template(spec: &mut Map<String, Value>) {
     omit_empty(spec, PLAIN);
     default(spec, "dnsPolicy", "ClusterFirst");
-    default(spec, "enableServiceLinks", true);
     default(spec, "restartPolicy", "Always");
     default(spec, "schedulerName", "default-scheduler");
     default(spec, "securityContext", json!({}));
@@ -40,19 +55,33 @@ pub(super) fn apply(pod: &mut Object) {
     } else if !is_empty(&deprecated) {
         spec.insert("serviceAccountName".into(), deprecated);
     }
-    let host_network = field(spec, "hostNetwork") == &Value::Bool(true);
     for key in CONTAINERS {
-        for item in structs_mut(spec, key) {
-            container(item, host_network);
-        }
+        structs_mut(spec, key).for_each(container);
     }
-    for item in structs_mut(spec, "volumes") {
-        volume(item);
-    }
-    status(child_mut(&mut pod.0, "status"));
+    structs_mut(spec, "volumes").for_each(volume);
 }
 
-fn container(container: &mut Map<String, Value>, host_network: bool) {
+/// What a container may use at most, it asks for, unless it says otherwise.
+fn requests(container: &mut Map<String, Value>) {
+    let resources = child_mut(container, "resources");
+    let limits = field(resources, "limits").clone();
+    if let (Value::Object(limits), false) = (&limits, is_empty(&limits)) {
+        let requests = child_mut(resources, "requests");
+        for (name, quantity) in limits {
+            requests.entry(name).or_insert(quantity.clone());
+        }
+    }
+}
+
+/// On the node's network a container's port is the node's.
+fn host_ports(container: &mut Map<String, Value>) {
+    for port in structs_mut(container, "ports") {
+        let number = field(port, "containerPort").clone();
+        port.entry("hostPort").or_insert(number);
+    }
+}
+
+fn container(container: &mut Map<String, Value>) {
     omit_empty(container, &["workingDir"]);
     let latest = is_latest(field(container, "image").as_str().unwrap_or_default());
     default(
@@ -62,21 +91,10 @@ fn container(container: &mut Map<String, Value>, host_network: bool) {
     );
     default(container, "terminationMessagePath", "/dev/termination-log");
     default(container, "terminationMessagePolicy", "File");
-    let resources = child_mut(container, "resources");
-    let limits = field(resources, "limits").clone();
-    if let (Value::Object(limits), false) = (&limits, is_empty(&limits)) {
-        let requests = child_mut(resources, "requests");
-        for (name, quantity) in limits {
-            requests.entry(name).or_insert(quantity.clone());
-        }
-    }
+    child_mut(container, "resources");
     for port in structs_mut(container, "ports") {
         omit_empty(port, &["name", "hostPort", "hostIP"]);
         default(port, "protocol", "TCP");
-        if host_network {
-            let number = field(port, "containerPort").clone();
-            port.entry("hostPort").or_insert(number);
-        }
     }
     for variable in structs_mut(container, "env") {
         omit_empty(variable, &["value"]);

@@ -4,6 +4,9 @@ mod defaults;
 mod update;
 mod validate;
 
+pub(super) use defaults::spec_of_template;
+pub(super) use validate::spec as validate_spec;
+
 use kedge_machinery::{FieldError, Object};
 use serde_json::json;
 

@@ -16,16 +16,21 @@ const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES: &[&str] = &["FallbackToLogsOnError", "File"];
 
 pub(super) fn pod(pod: &Object) -> Vec<FieldError> {
-    let spec = field(&pod.0, "spec");
+    spec("spec", field(&pod.0, "spec"))
+}
+
+/// A Pod's spec, or that of a template, at a path.
+pub(in crate::strategy) fn spec(at: &str, spec: &Value) -> Vec<FieldError> {
+    let path = |key: &str| format!("{at}.{key}");
     let mut errors = Vec::new();
-    let volumes = volumes(list(spec, "volumes"), &mut errors);
+    let volumes = volumes(&path("volumes"), list(spec, "volumes"), &mut errors);
     let mut names = BTreeSet::new();
     if list(spec, "containers").is_empty() {
-        errors.push(FieldError::required("spec.containers", ""));
+        errors.push(FieldError::required(path("containers"), ""));
     }
     for key in ["containers", "initContainers", "ephemeralContainers"] {
         for (i, item) in list(spec, key).iter().enumerate() {
-            let path = format!("spec.{key}[{i}]");
+            let path = format!("{at}.{key}[{i}]");
             errors.extend(container(&path, item, &volumes));
             let name = text(item, "name");
             if !name.is_empty() && !names.insert(name) {
@@ -33,16 +38,12 @@ pub(super) fn pod(pod: &Object) -> Vec<FieldError> {
             }
         }
     }
-    errors.extend(check::one_of(
-        "spec.restartPolicy",
-        text(spec, "restartPolicy"),
-        RESTART_POLICIES,
-    ));
-    errors.extend(check::one_of(
-        "spec.dnsPolicy",
-        text(spec, "dnsPolicy"),
-        DNS_POLICIES,
-    ));
+    for (key, words) in [
+        ("restartPolicy", RESTART_POLICIES),
+        ("dnsPolicy", DNS_POLICIES),
+    ] {
+        errors.extend(check::one_of(&path(key), text(spec, key), words));
+    }
     for (key, rule) in [
         (
             "nodeName",
@@ -54,30 +55,42 @@ pub(super) fn pod(pod: &Object) -> Vec<FieldError> {
     ] {
         match text(spec, key) {
             "" => {}
-            value => errors.extend(rule(&format!("spec.{key}"), value)),
+            value => errors.extend(rule(&path(key), value)),
         }
     }
     errors.extend(check::labels(
-        "spec.nodeSelector",
+        &path("nodeSelector"),
         crate::value::pairs(spec, "nodeSelector"),
     ));
-    if let Some(seconds) = present(spec, "activeDeadlineSeconds").and_then(Value::as_i64)
+    errors.extend(check::tolerations(
+        &path("tolerations"),
+        list(spec, "tolerations"),
+    ));
+    errors.extend(numbers(at, spec));
+    errors
+}
+
+fn numbers(at: &str, spec: &Value) -> Vec<FieldError> {
+    let number = |key: &str| present(spec, key).and_then(Value::as_i64);
+    let mut errors = Vec::new();
+    if let Some(seconds) = number("activeDeadlineSeconds")
         && !(1..=i64::from(i32::MAX)).contains(&seconds)
     {
         let detail = "must be between 1 and 2147483647, inclusive";
-        errors.push(FieldError::invalid(
-            "spec.activeDeadlineSeconds",
-            seconds,
-            detail,
-        ));
+        let at = format!("{at}.activeDeadlineSeconds");
+        errors.push(FieldError::invalid(at, seconds, detail));
+    }
+    if let Some(seconds) = number("terminationGracePeriodSeconds") {
+        let at = format!("{at}.terminationGracePeriodSeconds");
+        errors.extend(check::non_negative(&at, seconds));
     }
     errors
 }
 
-fn volumes<'a>(volumes: &'a [Value], errors: &mut Vec<FieldError>) -> BTreeSet<&'a str> {
+fn volumes<'a>(at: &str, volumes: &'a [Value], errors: &mut Vec<FieldError>) -> BTreeSet<&'a str> {
     let mut names = BTreeSet::new();
     for (i, volume) in volumes.iter().enumerate() {
-        let path = format!("spec.volumes[{i}]");
+        let path = format!("{at}[{i}]");
         match text(volume, "name") {
             "" => errors.push(FieldError::required(format!("{path}.name"), "")),
             name => {

@@ -1,0 +1,67 @@
+//! ReplicaSets (`pkg/apis/apps/v1/defaults.go` and `validation`).
+
+use kedge_machinery::object::child_mut;
+use kedge_machinery::{FieldError, Object};
+use serde_json::json;
+
+use super::{counts, same_selector, status};
+use crate::strategy::{Strategy, pod_template};
+use crate::value::{child, default, field};
+
+pub(in crate::strategy) struct ReplicaSet;
+
+impl Strategy for ReplicaSet {
+    fn default(&self, object: &mut Object) {
+        let spec = child_mut(&mut object.0, "spec");
+        pod_template::default(spec);
+        default(spec, "replicas", 1);
+        default(child_mut(&mut object.0, "status"), "replicas", 0);
+    }
+
+    fn blank(&self) -> Option<Object> {
+        Object::from_value(json!({
+            "metadata": {}, "status": {"replicas": 0},
+            "spec": {"selector": null, "template": pod_template::blank()},
+        }))
+    }
+
+    fn prepare_create(&self, new: &mut Object) {
+        new.0.insert("status".into(), json!({"replicas": 0}));
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let spec = field(&object.0, "spec");
+        let mut errors = counts(object, "spec", &["replicas", "minReadySeconds"]);
+        errors.extend(pod_template::validate_selector(spec, "deployment"));
+        errors.extend(pod_template::validate_lasting(
+            "spec.template",
+            child(spec, "template"),
+            "ReplicaSet",
+        ));
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
+        if subresource == "status" {
+            return status(
+                new,
+                &[
+                    "replicas",
+                    "fullyLabeledReplicas",
+                    "readyReplicas",
+                    "availableReplicas",
+                    "observedGeneration",
+                ],
+                &[
+                    ("fullyLabeledReplicas", "replicas"),
+                    ("readyReplicas", "replicas"),
+                    ("availableReplicas", "replicas"),
+                    ("availableReplicas", "readyReplicas"),
+                ],
+            );
+        }
+        let mut errors = self.validate(new);
+        errors.extend(same_selector(new, old));
+        errors
+    }
+}
