@@ -8,6 +8,7 @@ use kedge_machinery::{FieldError, Object, Status};
 use crate::allocate::{Claim, Environment};
 
 mod apps;
+mod batch;
 mod configmap;
 mod endpoints;
 mod endpointslice;
@@ -129,6 +130,8 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("apps", "Deployment") => &apps::Deployment,
         ("apps", "ReplicaSet") => &apps::ReplicaSet,
         ("apps", "StatefulSet") => &apps::StatefulSet,
+        ("batch", "CronJob") => &batch::CronJob,
+        ("batch", "Job") => &batch::Job,
         ("coordination.k8s.io", "Lease") => &lease::Lease,
         ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
         ("networking.k8s.io", "IPAddress") => &networking::IpAddress,

@@ -1,0 +1,169 @@
+//! CronJobs (`pkg/apis/batch/v1/defaults.go` and `validation`).
+
+use kedge_machinery::object::child_mut;
+use kedge_machinery::{FieldError, Object};
+use serde_json::{Value, json};
+
+use super::{job, schedule};
+use crate::check;
+use crate::strategy::{Strategy, pod_template};
+use crate::value::{child, default, field, present, text};
+
+const CONCURRENCY: &[&str] = &["Allow", "Forbid", "Replace"];
+/// Its Jobs have 11 characters more in their names.
+const MAX_NAME: usize = 52;
+
+pub(in crate::strategy) struct CronJob;
+
+impl Strategy for CronJob {
+    fn default(&self, object: &mut Object) {
+        let spec = child_mut(&mut object.0, "spec");
+        default(spec, "concurrencyPolicy", "Allow");
+        default(spec, "suspend", false);
+        default(spec, "successfulJobsHistoryLimit", 3);
+        default(spec, "failedJobsHistoryLimit", 1);
+        let job = child_mut(spec, "jobTemplate");
+        pod_template::default(child_mut(job, "spec"));
+        child_mut(&mut object.0, "status");
+    }
+
+    fn blank(&self) -> Option<Object> {
+        let template = json!({"metadata": {}, "spec": {"template": pod_template::blank()}});
+        Object::from_value(json!({
+            "metadata": {}, "status": {}, "spec": {"jobTemplate": template},
+        }))
+    }
+
+    fn prepare_create(&self, new: &mut Object) {
+        new.0.insert("status".into(), json!({}));
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        let mut errors = spec(field(&object.0, "spec"));
+        let name = object.name();
+        if name.len() > MAX_NAME {
+            let detail = format!("must be no more than {MAX_NAME} characters");
+            errors.push(FieldError::invalid("metadata.name", name, detail));
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Object, _old: &Object, subresource: &str) -> Vec<FieldError> {
+        match subresource {
+            "status" => Vec::new(),
+            _ => spec(field(&new.0, "spec")),
+        }
+    }
+}
+
+fn spec(spec: &Value) -> Vec<FieldError> {
+    const SCHEDULE: &str = "spec.schedule";
+    let number = |key: &str| {
+        let number = present(spec, key).and_then(Value::as_i64)?;
+        check::non_negative(&format!("spec.{key}"), number)
+    };
+    let mut errors = Vec::new();
+    match text(spec, "schedule") {
+        "" => errors.push(FieldError::required(SCHEDULE, "")),
+        when => errors.extend(
+            schedule::check(when)
+                .err()
+                .map(|why| FieldError::invalid(SCHEDULE, when, why)),
+        ),
+    }
+    errors.extend(number("startingDeadlineSeconds"));
+    errors.extend(time_zone(spec));
+    errors.extend(check::one_of(
+        "spec.concurrencyPolicy",
+        text(spec, "concurrencyPolicy"),
+        CONCURRENCY,
+    ));
+    let job = child(child(spec, "jobTemplate"), "spec");
+    if child(job, "manualSelector") == &json!(true) {
+        let at = "spec.jobTemplate.spec.manualSelector";
+        let detail = "`selector` will be auto-generated";
+        errors.push(FieldError::invalid(at, true, detail));
+    }
+    errors.extend(job::template(
+        "spec.jobTemplate.spec.template",
+        child(job, "template"),
+    ));
+    errors.extend(number("successfulJobsHistoryLimit"));
+    errors.extend(number("failedJobsHistoryLimit"));
+    errors
+}
+
+/// A name of the time zone database, which is the machine's to know.
+fn time_zone(spec: &Value) -> Option<FieldError> {
+    let name = present(spec, "timeZone")?.as_str()?;
+    let detail = if name.is_empty() {
+        "timeZone must be nil or non-empty string".to_string()
+    } else if name.eq_ignore_ascii_case("local") {
+        "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+            .into()
+    } else if !name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b))
+    {
+        format!("unknown time zone {name}")
+    } else {
+        return None;
+    };
+    Some(FieldError::invalid("spec.timeZone", name, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn cron_job(name: &str, more: Value) -> Object {
+        let mut body = json!({"metadata": {"name": name}, "spec": {
+            "schedule": "*/5 * * * *",
+            "jobTemplate": {"spec": {"template": {
+                "spec": {"restartPolicy": "OnFailure", "containers": [{"name": "c", "image": "i:1"}]},
+            }}},
+        }});
+        let spec = body["spec"].as_object_mut().unwrap();
+        spec.extend(more.as_object().unwrap().clone());
+        let mut object = Object::from_value(body).unwrap();
+        CronJob.default(&mut object);
+        object
+    }
+
+    #[test]
+    fn what_is_filled_in() {
+        let spec = cron_job("c", json!({})).into_value()["spec"].clone();
+        assert_eq!(spec["concurrencyPolicy"], "Allow");
+        assert_eq!(spec["suspend"], false);
+        assert_eq!(spec["successfulJobsHistoryLimit"], 3);
+        assert_eq!(spec["failedJobsHistoryLimit"], 1);
+        let pod = &spec["jobTemplate"]["spec"]["template"]["spec"];
+        assert_eq!(pod["dnsPolicy"], "ClusterFirst");
+    }
+
+    #[rstest]
+    #[case(json!({}), &[])]
+    #[case(json!({"schedule": ""}), &["spec.schedule"])]
+    #[case(json!({"schedule": "TZ=UTC * * * * *"}), &["spec.schedule"])]
+    #[case(json!({"schedule": "* * * *"}), &["spec.schedule"])]
+    #[case(json!({"timeZone": "Local"}), &["spec.timeZone"])]
+    #[case(json!({"timeZone": "Europe/Berlin"}), &[])]
+    #[case(json!({"concurrencyPolicy": "Maybe", "failedJobsHistoryLimit": -1}), &["spec.concurrencyPolicy", "spec.failedJobsHistoryLimit"])]
+    #[case(json!({"jobTemplate": {"spec": {"manualSelector": true, "template": {"spec": {"containers": []}}}}}), &[
+        "spec.jobTemplate.spec.manualSelector", "spec.jobTemplate.spec.template.spec.containers",
+        "spec.jobTemplate.spec.template.spec.restartPolicy",
+    ])]
+    fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
+        let errors = CronJob.validate(&cron_job("c", spec));
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn names_leave_room_for_those_of_jobs() {
+        let errors = CronJob.validate(&cron_job(&"c".repeat(53), json!({})));
+        assert_eq!(errors[0].field, "metadata.name");
+    }
+}

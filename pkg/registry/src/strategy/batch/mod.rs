@@ -1,0 +1,8 @@
+//! Kinds of `batch`: stored and checked; the controllers that act on them are other programs'.
+
+mod cron_job;
+mod job;
+mod schedule;
+
+pub(super) use cron_job::CronJob;
+pub(super) use job::Job;
