@@ -27,6 +27,12 @@ mod storage;
 
 pub use age::human_duration;
 
+/// A `LabelSelector` as `status.selector` of a Scale has it: empty where it selects by nothing.
+#[must_use]
+pub fn label_selector(selector: &Value) -> String {
+    selector::text(selector)
+}
+
 /// A column of `meta.k8s.io/v1` `Table`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ColumnDefinition {

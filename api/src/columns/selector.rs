@@ -4,8 +4,16 @@ use serde_json::Value;
 
 use super::{field, list};
 
-/// A `LabelSelector` in one line, requirements by key (`FormatLabelSelector`).
+/// A cell: `<none>` for no selector (`FormatLabelSelector`).
 pub(super) fn selector(selector: &Value) -> String {
+    match text(selector) {
+        none if none.is_empty() => "<none>".into(),
+        text => text,
+    }
+}
+
+/// A `LabelSelector` in one line, requirements by key.
+pub(super) fn text(selector: &Value) -> String {
     let equal = selector
         .get("matchLabels")
         .and_then(Value::as_object)
@@ -33,9 +41,6 @@ pub(super) fn selector(selector: &Value) -> String {
         (key, text)
     });
     let mut all: Vec<(&str, String)> = equal.chain(expressions).collect();
-    if all.is_empty() {
-        return "<none>".into();
-    }
     all.sort_by_key(|(key, _)| *key);
     let texts: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
     texts.join(",")

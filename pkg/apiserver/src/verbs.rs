@@ -4,6 +4,7 @@ mod form;
 mod read;
 mod remove;
 mod review;
+mod scale;
 mod watch;
 mod write;
 
@@ -35,6 +36,9 @@ impl Ask<'_> {
 
 /// Answers a verb.
 pub(crate) async fn serve(verb: Verb, ask: Ask<'_>, body: Body) -> Result<Answer, Status> {
+    if ask.target.subresource == scale::NAME {
+        return scale::answer(verb, &ask, body).await;
+    }
     if review::is_review(&ask) {
         return review::answer(&ask, body).await;
     }

@@ -23,7 +23,7 @@ use crate::{body, options, refusal};
 /// True for a request that this module answers and no store.
 pub(super) fn is_review(ask: &Ask<'_>) -> bool {
     let target = &ask.target;
-    !target.kind.is_stored() || matches!(target.subresource.as_str(), "scale" | "token")
+    !target.kind.is_stored() || target.subresource == "token"
 }
 
 /// Answers by group, kind and subresource. 404 for what has no answer.

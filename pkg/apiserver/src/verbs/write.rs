@@ -39,6 +39,15 @@ pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 }
 
 pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
+    let (patch, options) = read_patch(ask, body).await?;
+    let registry = &ask.app.registry;
+    let written = registry.patch(&ask.target, patch, &options).await?;
+    answer(ask, reply, written)
+}
+
+/// A patch and its options, in the language that its type names.
+pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, WriteOptions), Status> {
     let language = match body::media_type(&ask.parts.headers) {
         "application/json-patch+json" => PatchKind::Json,
         "application/merge-patch+json" => PatchKind::Merge,
@@ -46,7 +55,6 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
         "application/apply-patch+yaml" => PatchKind::Apply,
         _ => return Err(refusal::unsupported_patch()),
     };
-    let reply = Reply::negotiate(&ask.parts, &form::FORMS)?;
     let mut options = options::patch(language, ask.query(), &ask.parts.headers)?;
     options.user = Some(Arc::clone(&ask.user));
     let mut body = read(ask, body).await?;
@@ -55,19 +63,11 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
         options.duplicates = duplicates;
         body = value.to_string().into();
     }
-    let written = ask
-        .app
-        .registry
-        .patch(
-            &ask.target,
-            Patch {
-                kind: language,
-                body,
-            },
-            &options,
-        )
-        .await?;
-    answer(ask, reply, written)
+    let patch = Patch {
+        kind: language,
+        body,
+    };
+    Ok((patch, options))
 }
 
 pub(super) async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {
@@ -75,7 +75,7 @@ pub(super) async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {
     body::read(body, &ask.parts.headers, limits.body, limits.body_time).await
 }
 
-async fn object(
+pub(super) async fn object(
     ask: &Ask<'_>,
     body: Body,
     options: &mut WriteOptions,

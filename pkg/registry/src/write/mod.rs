@@ -15,6 +15,7 @@ mod lifecycle;
 mod metadata;
 mod patch;
 pub(crate) mod review;
+mod scale;
 mod shape;
 mod update;
 

@@ -5,7 +5,7 @@ use kedge_machinery::{FieldError, Object, Status};
 
 use super::commit::{Outcome, Step, transaction};
 use super::decode::Decoded;
-use super::{ATTEMPTS, finish, metadata, parse};
+use super::{ATTEMPTS, finish, metadata, parse, scale};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{Patch, PatchKind, Target, WriteOptions, Written};
 
@@ -41,7 +41,7 @@ impl Registry {
         self.change(target, Change::Patch(patch), options).await
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         target: &Target,
         change: Change,
@@ -67,6 +67,9 @@ impl Registry {
                 warnings,
                 applied,
             } = match &change {
+                change if *subresource == scale::SCALE => {
+                    self.scaled(target, change, &old, options, now)?
+                }
                 Change::Put(decoded) => decoded.clone(),
                 Change::Patch(patch) => self.patched(target, patch, &old, options, now)?,
             };

@@ -1,0 +1,183 @@
+//! The subresource `scale`: how many Pods there should be, of a kind that makes them, as `autoscaling/v1` has it
+//! (upstream: `ScaleREST` of each kind, `pkg/apis/autoscaling/validation`).
+//!
+//! A write of a Scale is one of `spec.replicas` of the object itself, with the precondition that the Scale carries.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use kedge_api::columns::label_selector;
+use kedge_machinery::object::child_mut;
+use kedge_machinery::{Object, Status};
+use serde_json::{Map, Value, json};
+
+use super::decode::Decoded;
+use super::update::Change;
+use super::{metadata, parse};
+use crate::check;
+use crate::registry::Registry;
+use crate::request::{GetOptions, Patch, PatchKind, Target, WriteOptions, Written};
+use crate::value::copy_field;
+
+/// The subresource's name.
+pub(super) const SCALE: &str = "scale";
+const GROUP: &str = "autoscaling";
+
+impl Registry {
+    /// GET of a Scale.
+    pub fn scale(&self, target: &Target) -> Result<Bytes, Status> {
+        let entry = self.get(target, &GetOptions::default())?;
+        Ok(Bytes::from(of(&parse(&entry)?).to_string()))
+    }
+
+    /// PUT of a Scale.
+    pub async fn update_scale(
+        &self,
+        target: &Target,
+        scale: Object,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let own = self.scale_target(target)?;
+        let mut decoded = self.decode(&own, scale, options)?;
+        metadata::agree_on_name(&own, &mut decoded.object)?;
+        metadata::agree_on_namespace(&own, &mut decoded.object)?;
+        answered(self.change(target, Change::Put(decoded), options).await?)
+    }
+
+    /// PATCH of a Scale, in any language.
+    pub async fn patch_scale(
+        &self,
+        target: &Target,
+        patch: Patch,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        answered(self.change(target, Change::Patch(patch), options).await?)
+    }
+
+    /// The object as a change of its Scale makes it.
+    pub(super) fn scaled(
+        &self,
+        target: &Target,
+        change: &Change,
+        old: &Object,
+        options: &WriteOptions,
+        now: Timestamp,
+    ) -> Result<Decoded, Status> {
+        let own = self.scale_target(target)?;
+        let before = Object::from_value(of(old)).unwrap_or_default();
+        let mut decoded = match change {
+            Change::Put(decoded) => decoded.clone(),
+            Change::Patch(patch) if patch.kind == PatchKind::Apply => {
+                let whole = self.apply_of_whole(target, &own, patch)?;
+                return self.applied(target, &whole, Some(old), options, now);
+            }
+            Change::Patch(patch) => self.patched(&own, patch, &before, options, now)?,
+        };
+        let scale = &decoded.object;
+        let replicas = replicas(scale);
+        check_replicas(target, replicas)?;
+        let mut new = old.clone();
+        child_mut(&mut new.0, "spec").insert("replicas".into(), json!(replicas));
+        if let Some(known) = scale.meta() {
+            for key in ["uid", "resourceVersion"] {
+                copy_field(new.meta_mut(), known, key);
+            }
+        }
+        decoded.object = new;
+        Ok(decoded)
+    }
+
+    /// An apply of a Scale, as one of the object: the manager then owns its `spec.replicas`.
+    fn apply_of_whole(
+        &self,
+        target: &Target,
+        own: &Target,
+        patch: &Patch,
+    ) -> Result<Patch, Status> {
+        let config: Value = serde_json::from_slice(&patch.body)
+            .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
+        self.check_types(own, &config).map_err(|why| {
+            Status::bad_request(format!("failed to create typed patch object: {why}"))
+        })?;
+        let config = Object::from_value(config)
+            .ok_or_else(|| Status::bad_request("error decoding YAML: the body is not an object"))?;
+        check_replicas(target, replicas(&config))?;
+        let mut spec = Map::new();
+        if let Some(said) = config.0.get("spec").and_then(Value::as_object) {
+            copy_field(&mut spec, said, "replicas");
+        }
+        let whole = json!({
+            "apiVersion": target.kind.api_version(), "kind": target.kind.kind,
+            "metadata": config.0.get("metadata").cloned().unwrap_or_else(|| json!({})),
+            "spec": spec,
+        });
+        Ok(Patch {
+            kind: PatchKind::Apply,
+            body: whole.to_string().into(),
+        })
+    }
+
+    /// The same object, as the kind Scale.
+    fn scale_target(&self, target: &Target) -> Result<Target, Status> {
+        let kind = self.inner.catalog.find_kind(GROUP, "v1", "Scale");
+        let kind = kind.ok_or_else(|| Status::internal("the catalog has no Scale"))?;
+        let mut own = target.clone();
+        own.kind = kind.clone();
+        Ok(own)
+    }
+}
+
+fn replicas(scale: &Object) -> i64 {
+    let replicas = scale.at(&["spec", "replicas"]);
+    replicas.and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn check_replicas(target: &Target, replicas: i64) -> Result<(), Status> {
+    match check::non_negative("spec.replicas", replicas) {
+        Some(error) => Err(Status::invalid(GROUP, "Scale", &target.name, &[error])),
+        None => Ok(()),
+    }
+}
+
+fn answered(written: Written) -> Result<Written, Status> {
+    let whole = serde_json::from_slice(&written.value).ok();
+    let whole = whole
+        .and_then(Object::from_value)
+        .ok_or_else(|| Status::internal("a write left no object"))?;
+    Ok(Written {
+        value: of(&whole).to_string().into(),
+        ..written
+    })
+}
+
+/// The Scale of an object.
+fn of(object: &Object) -> Value {
+    let mut meta = Map::new();
+    if let Some(whole) = object.meta() {
+        for key in [
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+        ] {
+            copy_field(&mut meta, whole, key);
+        }
+    }
+    let number = |part: &str| {
+        let number = object.at(&[part, "replicas"]).and_then(Value::as_i64);
+        number.unwrap_or_default()
+    };
+    let mut spec = Map::new();
+    // Go leaves a zero out here, and says one below.
+    if number("spec") != 0 {
+        spec.insert("replicas".into(), number("spec").into());
+    }
+    let selector = label_selector(object.at(&["spec", "selector"]).unwrap_or(&Value::Null));
+    let mut status = Map::from_iter([("replicas".to_string(), json!(number("status")))]);
+    if !selector.is_empty() {
+        status.insert("selector".into(), selector.into());
+    }
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta, "spec": spec, "status": status,
+    })
+}
