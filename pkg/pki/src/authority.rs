@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose,
     PublicKeyData,
@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::files::{self, Access};
 use crate::leaf::{self, ClientCertificate, Subject};
-use crate::{PkiError, PrivateKey, TokenKeys, validity};
+use crate::{CertificateRequest, PkiError, PrivateKey, TokenKeys, Usage, certificate, validity};
 
 /// Signs server and client certificates. Made once, kept for ever; the same one verifies both.
 #[derive(Debug)]
@@ -102,6 +102,26 @@ impl Authority {
     /// The keys of service account tokens; the one that signs is made when first asked for.
     pub fn token_keys(&self) -> Result<TokenKeys, PkiError> {
         TokenKeys::load_or_create(&self.folder)
+    }
+
+    /// A certificate in PEM for what a request asks, valid from a little before now for `life`.
+    ///
+    /// The requester's subject, key and alternative names are taken as they are, and nothing else of the request: who may have them is the
+    /// caller's to judge.
+    pub fn sign_request(
+        &self,
+        request: &CertificateRequest,
+        usages: &[Usage],
+        life: SignedDuration,
+        now: Timestamp,
+    ) -> Result<String, PkiError> {
+        certificate::issue(
+            &self.der,
+            self.issuer.key(),
+            request,
+            usages,
+            validity::span(life, now),
+        )
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod authority;
+mod certificate;
 pub mod claims;
 mod error;
 mod files;
@@ -16,9 +17,11 @@ mod key;
 mod kubeconfig;
 mod leaf;
 mod names;
+mod request;
 mod server;
 mod token_clock;
 mod token_keys;
+mod usage;
 pub mod validity;
 
 pub use authority::Authority;
@@ -28,6 +31,8 @@ pub use key::PrivateKey;
 pub use kubeconfig::Kubeconfig;
 pub use leaf::ClientCertificate;
 pub use names::SubjectNames;
+pub use request::{AlternativeNames, CertificateRequest};
 pub use server::ServerCertificate;
 pub use token_clock::TokenClock;
 pub use token_keys::{Token, TokenKeys, unverified_issuer};
+pub use usage::Usage;

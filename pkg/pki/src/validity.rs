@@ -32,6 +32,26 @@ pub fn renew_at(not_after: Timestamp) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
+/// How long before now a certificate that somebody asked for begins, so that clocks may differ (upstream: 5 minutes).
+const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
+
+/// From when to when a certificate is valid that lives for `life` from now on, as its holder asked.
+///
+/// Its beginning says when it was made, because kubelets reckon from it when to ask anew; only while the clock is certainly
+/// wrong does it begin in 1970, and count from [`FLOOR`].
+#[must_use]
+pub fn span(life: SignedDuration, now: Timestamp) -> (Timestamp, Timestamp) {
+    let floor = FLOOR
+        .to_zoned(TimeZone::UTC)
+        .map_or(Timestamp::UNIX_EPOCH, |floor| floor.timestamp());
+    let end = |from: Timestamp| from.saturating_add(life).unwrap_or(Timestamp::MAX);
+    if now < floor {
+        return (Timestamp::UNIX_EPOCH, end(floor));
+    }
+    let begin = now.saturating_sub(BACKDATE).unwrap_or(now);
+    (begin, end(begin))
+}
+
 /// Sets the life of a certificate: from [`BEGIN`] to `end`.
 pub(crate) fn set(params: &mut rcgen::CertificateParams, end: Date) {
     let day = |date: Date| {
@@ -74,6 +94,17 @@ mod tests {
         let end = at("2040-02-27T00:00:00Z");
         let left = end.duration_since(renew_at(end));
         assert_eq!(left.as_hours() / 24, LIFE_DAYS / 3);
+    }
+
+    #[test]
+    fn what_is_asked_for_begins_a_little_before_now() {
+        let now = at("2027-01-01T00:00:00Z");
+        let (begin, end) = span(SignedDuration::from_hours(24), now);
+        assert_eq!(begin, at("2026-12-31T23:55:00Z"));
+        assert_eq!(end, at("2027-01-01T23:55:00Z"));
+        let (begin, end) = span(SignedDuration::from_hours(24), at("1970-01-01T00:01:00Z"));
+        assert_eq!(begin, Timestamp::UNIX_EPOCH);
+        assert_eq!(end, at("2026-11-02T00:00:00Z"));
     }
 
     #[test]
