@@ -21,7 +21,7 @@ mod request;
 mod server;
 mod token_clock;
 mod token_keys;
-mod usage;
+pub mod usage;
 pub mod validity;
 
 pub use authority::Authority;
@@ -31,7 +31,7 @@ pub use key::PrivateKey;
 pub use kubeconfig::Kubeconfig;
 pub use leaf::ClientCertificate;
 pub use names::SubjectNames;
-pub use request::{AlternativeNames, CertificateRequest};
+pub use request::{AlternativeNames, CertificateRequest, check_certificate};
 pub use server::ServerCertificate;
 pub use token_clock::TokenClock;
 pub use token_keys::{Token, TokenKeys, unverified_issuer};

@@ -6,7 +6,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
-use x509_parser::prelude::FromDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What is asked for, by whoever holds the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,15 @@ impl CertificateRequest {
             key: info.subject_pki.raw.to_vec(),
             alternative: alternative(&request).unwrap_or_default(),
         })
+    }
+}
+
+/// Whether these bytes are one certificate; the error says what they are not.
+pub fn check_certificate(der: &[u8]) -> Result<(), String> {
+    match X509Certificate::from_der(der) {
+        Ok(([], _)) => Ok(()),
+        Ok(_) => Err("malformed certificate: trailing data".into()),
+        Err(error) => Err(format!("malformed certificate: {error}")),
     }
 }
 

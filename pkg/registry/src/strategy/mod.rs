@@ -6,9 +6,11 @@ use kedge_api::Kind;
 use kedge_machinery::{FieldError, Object, Status};
 
 use crate::allocate::{Claim, Environment};
+use crate::user::User;
 
 mod apps;
 mod batch;
+mod certificates;
 mod configmap;
 mod endpoints;
 mod endpointslice;
@@ -45,6 +47,12 @@ pub(crate) trait Strategy: Send + Sync {
         None
     }
 
+    /// Takes out what this request may not say, before anybody is told to own it. The common part (status kept on an
+    /// update, all but status kept on a status update) has been done.
+    fn reset(&self, new: &mut Object, old: Option<&Object>, subresource: &str) {
+        let _ = (new, old, subresource);
+    }
+
     /// Takes numbers from ranges; fields set from here on belong to nobody.
     fn allocate(
         &self,
@@ -54,6 +62,11 @@ pub(crate) trait Strategy: Send + Sync {
     ) -> Result<(), Status> {
         let _ = (new, old, world);
         Ok(())
+    }
+
+    /// Writes down who asks for a new object; nobody when it is kedge itself.
+    fn ask(&self, new: &mut Object, user: Option<&User>) {
+        let _ = (new, user);
     }
 
     /// Sets what the server owns in a new object.
@@ -132,6 +145,9 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("apps", "StatefulSet") => &apps::StatefulSet,
         ("batch", "CronJob") => &batch::CronJob,
         ("batch", "Job") => &batch::Job,
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            &certificates::CertificateSigningRequest
+        }
         ("coordination.k8s.io", "Lease") => &lease::Lease,
         ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
         ("networking.k8s.io", "IPAddress") => &networking::IpAddress,

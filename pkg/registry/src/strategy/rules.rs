@@ -9,7 +9,7 @@ pub(crate) enum NameRule {
     Subdomain,
     /// RFC 1123 label: Namespaces, and since KEP-5311 Services.
     Label,
-    /// Anything that fits into a path: RBAC.
+    /// Anything that fits into a path: RBAC, CertificateSigningRequests.
     PathSegment,
     /// An address in canonical form.
     Address,
@@ -96,6 +96,10 @@ pub(crate) fn of(kind: &Kind) -> Rules {
         ("policy", _) => Rules {
             unconditional_update: false,
             ..counted
+        },
+        ("certificates.k8s.io", "CertificateSigningRequest") => Rules {
+            name: NameRule::PathSegment,
+            ..COMMON
         },
         ("", _)
         | ("networking.k8s.io", "ServiceCIDR")

@@ -67,6 +67,7 @@ impl Registry {
         let attributes = self.attributes(Operation::Create, target, None, snapshot, options);
         self.admit_change(&attributes, new)?;
         self.allocate(target, new, None, snapshot)?;
+        strategy.ask(new, options.user.as_deref());
         strategy.prepare_create(new);
         let mut errors = metadata::validate(new, target.kind.namespaced, rules.name);
         errors.extend(strategy.validate(new));
@@ -188,6 +189,7 @@ fn keep_reset(target: &Target, old: Option<&Object>, new: &mut Object) {
         }
         _ => {}
     }
+    target.strategy().reset(new, old, &target.subresource);
 }
 
 /// True when an update has taken away the last thing that held an object which is to go.
