@@ -15,7 +15,8 @@ use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
 use kedge_registry::admission::{
-    Admission, DefaultIngressClass, HeldAddress, Priority, ServiceAccount,
+    Admission, CertificateSubjectRestriction, DefaultIngressClass, HeldAddress, Priority,
+    ServiceAccount,
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
@@ -167,9 +168,13 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
 
 /// The admission plugins that were not disabled, in the order in which they are asked.
 fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
-    let all: [(Plugin, Box<dyn Admission>); 3] = [
+    let all: [(Plugin, Box<dyn Admission>); 4] = [
         (Plugin::ServiceAccount, Box::new(ServiceAccount)),
         (Plugin::Priority, Box::new(Priority)),
+        (
+            Plugin::CertificateSubjectRestriction,
+            Box::new(CertificateSubjectRestriction),
+        ),
         (Plugin::DefaultIngressClass, Box::new(DefaultIngressClass)),
     ];
     all.into_iter()

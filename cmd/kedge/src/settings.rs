@@ -92,6 +92,8 @@ pub enum Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[value(rename_all = "PascalCase")]
 pub enum Plugin {
+    /// Nobody asks for a certificate that may do everything.
+    CertificateSubjectRestriction,
     /// An Ingress without a class gets the default one.
     DefaultIngressClass,
     /// A Pod has the priority of its class.

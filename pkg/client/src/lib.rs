@@ -41,6 +41,7 @@ resources! {
     SECRETS = "" "v1" "secrets" "Secret";
     EVENTS = "" "v1" "events" "Event";
     SERVICEACCOUNTS = "" "v1" "serviceaccounts" "ServiceAccount";
+    CERTIFICATESIGNINGREQUESTS = "certificates.k8s.io" "v1" "certificatesigningrequests" "CertificateSigningRequest";
     ENDPOINTSLICES = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice";
 }
 

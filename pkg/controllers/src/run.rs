@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::error;
 
+use crate::certificates::Signer;
 use crate::config::{Config, Credentials};
 use crate::each_namespace::EachNamespace;
 use crate::endpoints::Endpoints;
@@ -58,6 +59,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         authority,
         token_keys,
     } = credentials;
+    let signer = Arc::clone(&authority);
+    tasks.spawn(supervise(client.clone(), move || {
+        Signer::new(Arc::clone(&signer))
+    }));
     let root_ca = authority.pem().to_string();
     let own = root_ca.clone();
     tasks.spawn(supervise(client.clone(), move || {

@@ -9,12 +9,14 @@ use kedge_machinery::{Object, Status};
 use crate::request::Target;
 use crate::user::User;
 
+mod certificate_subject;
 mod default_ingress_class;
 mod held_address;
 mod priority;
 mod service_account;
 mod view;
 
+pub use certificate_subject::CertificateSubjectRestriction;
 pub use default_ingress_class::DefaultIngressClass;
 pub use held_address::HeldAddress;
 pub use priority::Priority;

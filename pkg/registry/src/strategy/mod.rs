@@ -10,7 +10,7 @@ use crate::user::User;
 
 mod apps;
 mod batch;
-mod certificates;
+pub(crate) mod certificates;
 mod configmap;
 mod endpoints;
 mod endpointslice;

@@ -6,8 +6,11 @@
 mod conditions;
 mod validate;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
+use kedge_pki::CertificateRequest;
 use serde_json::{Map, Value, json};
 
 use super::Strategy;
@@ -81,6 +84,12 @@ impl Strategy for CertificateSigningRequest {
         errors.extend(validate::certificate(new, old, subresource == "status"));
         errors
     }
+}
+
+/// What is asked for, as far as it can be read.
+pub(crate) fn request(csr: &Object) -> Option<CertificateRequest> {
+    let text = csr.at(&["spec", "request"])?.as_str()?;
+    CertificateRequest::parse(&STANDARD.decode(text).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Tables of what upstream takes and refuses.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rstest::rstest;
 
 use super::*;
