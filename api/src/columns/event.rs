@@ -24,8 +24,16 @@ pub(super) const COLUMNS: &[Column] = &[
 ];
 
 pub(super) fn cells(event: &Object, now: Timestamp) -> Vec<Value> {
+    // A field has one of two names, by the API that the Event is read through.
     let at = |path: &[&str]| text_at(event, path);
-    let first_seen = since_text(or(at(&["firstTimestamp"]), at(&["eventTime"])), now);
+    let either = |core: &[&str], events: &[&str]| or(at(core), at(events));
+    let first_seen = since_text(
+        or(
+            either(&["firstTimestamp"], &["deprecatedFirstTimestamp"]),
+            at(&["eventTime"]),
+        ),
+        now,
+    );
     let (last_seen, count) = match event.0.get("series").filter(|s| s.is_object()) {
         Some(series) => {
             let seen = since_text(at(&["series", "lastObservedTime"]), now);
@@ -38,7 +46,7 @@ pub(super) fn cells(event: &Object, now: Timestamp) -> Vec<Value> {
             )
         }
         None => {
-            let seen = match at(&["lastTimestamp"]) {
+            let seen = match either(&["lastTimestamp"], &["deprecatedLastTimestamp"]) {
                 "" => first_seen.clone(),
                 time => since_text(time, now),
             };
@@ -48,19 +56,26 @@ pub(super) fn cells(event: &Object, now: Timestamp) -> Vec<Value> {
                 event
                     .0
                     .get("count")
+                    .or_else(|| event.0.get("deprecatedCount"))
                     .and_then(Value::as_i64)
                     .filter(|n| *n != 0)
                     .unwrap_or(1),
             )
         }
     };
-    let kind = at(&["involvedObject", "kind"]).to_lowercase();
-    let object = match at(&["involvedObject", "name"]) {
+    let kind = either(&["involvedObject", "kind"], &["regarding", "kind"]).to_lowercase();
+    let object = match either(&["involvedObject", "name"], &["regarding", "name"]) {
         "" => kind,
         name => format!("{kind}/{name}"),
     };
-    let component = or(at(&["source", "component"]), at(&["reportingComponent"]));
-    let source = match or(at(&["source", "host"]), at(&["reportingInstance"])) {
+    let component = or(
+        either(&["source", "component"], &["deprecatedSource", "component"]),
+        either(&["reportingComponent"], &["reportingController"]),
+    );
+    let source = match or(
+        either(&["source", "host"], &["deprecatedSource", "host"]),
+        at(&["reportingInstance"]),
+    ) {
         "" => component.to_string(),
         host => format!("{component}, {host}"),
     };
@@ -69,9 +84,13 @@ pub(super) fn cells(event: &Object, now: Timestamp) -> Vec<Value> {
         at(&["type"]).into(),
         at(&["reason"]).into(),
         object.into(),
-        at(&["involvedObject", "fieldPath"]).into(),
+        either(
+            &["involvedObject", "fieldPath"],
+            &["regarding", "fieldPath"],
+        )
+        .into(),
         source.into(),
-        at(&["message"]).trim().into(),
+        either(&["message"], &["note"]).trim().into(),
         first_seen.into(),
         count.into(),
         event.name().into(),
@@ -131,5 +150,18 @@ mod tests {
             (&cells[0], &cells[7], &cells[8]),
             (&json!("1s"), &json!("2m"), &json!(7))
         );
+    }
+
+    #[test]
+    fn an_event_read_through_its_own_group() {
+        let event = json!({
+            "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": { "name": "web.1" }, "type": "Normal",
+            "reason": "Allocated", "note": "took 10.0.0.1", "regarding": { "kind": "Service", "name": "web" },
+            "reportingController": "kedge", "reportingInstance": "edge", "eventTime": "2026-01-01T00:00:00.000000Z",
+        });
+        let cells = json!(row(event));
+        assert_eq!(cells[3], "service/web");
+        assert_eq!(cells[5], "kedge, edge");
+        assert_eq!(cells[6], "took 10.0.0.1");
     }
 }

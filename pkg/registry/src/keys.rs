@@ -3,6 +3,8 @@
 
 use kedge_api::Kind;
 
+use crate::stored;
+
 /// The key of an object; `namespace` is ignored for a cluster-scoped kind.
 pub(crate) fn object(kind: &Kind, namespace: &str, name: &str) -> String {
     let mut key = prefix(kind, namespace);
@@ -12,7 +14,10 @@ pub(crate) fn object(kind: &Kind, namespace: &str, name: &str) -> String {
 
 /// What all keys of a kind in a namespace begin with; an empty namespace means all.
 pub(crate) fn prefix(kind: &Kind, namespace: &str) -> String {
-    let mut key = resource(&kind.group, &kind.plural);
+    let mut key = match stored::shown(kind) {
+        Some(shown) => resource(shown.group, shown.plural),
+        None => resource(&kind.group, &kind.plural),
+    };
     if kind.namespaced && !namespace.is_empty() {
         key.push_str(namespace);
         key.push('/');

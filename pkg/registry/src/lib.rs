@@ -14,6 +14,7 @@ mod keys;
 mod read;
 mod registry;
 mod request;
+mod stored;
 mod strategy;
 pub mod table;
 pub mod user;

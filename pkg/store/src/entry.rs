@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::index::Index;
 
 /// An object at one revision: its encoded bytes beside an index of what selects it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// `/registry/<group>/<plural>/<namespace>/<name>`; the core group is left out, as is the namespace of a cluster-scoped object.
     pub key: Arc<str>,

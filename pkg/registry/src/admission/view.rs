@@ -7,7 +7,7 @@ use kedge_machinery::{Object, Status};
 use kedge_store::{Entry, Snapshot};
 
 use crate::keys;
-use crate::write::parse;
+use crate::stored::parse;
 
 /// Everything stored, at one revision.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{object, options};
 use crate::registry::Registry;
 use crate::request::{GetOptions, Target};
-use crate::write::parse;
+use crate::stored::parse;
 
 /// The name that upstream gives it.
 pub(crate) const NAME: &str = "kubernetes";

@@ -9,6 +9,7 @@ use super::revision;
 use crate::admission::View;
 use crate::registry::Registry;
 use crate::request::{GetOptions, Target};
+use crate::stored;
 
 impl Registry {
     /// One object as it is stored now, or nothing; `namespace` is empty for a cluster-scoped kind. For the server's own
@@ -37,6 +38,7 @@ impl Registry {
         }
         snapshot
             .get(&target.key())
+            .map(|entry| stored::entry(&target.kind, entry))
             .ok_or_else(|| target.not_found())
     }
 }

@@ -12,6 +12,7 @@ use super::{Selection, history, revision};
 use crate::keys;
 use crate::registry::Registry;
 use crate::request::{ListOptions, Page};
+use crate::stored;
 
 const TOO_OLD: &str = "The resourceVersion for the provided list is too old.";
 
@@ -118,7 +119,8 @@ impl Paging<'_> {
         } else {
             self.limit
         };
-        let items: Vec<_> = matching.by_ref().take(limit).collect();
+        let served = |entry| stored::entry(self.selection.kind(), entry);
+        let items: Vec<_> = matching.by_ref().take(limit).map(served).collect();
         let mut page = Page {
             revision,
             items,

@@ -1,12 +1,12 @@
 //! Label and field selectors over entries, answered from the index where it has the answer.
 
 use kedge_api::{Kind, field_value, selectable_fields};
+use kedge_machinery::Status;
 use kedge_machinery::selector::{FieldSelector, LabelSelector};
-use kedge_machinery::{Object, Status};
 use kedge_store::Entry;
 use std::sync::Arc;
 
-use crate::keys;
+use crate::{keys, stored};
 
 const NAME: &str = "metadata.name";
 const NAMESPACE: &str = "metadata.namespace";
@@ -58,6 +58,10 @@ impl Selection {
         })
     }
 
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
     pub(crate) fn is_everything(&self) -> bool {
         !self.has_labels && !self.has_fields
     }
@@ -102,7 +106,7 @@ impl Selection {
         let (namespace, name) = keys::names(&self.kind, &entry.key);
         // Parsed once for all fields, and only when one needs it.
         let object = if self.reads_object {
-            parsed(entry)
+            stored::read(&self.kind, entry).ok()
         } else {
             None
         };
@@ -114,10 +118,4 @@ impl Selection {
                 .and_then(|object| field_value(&self.kind, object, field)),
         })
     }
-}
-
-fn parsed(entry: &Entry) -> Option<Object> {
-    serde_json::from_slice(&entry.value)
-        .ok()
-        .and_then(Object::from_value)
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{Selection, revision};
 use crate::registry::Registry;
 use crate::request::{WatchEvent, WatchOptions};
+use crate::stored;
 
 /// So many events that the selectors hid make a bookmark due, so that a resumed watch need not read them again.
 const HIDDEN: usize = 256;
@@ -151,7 +152,7 @@ impl Watcher {
 
     fn before_watch(&mut self) -> Option<WatchEvent> {
         match self.initial.pop_front() {
-            Some(entry) => Some(WatchEvent::Added(entry.value.clone())),
+            Some(entry) => Some(WatchEvent::Added(self.value(&entry))),
             None => self.first.pop_front(),
         }
     }
@@ -173,14 +174,14 @@ impl Watcher {
             .filter(|entry| self.selection.matches(entry));
         let told = match (&event.kind, before) {
             (EventKind::Put(entry), before) => match (self.selection.matches(entry), before) {
-                (true, None) => Some(WatchEvent::Added(entry.value.clone())),
-                (true, Some(_)) => Some(WatchEvent::Modified(entry.value.clone())),
-                (false, Some(before)) => {
-                    Some(WatchEvent::Deleted(at_revision(before, event.revision)))
-                }
+                (true, None) => Some(WatchEvent::Added(self.value(entry))),
+                (true, Some(_)) => Some(WatchEvent::Modified(self.value(entry))),
+                (false, Some(before)) => Some(WatchEvent::Deleted(
+                    self.at_revision(before, event.revision),
+                )),
                 (false, None) => None,
             },
-            (EventKind::Delete(last), Some(_)) => Some(WatchEvent::Deleted(last.value.clone())),
+            (EventKind::Delete(last), Some(_)) => Some(WatchEvent::Deleted(self.value(last))),
             (EventKind::Delete(_), None) => None,
         };
         if told.is_some() {
@@ -197,12 +198,17 @@ impl Watcher {
         }
         None
     }
-}
 
-/// An older state, told at a newer revision.
-fn at_revision(entry: &Entry, revision: u64) -> Bytes {
-    match serde_json::from_slice::<Value>(&entry.value) {
-        Ok(tree) => Bytes::from(Encoded::object(&tree).at(revision)),
-        Err(_) => entry.value.clone(),
+    fn value(&self, entry: &Entry) -> Bytes {
+        stored::value(self.selection.kind(), entry)
+    }
+
+    /// An older state, told at a newer revision.
+    fn at_revision(&self, entry: &Entry, revision: u64) -> Bytes {
+        let value = self.value(entry);
+        match serde_json::from_slice::<Value>(&value) {
+            Ok(tree) => Bytes::from(Encoded::object(&tree).at(revision)),
+            Err(_) => value,
+        }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) mod certificates;
 mod configmap;
 mod endpoints;
 mod endpointslice;
-mod event;
+pub(crate) mod event;
 mod lease;
 pub(crate) mod namespace;
 mod networking;

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use kedge_machinery::{Object, Status, time};
 use kedge_store::{CommitError, Condition, Encoded, Entry, Snapshot, Transaction, Write};
 
-use super::{encode, parse};
 use crate::allocate::Claim;
 use crate::allocate::claims::{ip_address, port_holder};
 use crate::registry::{Registry, failed, random};
 use crate::request::Target;
+use crate::stored;
 
 /// What became of a commit.
 pub(super) enum Outcome {
@@ -70,7 +70,7 @@ pub(super) fn transaction(
         let last = if entry.uid.is_empty() {
             Encoded::plain(Vec::new())
         } else {
-            encode(parse(&entry)?)
+            Encoded::object(&stored::parse(&entry)?.into_value())
         };
         transaction.writes.push(Write::Delete { key, last });
     }
@@ -79,7 +79,7 @@ pub(super) fn transaction(
             Condition::Absent { key: key.clone() },
             Write::Put {
                 key,
-                value: encode(new),
+                value: stored::encode(&target.kind, new),
             },
         ),
         Step::Update(revision, _, new) => (
@@ -89,7 +89,7 @@ pub(super) fn transaction(
             },
             Write::Put {
                 key,
-                value: encode(new),
+                value: stored::encode(&target.kind, new),
             },
         ),
         Step::Delete(revision, _, last) => (
@@ -99,7 +99,7 @@ pub(super) fn transaction(
             },
             Write::Delete {
                 key,
-                last: encode(last),
+                last: stored::encode(&target.kind, last),
             },
         ),
     };

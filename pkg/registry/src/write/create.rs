@@ -8,6 +8,7 @@ use super::decode::Decoded;
 use super::{ATTEMPTS, finish, lifecycle, metadata};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{Target, WriteOptions, Written};
+use crate::stored;
 
 /// How often another name is made for an object that gives only the beginning of one.
 const NAMES: usize = 8;
@@ -76,7 +77,7 @@ impl Registry {
             match outcome {
                 Outcome::Done(entry) => {
                     return Ok(Written {
-                        value: entry.value.clone(),
+                        value: stored::value(&target.kind, &entry),
                         created: true,
                         warnings,
                     });

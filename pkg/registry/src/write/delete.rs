@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::commit::{Outcome, Step, transaction};
 use super::deletion::{self, Plan};
-use super::{ATTEMPTS, finish, parse};
+use super::{ATTEMPTS, finish};
 use crate::admission::{Attributes, Operation};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{DeleteOptions, Deleted, Target};
+use crate::stored;
 
 impl Registry {
     /// DELETE of one object. 404 when there is none, 409 when a precondition does not hold.
@@ -24,7 +25,7 @@ impl Registry {
             let entry = snapshot
                 .get(&target.key())
                 .ok_or_else(|| target.not_found())?;
-            let old = parse(&entry)?;
+            let old = stored::read(&target.kind, &entry)?;
             check_preconditions(target, &old, options)?;
             let attributes = Attributes {
                 operation: Operation::Delete,
@@ -37,7 +38,14 @@ impl Registry {
             self.admit(&attributes, None)?;
             let plan = deletion::plan(target, &old, options, now)?;
             let (object, gone) = match &plan {
-                Plan::Wait => return Ok(answer(target, &old, entry.value.clone(), false)),
+                Plan::Wait => {
+                    return Ok(answer(
+                        target,
+                        &old,
+                        stored::value(&target.kind, &entry),
+                        false,
+                    ));
+                }
                 Plan::Mark(marked) => (marked.clone(), false),
                 Plan::Remove(last) => (last.clone(), true),
             };
@@ -53,7 +61,12 @@ impl Registry {
                 .commit(transaction(target, step, &snapshot, now)?, false)
                 .await?
             {
-                return Ok(answer(target, &old, entry.value.clone(), gone));
+                return Ok(answer(
+                    target,
+                    &old,
+                    stored::value(&target.kind, &entry),
+                    gone,
+                ));
             }
         }
         Err(target.conflict(MODIFIED))

@@ -3,9 +3,9 @@
 use kedge_machinery::{Cause, Status};
 use kedge_store::{Condition, Snapshot};
 
-use super::parse;
 use crate::keys;
 use crate::request::Target;
+use crate::stored::parse;
 
 /// That an object may be made in its namespace; the condition under which that still holds at the commit.
 pub(super) fn admit(target: &Target, snapshot: &Snapshot) -> Result<Option<Condition>, Status> {

@@ -19,23 +19,6 @@ mod scale;
 mod shape;
 mod update;
 
-use kedge_machinery::Object;
-use kedge_store::{Encoded, Entry};
-use serde_json::Value;
-
 /// How often a write begins again from the latest state. Whoever loses a race loses to a write that
 /// succeeded, so this ends only when others succeed all the time.
 const ATTEMPTS: usize = 64;
-
-/// The object of an entry.
-pub(crate) fn parse(entry: &Entry) -> Result<Object, kedge_machinery::Status> {
-    let parsed: Result<Value, _> = serde_json::from_slice(&entry.value);
-    parsed.ok().and_then(Object::from_value).ok_or_else(|| {
-        kedge_machinery::Status::internal(format!("{}: the stored value is no object", entry.key))
-    })
-}
-
-/// An object as it is stored.
-fn encode(object: Object) -> Encoded {
-    Encoded::object(&object.into_value())
-}

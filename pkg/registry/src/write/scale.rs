@@ -11,11 +11,12 @@ use kedge_machinery::{Object, Status};
 use serde_json::{Map, Value, json};
 
 use super::decode::Decoded;
+use super::metadata;
 use super::update::Change;
-use super::{metadata, parse};
 use crate::check;
 use crate::registry::Registry;
 use crate::request::{GetOptions, Patch, PatchKind, Target, WriteOptions, Written};
+use crate::stored::parse;
 use crate::value::copy_field;
 
 /// The subresource's name.

@@ -5,9 +5,10 @@ use kedge_machinery::{FieldError, Object, Status};
 
 use super::commit::{Outcome, Step, transaction};
 use super::decode::Decoded;
-use super::{ATTEMPTS, finish, metadata, parse, scale};
+use super::{ATTEMPTS, finish, metadata, scale};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{Patch, PatchKind, Target, WriteOptions, Written};
+use crate::stored;
 
 /// What the client wants of an object.
 pub(super) enum Change {
@@ -61,7 +62,7 @@ impl Registry {
             let Some(entry) = snapshot.get(&target.key()) else {
                 return self.change_absent(target, change, options, now).await;
             };
-            let old = parse(&entry)?;
+            let old = stored::read(&target.kind, &entry)?;
             let Decoded {
                 object: mut new,
                 warnings,
@@ -80,7 +81,7 @@ impl Registry {
             let ends = finish::ends(target, &new, &old);
             if !ends && metadata::is_same(&new, &old) {
                 return Ok(Written {
-                    value: entry.value.clone(),
+                    value: stored::value(&target.kind, &entry),
                     created: false,
                     warnings,
                 });
@@ -102,7 +103,7 @@ impl Registry {
                 .await?
             {
                 return Ok(Written {
-                    value: entry.value.clone(),
+                    value: stored::value(&target.kind, &entry),
                     created: false,
                     warnings,
                 });

@@ -1,0 +1,85 @@
+//! The form in which objects are stored, where it is not the one they are served in: one object that two kinds show.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kedge_api::Kind;
+use kedge_machinery::{Object, Status};
+use kedge_store::{Encoded, Entry};
+use serde_json::Value;
+
+use crate::strategy::event::conversion as event;
+
+/// A kind that shows what another kind stores.
+pub(crate) struct Shown {
+    /// Group and plural of the kind whose keys and form are stored.
+    pub(crate) group: &'static str,
+    pub(crate) plural: &'static str,
+    to_stored: fn(&mut Object),
+    to_served: fn(&mut Object),
+}
+
+const EVENTS: Shown = Shown {
+    group: "",
+    plural: "events",
+    to_stored: event::to_core,
+    to_served: event::to_events,
+};
+
+/// What the kind shows, if it stores nothing of its own.
+pub(crate) fn shown(kind: &Kind) -> Option<&'static Shown> {
+    let is_event = kind.group == "events.k8s.io" && kind.kind == "Event";
+    is_event.then_some(&EVENTS)
+}
+
+/// The object of an entry, in the kind's form. 500 when what is stored is no object.
+pub(crate) fn read(kind: &Kind, entry: &Entry) -> Result<Object, Status> {
+    let mut object = parse(entry)?;
+    if let Some(shown) = shown(kind) {
+        (shown.to_served)(&mut object);
+    }
+    Ok(object)
+}
+
+/// The object of an entry, as it is stored.
+pub(crate) fn parse(entry: &Entry) -> Result<Object, Status> {
+    let parsed: Result<Value, _> = serde_json::from_slice(&entry.value);
+    parsed
+        .ok()
+        .and_then(Object::from_value)
+        .ok_or_else(|| Status::internal(format!("{}: the stored value is no object", entry.key)))
+}
+
+/// An object of the kind, as it is stored.
+pub(crate) fn encode(kind: &Kind, mut object: Object) -> Encoded {
+    if let Some(shown) = shown(kind) {
+        (shown.to_stored)(&mut object);
+    }
+    Encoded::object(&object.into_value())
+}
+
+/// The bytes of an entry, in the kind's form.
+pub(crate) fn value(kind: &Kind, entry: &Entry) -> Bytes {
+    match shown(kind) {
+        None => entry.value.clone(),
+        Some(_) => match read(kind, entry) {
+            Ok(object) => Bytes::from(object.into_value().to_string()),
+            // Shown as it is rather than not at all.
+            Err(_) => entry.value.clone(),
+        },
+    }
+}
+
+/// An entry whose bytes are in the kind's form.
+pub(crate) fn entry(kind: &Kind, entry: Arc<Entry>) -> Arc<Entry> {
+    match shown(kind) {
+        None => entry,
+        Some(_) => {
+            let value = value(kind, &entry);
+            Arc::new(Entry {
+                value,
+                ..(*entry).clone()
+            })
+        }
+    }
+}
