@@ -15,8 +15,8 @@ use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
 use kedge_registry::admission::{
-    Admission, CertificateSubjectRestriction, DefaultIngressClass, HeldAddress, Priority,
-    ServiceAccount,
+    Admission, CertificateSubjectRestriction, DefaultIngressClass, Escalation, HeldAddress,
+    Priority, ServiceAccount,
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
@@ -166,7 +166,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     }
 }
 
-/// The admission plugins that were not disabled, in the order in which they are asked.
+/// The admission plugins that were not disabled, in the order in which they are asked, and what no setting disables.
 fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
     let all: [(Plugin, Box<dyn Admission>); 4] = [
         (Plugin::ServiceAccount, Box::new(ServiceAccount)),
@@ -180,7 +180,10 @@ fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
     all.into_iter()
         .filter(|(plugin, _)| config.admits(*plugin))
         .map(|(_, admission)| admission)
-        .chain([Box::new(HeldAddress) as Box<dyn Admission>])
+        .chain([
+            Box::new(Escalation) as Box<dyn Admission>,
+            Box::new(HeldAddress),
+        ])
         .collect()
 }
 

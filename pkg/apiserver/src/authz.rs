@@ -3,19 +3,74 @@
 //! Each [`Authorizer`] allows what it knows of, or has no opinion; what nobody allows is 403.
 
 use kedge_machinery::Status;
+use kedge_rbac::Rule;
 
 use crate::authn::User;
 use crate::request_info::RequestInfo;
 
 mod always;
+mod rbac;
 
+pub use always::SystemMasters;
 pub(crate) use always::is_public;
-pub use always::{Public, SystemMasters};
+pub use rbac::Rbac;
 
 /// Knows one kind of permission.
 pub trait Authorizer: Send + Sync {
     /// True when it allows the request; false when it has no opinion.
     fn allows(&self, user: &User, request: &RequestInfo) -> bool;
+
+    /// The same, with why. Slower: for whoever asks about permissions, and for refusals.
+    fn explain(&self, user: &User, request: &RequestInfo) -> Verdict {
+        Verdict {
+            allowed: self.allows(user, request),
+            reason: String::new(),
+        }
+    }
+
+    /// What somebody may do in a namespace, as far as that is a list of rules.
+    fn rules(&self, user: &User, namespace: &str) -> Rules {
+        let _ = (user, namespace);
+        Rules::default()
+    }
+}
+
+/// An answer, and what is said about it; empty where nothing is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    pub allowed: bool,
+    pub reason: String,
+}
+
+/// Rules that somebody has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    pub rules: Vec<Rule>,
+    /// Why these may not be all.
+    pub error: Option<String>,
+    pub incomplete: bool,
+}
+
+/// Asks each authorizer in turn, until one allows; what those say that do not stands in lines.
+pub(crate) fn decide(
+    authorizers: &[Box<dyn Authorizer>],
+    user: &User,
+    request: &RequestInfo,
+) -> Verdict {
+    let mut reasons = Vec::new();
+    for authorizer in authorizers {
+        let verdict = authorizer.explain(user, request);
+        if verdict.allowed {
+            return verdict;
+        }
+        if !verdict.reason.is_empty() {
+            reasons.push(verdict.reason);
+        }
+    }
+    Verdict {
+        allowed: false,
+        reason: reasons.join("\n"),
+    }
 }
 
 /// Allows when any authorizer does; 403 in upstream's words (`handlers/responsewriters/errors.go`) otherwise.
@@ -30,35 +85,42 @@ pub(crate) fn authorize(
     {
         return Ok(());
     }
-    Err(forbidden(user, request))
+    let reason = decide(authorizers, user, request).reason;
+    Err(forbidden(user, request, &reason))
 }
 
-fn forbidden(user: &User, request: &RequestInfo) -> Status {
+fn forbidden(user: &User, request: &RequestInfo, reason: &str) -> Status {
     let (user, verb) = (&user.name, &request.verb);
+    let mut why = if request.is_resource {
+        let resource = match request.subresource.as_str() {
+            "" => request.resource.clone(),
+            subresource => format!("{}/{subresource}", request.resource),
+        };
+        let place = match request.namespace.as_str() {
+            "" => "at the cluster scope".to_string(),
+            namespace => format!("in the namespace \"{namespace}\""),
+        };
+        format!(
+            "User \"{user}\" cannot {verb} resource \"{resource}\" in API group \"{}\" {place}",
+            request.group
+        )
+    } else {
+        format!("User \"{user}\" cannot {verb} path \"{}\"", request.path)
+    };
+    // What the client sent must not be taken for markup by whoever shows it.
+    why = why
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    if !reason.is_empty() {
+        why = format!("{why}: {reason}");
+    }
+    let mut status = Status::forbidden(&request.group, &request.resource, &request.name, &why);
     if !request.is_resource {
-        let mut status = Status::forbidden(
-            "",
-            "",
-            "",
-            &format!("User \"{user}\" cannot {verb} path \"{}\"", request.path),
-        );
         // A path is no resource: the text begins with "forbidden", and the details are empty.
         status.message = status.message.trim_start_matches(" is ").to_string();
-        return status;
     }
-    let resource = match request.subresource.as_str() {
-        "" => request.resource.clone(),
-        subresource => format!("{}/{subresource}", request.resource),
-    };
-    let place = match request.namespace.as_str() {
-        "" => "at the cluster scope".to_string(),
-        namespace => format!("in the namespace \"{namespace}\""),
-    };
-    let why = format!(
-        "User \"{user}\" cannot {verb} resource \"{resource}\" in API group \"{}\" {place}",
-        request.group
-    );
-    Status::forbidden(&request.group, &request.resource, &request.name, &why)
+    status
 }
 
 #[cfg(test)]
@@ -67,46 +129,60 @@ mod tests {
     use http::Method;
     use rstest::rstest;
 
-    fn ask(user: &User, method: Method, path: &str) -> Result<(), Status> {
-        let rules: [Box<dyn Authorizer>; 2] = [Box::new(SystemMasters), Box::new(Public)];
+    /// Allows nothing, and says something of it.
+    struct Says(&'static str);
+
+    impl Authorizer for Says {
+        fn allows(&self, _: &User, _: &RequestInfo) -> bool {
+            false
+        }
+
+        fn explain(&self, _: &User, _: &RequestInfo) -> Verdict {
+            Verdict {
+                allowed: false,
+                reason: self.0.into(),
+            }
+        }
+    }
+
+    fn ask(user: &User, method: Method, path: &str, says: &[&'static str]) -> Result<(), Status> {
+        let mut rules: Vec<Box<dyn Authorizer>> = vec![Box::new(SystemMasters)];
+        rules.extend(
+            says.iter()
+                .map(|text| Box::new(Says(text)) as Box<dyn Authorizer>),
+        );
         authorize(&rules, user, &RequestInfo::parse(&method, path, ""))
+    }
+
+    fn user(name: &str, group: &str) -> User {
+        User {
+            name: name.into(),
+            groups: vec![group.into()],
+            ..User::default()
+        }
+    }
+
+    #[test]
+    fn masters_may_everything_and_nobody_else_anything() {
+        for path in ["/version", "/api/v1/nodes", "/nothing"] {
+            assert!(ask(&user("x", "system:masters"), Method::GET, path, &[]).is_ok());
+            assert!(ask(&user("system:masters", "x"), Method::GET, path, &[]).is_err());
+            assert!(ask(&User::anonymous(), Method::GET, path, &[]).is_err());
+        }
     }
 
     #[rstest]
     #[case(Method::GET, "/livez", true)]
     #[case(Method::GET, "/readyz/store", true)]
     #[case(Method::GET, "/healthz", true)]
-    #[case(Method::GET, "/version", true)]
     #[case(Method::GET, "/version/", true)]
     #[case(Method::POST, "/version", false)]
     #[case(Method::GET, "/versions", false)]
     #[case(Method::GET, "/livezzz", false)]
     #[case(Method::GET, "/api", false)]
-    #[case(Method::GET, "/openapi/v3", false)]
-    #[case(Method::GET, "/metrics", false)]
     #[case(Method::GET, "/api/v1/namespaces/default/services", false)]
-    #[case(Method::POST, "/api/v1/namespaces", false)]
-    fn nobody_gets_in_but_to_health_and_version(
-        #[case] method: Method,
-        #[case] path: &str,
-        #[case] allowed: bool,
-    ) {
-        assert_eq!(
-            ask(&User::anonymous(), method.clone(), path).is_ok(),
-            allowed
-        );
-        let reader = User {
-            name: "jo".into(),
-            groups: vec!["system:authenticated".into()],
-            ..User::default()
-        };
-        assert_eq!(ask(&reader, method.clone(), path).is_ok(), allowed);
-        let master = User {
-            name: "root".into(),
-            groups: vec!["system:masters".into()],
-            ..User::default()
-        };
-        assert!(ask(&master, method, path).is_ok());
+    fn health_and_version(#[case] method: Method, #[case] path: &str, #[case] expected: bool) {
+        assert_eq!(is_public(&RequestInfo::parse(&method, path, "")), expected);
     }
 
     #[rstest]
@@ -140,12 +216,20 @@ mod tests {
         #[case] path: &str,
         #[case] expected: &str,
     ) {
-        let user = User {
-            name: "x".into(),
-            ..User::default()
-        };
-        let status = ask(&user, method, path).unwrap_err();
+        let status = ask(&user("x", ""), method, path, &[]).unwrap_err();
         assert_eq!((status.code, status.reason), (403, "Forbidden"));
         assert_eq!(status.message, expected);
+    }
+
+    #[test]
+    fn what_authorizers_say_stands_in_the_refusal() {
+        let status = ask(
+            &user("<b>", ""),
+            Method::GET,
+            "/metrics",
+            &["one", "", "two"],
+        );
+        let text = "forbidden: User \"&lt;b&gt;\" cannot get path \"/metrics\": one\ntwo";
+        assert_eq!(status.unwrap_err().message, text);
     }
 }

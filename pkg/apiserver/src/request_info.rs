@@ -28,6 +28,8 @@ pub struct RequestInfo {
     pub rest: Vec<String>,
     /// True when the name stands in the path.
     pub named: bool,
+    /// The text of `fieldSelector`, where objects are selected.
+    pub field_selector: String,
 }
 
 /// Subresources of a namespace; any other word after its name is a resource in it.
@@ -127,11 +129,46 @@ impl RequestInfo {
             }
         }
         if !self.named && matches!(self.verb.as_str(), "list" | "watch" | "deletecollection") {
-            self.name = query::pairs(query)
-                .filter(|(key, _)| key == "fieldSelector")
-                .find_map(|(_, value)| selected_name(&value))
+            self.field_selector = query::pairs(query)
+                .find(|(key, _)| key == "fieldSelector")
+                .map(|(_, value)| value.into_owned())
                 .unwrap_or_default();
+            self.name = selected(&self.field_selector, "metadata.name")
+                .unwrap_or_default()
+                .into();
         }
+    }
+
+    /// The request in the words of rules.
+    #[must_use]
+    pub fn asked(&self) -> kedge_rbac::Request<'_> {
+        if self.is_resource {
+            kedge_rbac::Request::Resource {
+                verb: &self.verb,
+                group: &self.group,
+                resource: &self.resource,
+                subresource: &self.subresource,
+                namespace: &self.namespace,
+                name: &self.name,
+            }
+        } else {
+            kedge_rbac::Request::Path {
+                verb: &self.verb,
+                path: &self.path,
+            }
+        }
+    }
+
+    /// True for a kind's objects and what is below them.
+    #[must_use]
+    pub fn is_of(&self, group: &str, resource: &str) -> bool {
+        self.is_resource && self.group == group && self.resource == resource
+    }
+
+    /// The value that objects are selected by in a field, where it is one.
+    #[must_use]
+    pub fn selected(&self, field: &str) -> Option<&str> {
+        selected(&self.field_selector, field)
     }
 
     /// True for requests that hold their connection: they are counted apart and have no time limit.
@@ -141,12 +178,12 @@ impl RequestInfo {
     }
 }
 
-/// The name of a selector that is for one object by name: `metadata.name=X`, alone or with more.
-fn selected_name(selector: &str) -> Option<String> {
+/// The value that a selector wants a field to have: `FIELD=X`, alone or with more.
+fn selected<'a>(selector: &'a str, field: &str) -> Option<&'a str> {
     selector.split(',').find_map(|term| {
-        let value = term.trim().strip_prefix("metadata.name=")?;
+        let value = term.trim().strip_prefix(field)?.strip_prefix('=')?;
         let value = value.strip_prefix('=').unwrap_or(value);
-        (!value.is_empty()).then(|| value.to_string())
+        (!value.is_empty()).then_some(value)
     })
 }
 

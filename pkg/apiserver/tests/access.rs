@@ -37,7 +37,7 @@ const VERBS: [(Method, &str); 9] = [
 async fn nobody_reads_health_and_version_alone() {
     let lab = Lab::start().await;
     let nobody = lab.nobody(None);
-    for path in ["/livez", "/readyz", "/healthz", "/version", "/livez/ping"] {
+    for path in ["/livez", "/readyz", "/healthz", "/version", "/version/"] {
         assert_eq!(code(&nobody, &Method::GET, path).await, 200, "{path}");
     }
     for path in [
@@ -48,6 +48,8 @@ async fn nobody_reads_health_and_version_alone() {
         "/openapi/v2",
         "/openapi/v3",
         "/metrics",
+        "/livez/ping",
+        "/openid/v1/jwks",
         "/nothing",
         "/api/v1/gadgets",
     ] {

@@ -106,6 +106,11 @@ pub(crate) fn subdomain(path: &str, value: &str) -> Vec<FieldError> {
     invalid(path, value, names::dns1123_subdomain(value))
 }
 
+/// What fits between two slashes.
+pub(crate) fn path_segment(path: &str, value: &str) -> Vec<FieldError> {
+    invalid(path, value, names::path_segment(value))
+}
+
 /// `prefix/name`, as label keys are.
 pub(crate) fn qualified_name(path: &str, value: &str) -> Vec<FieldError> {
     invalid(path, value, names::qualified_name(value))

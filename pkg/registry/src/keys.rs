@@ -27,10 +27,15 @@ pub(crate) fn prefix(kind: &Kind, namespace: &str) -> String {
 
 /// What all keys of a resource begin with.
 pub(crate) fn resource(group: &str, plural: &str) -> String {
+    format!("{}{plural}/", self::group(group))
+}
+
+/// What all keys of a group begin with; of the core group, all objects' keys.
+pub(crate) fn group(group: &str) -> String {
     if group.is_empty() {
-        format!("/registry/{plural}/")
+        "/registry/".into()
     } else {
-        format!("/registry/{group}/{plural}/")
+        format!("/registry/{group}/")
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{build, world};
+use common::{build, object, options, world};
 use serde_json::json;
 
 #[tokio::test]
@@ -46,6 +46,53 @@ async fn another_range_is_another_object() {
     let after = world.get("servicecidrs", "kubernetes").unwrap();
     assert_eq!(after["spec"]["cidrs"], json!(["10.44.0.0/16"]));
     assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
+}
+
+#[tokio::test]
+async fn roles_are_there_and_come_back() {
+    let world = world().await;
+    const ROLES: &str = "/registry/rbac.authorization.k8s.io/clusterroles/";
+    const BINDINGS: &str = "/registry/rbac.authorization.k8s.io/clusterrolebindings/";
+    let key = |prefix: &str, name: &str| format!("{prefix}{name}");
+    let before = world.registry.revision();
+    for name in ["cluster-admin", "admin", "edit", "view", "system:node"] {
+        assert!(world.keys(ROLES).contains(&key(ROLES, name)), "{name}");
+    }
+    let role = world.stored(&key(ROLES, "system:discovery"));
+    assert_eq!(role["kind"], "ClusterRole");
+    assert_eq!(
+        role["metadata"]["managedFields"][0]["manager"],
+        "kube-apiserver"
+    );
+    let local = world.keys("/registry/rbac.authorization.k8s.io/rolebindings/kube-system/");
+    assert_eq!(local.len(), 6);
+
+    // What people take away of it comes back with a start, and what they add stays.
+    let target = world.cluster_target("clusterrolebindings", "system:discovery");
+    let mut binding = world.stored(&key(BINDINGS, "system:discovery"));
+    binding["subjects"] = json!([{"kind": "User", "name": "jo"}]);
+    let options = options();
+    let written = world
+        .registry
+        .update(&target, object(binding), &options)
+        .await;
+    written.unwrap();
+    let gone = world.cluster_target("clusterroles", "view");
+    world
+        .registry
+        .delete(&gone, &Default::default())
+        .await
+        .unwrap();
+    world.registry.bootstrap().await.unwrap();
+    let binding = world.stored(&key(BINDINGS, "system:discovery"));
+    assert_eq!(binding["subjects"][0]["name"], "jo");
+    assert_eq!(binding["subjects"][1]["name"], "system:authenticated");
+    assert!(world.keys(ROLES).contains(&key(ROLES, "view")));
+
+    let after = world.registry.revision();
+    assert!(after > before);
+    world.registry.bootstrap().await.unwrap();
+    assert_eq!(world.registry.revision(), after);
 }
 
 #[tokio::test]

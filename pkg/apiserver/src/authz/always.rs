@@ -1,4 +1,4 @@
-//! The two rules that hold whatever else is configured.
+//! The rule that holds whatever else is configured.
 
 use super::Authorizer;
 use crate::authn::User;
@@ -9,20 +9,11 @@ pub struct SystemMasters;
 
 impl Authorizer for SystemMasters {
     fn allows(&self, user: &User, _: &RequestInfo) -> bool {
-        user.is_in("system:masters")
+        user.is_in(kedge_rbac::MASTERS)
     }
 }
 
-/// Everyone may read health and version, and nothing else: what upstream's role `system:public-info-viewer` holds.
-pub struct Public;
-
-impl Authorizer for Public {
-    fn allows(&self, _: &User, request: &RequestInfo) -> bool {
-        is_public(request)
-    }
-}
-
-/// Whether a request reads health or version.
+/// Whether a request reads health or version: answered however busy the server is.
 pub(crate) fn is_public(request: &RequestInfo) -> bool {
     if request.is_resource || request.verb != "get" {
         return false;

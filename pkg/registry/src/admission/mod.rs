@@ -11,6 +11,7 @@ use crate::user::User;
 
 mod certificate_subject;
 mod default_ingress_class;
+mod escalation;
 mod held_address;
 mod priority;
 mod service_account;
@@ -18,6 +19,7 @@ mod view;
 
 pub use certificate_subject::CertificateSubjectRestriction;
 pub use default_ingress_class::DefaultIngressClass;
+pub use escalation::Escalation;
 pub use held_address::HeldAddress;
 pub use priority::Priority;
 pub use service_account::ServiceAccount;
@@ -65,6 +67,7 @@ pub trait Admission: Send + Sync {
 pub fn builtin() -> Vec<Box<dyn Admission>> {
     vec![
         Box::new(DefaultIngressClass),
+        Box::new(Escalation),
         Box::new(Priority),
         Box::new(HeldAddress),
     ]

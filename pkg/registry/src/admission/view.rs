@@ -57,10 +57,17 @@ impl<'a> View<'a> {
         plural: &str,
         namespace: &str,
     ) -> Result<Vec<Object>, Status> {
-        self.snapshot
-            .range(&prefix(group, plural, namespace), None)
-            .map(|entry| parse(&entry))
+        self.entries(group, plural, namespace)
+            .iter()
+            .map(|entry| parse(entry))
             .collect()
+    }
+
+    /// The same, as they are stored.
+    #[must_use]
+    pub fn entries(&self, group: &str, plural: &str, namespace: &str) -> Vec<Arc<Entry>> {
+        let prefix = prefix(group, plural, namespace);
+        self.snapshot.range(&prefix, None).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::registry::Registry;
 use crate::request::{GetOptions, Target, WriteOptions};
 use crate::strategy::priority_class::SYSTEM_CLASSES;
 
+mod access;
 mod kubernetes_service;
 mod service_cidr;
 
@@ -23,7 +24,8 @@ const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-nod
 const MANAGER: &str = "kube-apiserver";
 
 impl Registry {
-    /// Makes what is missing of the namespaces, the priority classes and the range of ClusterIPs, sharing flushes.
+    /// Makes what is missing of the namespaces, the priority classes, the range of ClusterIPs, and then the roles and
+    /// their bindings, sharing flushes.
     pub async fn bootstrap(&self) -> Result<(), Status> {
         let namespaces = self.kind("", "namespaces")?;
         let priorities = self.kind("scheduling.k8s.io", "priorityclasses")?;
@@ -40,7 +42,7 @@ impl Registry {
             .chain(classes)
             .map(|(kind, body)| self.provide(kind, body));
         try_join(try_join_all(missing), self.ensure_service_cidr()).await?;
-        Ok(())
+        self.ensure_access().await
     }
 
     /// Makes an object of a cluster-scoped kind unless one of its name is there.

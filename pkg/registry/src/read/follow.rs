@@ -14,4 +14,12 @@ impl Registry {
         let (snapshot, watch) = self.store().snapshot_and_watch(&prefix);
         (prefix, snapshot, watch)
     }
+
+    /// The same of all kinds of a group; the plural name follows what the keys begin with.
+    #[must_use]
+    pub fn follow_group(&self, group: &str) -> (String, Snapshot, Watch) {
+        let prefix = keys::group(group);
+        let (snapshot, watch) = self.store().snapshot_and_watch(&prefix);
+        (prefix, snapshot, watch)
+    }
 }

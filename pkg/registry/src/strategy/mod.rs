@@ -23,6 +23,7 @@ mod pod;
 mod pod_disruption_budget;
 mod pod_template;
 pub(crate) mod priority_class;
+mod rbac;
 pub(crate) mod rules;
 mod runtime_class;
 mod secret;
@@ -157,6 +158,10 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("networking.k8s.io", "ServiceCIDR") => &networking::ServiceCidr,
         ("node.k8s.io", "RuntimeClass") => &runtime_class::RuntimeClass,
         ("policy", "PodDisruptionBudget") => &pod_disruption_budget::PodDisruptionBudget,
+        ("rbac.authorization.k8s.io", "ClusterRole") => &rbac::ClusterRole,
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => &rbac::ClusterRoleBinding,
+        ("rbac.authorization.k8s.io", "Role") => &rbac::Role,
+        ("rbac.authorization.k8s.io", "RoleBinding") => &rbac::RoleBinding,
         ("scheduling.k8s.io", "PriorityClass") => &priority_class::PriorityClass,
         ("storage.k8s.io", "CSIDriver") => &storage::CsiDriver,
         ("storage.k8s.io", "CSINode") => &storage::CsiNode,

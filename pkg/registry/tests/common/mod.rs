@@ -101,6 +101,16 @@ impl World {
         Target::new(self.kind(plural), "default", name)
     }
 
+    /// An object of the cluster, not of the namespace that tests use.
+    pub fn cluster_target(&self, plural: &str, name: &str) -> Target {
+        Target::new(self.kind(plural), "", name)
+    }
+
+    /// What stands at a key.
+    pub fn stored(&self, key: &str) -> Value {
+        parse(&self.store.get(key).unwrap_or_else(|| panic!("{key}")).value)
+    }
+
     pub async fn create(&self, plural: &str, value: Value) -> Result<Value, Status> {
         let written = self
             .registry
