@@ -364,9 +364,10 @@ async fn readiness_says_what_is_missing() {
         }),
     };
     let lab = Lab::with(Limits::default(), vec![check]).await;
-    let nobody = lab.nobody(None);
+    // Single checks are for who watches over servers.
+    let watcher = lab.user("watcher", "system:monitoring");
     let ask = async |path: &str| {
-        let response = nobody.request(Method::GET, path, &[], "").await.unwrap();
+        let response = watcher.request(Method::GET, path, &[], "").await.unwrap();
         (
             response.status.as_u16(),
             String::from_utf8_lossy(&response.body).into_owned(),

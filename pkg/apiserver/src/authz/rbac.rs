@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use kedge_rbac::{GROUP, Policy, Resource, Rule, Who};
+use kedge_rbac::{GROUP, Policy, Resource, Who};
 use kedge_registry::Registry;
 use kedge_store::{EventKind, Watch};
 
@@ -133,7 +133,7 @@ impl Authorizer for Rbac {
         let found = policy.rules_for(who(user), namespace);
         Rules {
             error: found.error(),
-            rules: found.rules.into_iter().map(Rule::clone).collect(),
+            rules: found.rules.into_iter().cloned().collect(),
             incomplete: false,
         }
     }
