@@ -55,14 +55,32 @@ fn what_is_decoded_has_no_field_that_the_schema_does_not_know() {
     }
 }
 
+/// A field of bytes: text, or a message.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [
+        &[number << 3 | 2, u8::try_from(bytes.len()).unwrap()],
+        bytes,
+    ]
+    .concat()
+}
+
+#[test]
+fn a_list_in_a_map_is_a_message_of_its_own() {
+    let values = [field(1, b"a"), field(1, b"b")].concat();
+    let full = [field(1, b"k"), field(2, &values)].concat();
+    let empty = field(1, b"none");
+    let spec = [field(6, &full), field(6, &empty)].concat();
+    let body = envelope(
+        "certificates.k8s.io/v1",
+        "CertificateSigningRequest",
+        &field(2, &spec),
+    );
+    let found = protobuf::decode(&Catalog::builtin(), &body).unwrap();
+    let expected = serde_json::json!({"k": ["a", "b"], "none": []});
+    assert_eq!(found.at(&["spec", "extra"]), Some(&expected));
+}
+
 fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
-    let field = |number: u8, bytes: &[u8]| {
-        [
-            &[number << 3 | 2, u8::try_from(bytes.len()).unwrap()],
-            bytes,
-        ]
-        .concat()
-    };
     let meta = [field(1, api_version.as_bytes()), field(2, kind.as_bytes())].concat();
     [b"k8s\0".to_vec(), field(1, &meta), field(2, raw)].concat()
 }

@@ -150,6 +150,7 @@ impl At {
             (Type::Time, Wire::Bytes(message)) => self.time(message, false)?,
             (Type::MicroTime, Wire::Bytes(message)) => self.time(message, true)?,
             (Type::Any, Wire::Bytes(message)) => self.json(message)?,
+            (Type::List(item), Wire::Bytes(message)) => self.list(Type::parse(item), message)?,
             (Type::Definition(name), Wire::Bytes(message)) => {
                 let definition = table::definition(name).ok_or_else(|| self.malformed())?;
                 let mut object = Map::new();
@@ -158,6 +159,16 @@ impl At {
             }
             _ => return Err(self.malformed()),
         })
+    }
+
+    /// A list that is the value of a map is a message of its own (`ExtraValue`): its items are field 1.
+    fn list(self, item: Type, message: &[u8]) -> Result<Value, ProtobufError> {
+        let items = self.fields(message).filter_map(|field| match field {
+            Ok((1, wire)) => Some(self.value(item, wire)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        items.collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
 
     fn text(self, bytes: &[u8]) -> Result<&str, ProtobufError> {
@@ -186,6 +197,7 @@ impl At {
             (Some(value), _) => value,
             (None, Type::Quantity) => "0".into(),
             (None, Type::Definition(_)) => json!({}),
+            (None, Type::List(_)) => json!([]),
             (None, _) => "".into(),
         };
         Ok((key, value))
