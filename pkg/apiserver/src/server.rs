@@ -56,7 +56,11 @@ impl Server {
             .map(|address| address.to_string())
             .unwrap_or_default();
         let provider = Arc::new(ring::default_provider());
-        let certificates = Arc::new(ClientCertificates::new(&client_authorities, &provider)?);
+        let certificates = Arc::new(ClientCertificates::new(
+            &client_authorities,
+            &provider,
+            Arc::clone(&tokens),
+        )?);
         let tls = tls::server_config(certificate, &client_authorities, provider)?;
         let stopping = CancellationToken::new();
         let (capacity, stop_time) = (limits.connections, limits.stop_time);

@@ -1,4 +1,4 @@
-//! The time that tokens are judged by, on machines whose clock may stand in 1970.
+//! The time that tokens and clients' certificates are judged by, on machines whose clock may stand in 1970.
 //!
 //! A clock that shows a day this program cannot have lived through ([`validity::FLOOR`]) is certainly wrong. To
 //! believe it would end every token that was made while it was right ("not valid yet") for as long as the machine
@@ -34,6 +34,14 @@ impl TokenClock {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = ahead.get_or_insert_with(|| floor.duration_since(clock));
         clock.saturating_add(*ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// What time it is for judging something that says it began at `begin`: where the clock is certainly wrong, no earlier than
+    /// that. Nothing is learnt from it, because nobody has verified it yet.
+    #[must_use]
+    pub fn at_least(&self, begin: Timestamp, clock: Timestamp) -> Timestamp {
+        let now = self.read(clock);
+        if clock < floor() { now.max(begin) } else { now }
     }
 
     /// An instant that has passed: a token was made then. Counts only while the machine's clock is certainly wrong.
@@ -84,6 +92,17 @@ mod tests {
         // Set right, it is believed again.
         let set = at("2027-04-01T00:00:00Z");
         assert_eq!(clock.read(set), set);
+    }
+
+    #[test]
+    fn what_has_begun_has_begun() {
+        let clock = TokenClock::default();
+        let begin = at("2027-05-01T00:00:00Z");
+        let wrong = at("1970-01-01T00:00:10Z");
+        assert_eq!(clock.at_least(begin, wrong), begin);
+        assert_eq!(clock.read(wrong), floor(), "nothing was learnt");
+        let right = at("2027-01-01T00:00:00Z");
+        assert_eq!(clock.at_least(begin, right), right);
     }
 
     #[test]

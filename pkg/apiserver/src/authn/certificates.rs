@@ -5,8 +5,10 @@
 //! the API's own words instead of a broken handshake, as kube-apiserver does it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
+use jiff::Timestamp;
 use kedge_machinery::Status;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -16,7 +18,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Authenticator, User};
-use crate::BindError;
+use crate::{BindError, Tokens};
 
 /// What a connection's handshake showed of the other side.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +37,10 @@ enum Identity {
     Refused,
 }
 
-/// Verifies client certificates against the authorities.
+/// Verifies client certificates against the authorities, by a clock that does not believe in 1970: a certificate that was
+/// made since the machine last knew the time has begun, whatever the clock shows.
 pub struct ClientCertificates {
+    tokens: Arc<Tokens>,
     /// `None` when there is no authority, so that no certificate is good.
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
@@ -46,9 +50,13 @@ impl ClientCertificates {
     pub fn new(
         authorities: &[CertificateDer<'static>],
         provider: &Arc<CryptoProvider>,
+        tokens: Arc<Tokens>,
     ) -> Result<Self, BindError> {
         if authorities.is_empty() {
-            return Ok(Self { verifier: None });
+            return Ok(Self {
+                tokens,
+                verifier: None,
+            });
         }
         let mut roots = RootCertStore::empty();
         for authority in authorities {
@@ -61,6 +69,7 @@ impl ClientCertificates {
                 .build()
                 .map_err(|error| BindError::Tls(format!("client authorities: {error}")))?;
         Ok(Self {
+            tokens,
             verifier: Some(verifier),
         })
     }
@@ -99,10 +108,16 @@ impl ClientCertificates {
             .verifier
             .as_ref()
             .ok_or("there is no authority for clients")?;
-        verifier
-            .verify_client_cert(leaf, chain, UnixTime::now())
-            .map_err(|error| error.to_string())?;
         let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
+        let begin = Timestamp::from_second(parsed.validity().not_before.timestamp());
+        let at = self
+            .tokens
+            .clock
+            .at_least(begin.unwrap_or(Timestamp::UNIX_EPOCH), Timestamp::now());
+        let seconds = Duration::from_secs(at.as_second().max(0).unsigned_abs());
+        verifier
+            .verify_client_cert(leaf, chain, UnixTime::since_unix_epoch(seconds))
+            .map_err(|error| error.to_string())?;
         let texts = |attributes: &mut dyn Iterator<Item = Option<String>>| {
             attributes.flatten().collect::<Vec<_>>()
         };
