@@ -15,8 +15,8 @@ use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
 use kedge_registry::admission::{
-    Admission, CertificateSubjectRestriction, DefaultIngressClass, Escalation, HeldAddress,
-    Priority, ServiceAccount,
+    Admission, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
+    DefaultIngressClass, Escalation, HeldAddress, Priority, ServiceAccount,
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
@@ -168,9 +168,11 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
 
 /// The admission plugins that were not disabled, in the order in which they are asked, and what no setting disables.
 fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
-    let all: [(Plugin, Box<dyn Admission>); 4] = [
+    let all: [(Plugin, Box<dyn Admission>); 6] = [
         (Plugin::ServiceAccount, Box::new(ServiceAccount)),
         (Plugin::Priority, Box::new(Priority)),
+        (Plugin::CertificateApproval, Box::new(CertificateApproval)),
+        (Plugin::CertificateSigning, Box::new(CertificateSigning)),
         (
             Plugin::CertificateSubjectRestriction,
             Box::new(CertificateSubjectRestriction),

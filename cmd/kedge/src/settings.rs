@@ -92,6 +92,10 @@ pub enum Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[value(rename_all = "PascalCase")]
 pub enum Plugin {
+    /// Only those approve certificates who may for that signer.
+    CertificateApproval,
+    /// Only those sign certificates who may for that signer.
+    CertificateSigning,
     /// Nobody asks for a certificate that may do everything.
     CertificateSubjectRestriction,
     /// An Ingress without a class gets the default one.

@@ -42,6 +42,8 @@ resources! {
     EVENTS = "" "v1" "events" "Event";
     SERVICEACCOUNTS = "" "v1" "serviceaccounts" "ServiceAccount";
     CERTIFICATESIGNINGREQUESTS = "certificates.k8s.io" "v1" "certificatesigningrequests" "CertificateSigningRequest";
+    CLUSTERROLES = "rbac.authorization.k8s.io" "v1" "clusterroles" "ClusterRole";
+    CLUSTERROLEBINDINGS = "rbac.authorization.k8s.io" "v1" "clusterrolebindings" "ClusterRoleBinding";
     ENDPOINTSLICES = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice";
 }
 

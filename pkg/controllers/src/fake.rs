@@ -264,7 +264,7 @@ impl Client for Fake {
                 if object.resource_version() != current.resource_version() {
                     return Err(conflict(&key));
                 }
-                if subresource == "status" {
+                if matches!(subresource, "status" | "approval") {
                     current.0.insert(
                         "status".into(),
                         object.0.get("status").cloned().unwrap_or_default(),

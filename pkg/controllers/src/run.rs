@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::error;
 
-use crate::certificates::Signer;
+use crate::certificates::{Approver, Signer};
 use crate::config::{Config, Credentials};
 use crate::each_namespace::EachNamespace;
 use crate::endpoints::Endpoints;
@@ -59,6 +59,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         authority,
         token_keys,
     } = credentials;
+    tasks.spawn(supervise(client.clone(), Approver::default));
     let signer = Arc::clone(&authority);
     tasks.spawn(supervise(client.clone(), move || {
         Signer::new(Arc::clone(&signer))

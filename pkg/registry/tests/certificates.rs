@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use common::{World, build_with, object, options, parse};
 use kedge_machinery::Status;
-use kedge_registry::admission::CertificateSubjectRestriction;
+use kedge_registry::admission::{
+    Admission, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
+};
 use kedge_registry::{Target, User, WriteOptions};
 use serde_json::{Value, json};
 
@@ -17,12 +19,12 @@ const MASTERS: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIeU1JR
 const PEOPLE: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIWU1JR0FBZ0VBTUI0eER6QU5CZ05WQkFvTUJuQmxiM0JzWlRFTE1Ba0dBMVVFQXd3Q2FtOHdXVEFUQmdjcQpoa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVFJSUx3VExjRTQwZW9GMUtITkhiMzhGb2N4RnY5amlCZFZxVnR5Ck1XWFVWY3ZGaGZnelBLTXZwUzFXV2syZEJ4MEhaS3ZrZUwzbWI4WDhqSTdPUUhtaW9BQXdDZ1lJS29aSXpqMEUKQXdJRFJ3QXdSQUlnSStIK2wyK0NPcWREa0dzQ2s1SCtnQjVLRFh6NGNBKzVWQWcwWVY5N0ZsZ0NJRjRONHpBcAowT3FCcWliT0JzdElta2Y5dTlwLzZ3VVNSWmliM21BdytwaDIKLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg==";
 
 async fn world() -> World {
-    build_with(
-        &["10.43.0.0/28"],
-        100,
-        vec![Box::new(CertificateSubjectRestriction)],
-    )
-    .await
+    let plugins: Vec<Box<dyn Admission>> = vec![
+        Box::new(CertificateApproval),
+        Box::new(CertificateSigning),
+        Box::new(CertificateSubjectRestriction),
+    ];
+    build_with(&["10.43.0.0/28"], 100, plugins).await
 }
 
 fn by(name: &str) -> WriteOptions {
@@ -34,6 +36,16 @@ fn by(name: &str) -> WriteOptions {
         })),
         ..options()
     }
+}
+
+fn master() -> WriteOptions {
+    let mut options = by("root");
+    let master = User {
+        groups: vec!["system:masters".into()],
+        ..User::default()
+    };
+    options.user = Some(Arc::new(master));
+    options
 }
 
 fn target(world: &World, name: &str) -> Target {
@@ -115,11 +127,93 @@ async fn a_request_goes_its_way() {
     let approval = named.clone().subresource("approval");
     let approved = world
         .registry
-        .update(&approval, object(changed), &by("root"))
+        .update(&approval, object(changed), &master())
         .await
         .unwrap();
     let approved = parse(&approved.value);
     assert_eq!(approved["spec"], made["spec"]);
     let condition = &approved["status"]["conditions"][0];
     assert!(condition["lastUpdateTime"].is_string() && condition["lastTransitionTime"].is_string());
+}
+
+/// Allows `jo` a verb on a signer.
+async fn allow(world: &World, verb: &str, signer: &str) {
+    let role = json!({"metadata": {"name": verb}, "rules": [
+        {"apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "resourceNames": [signer], "verbs": [verb]}]});
+    let binding = json!({"metadata": {"name": verb},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": verb},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jo"}]});
+    for (plural, body) in [("clusterroles", role), ("clusterrolebindings", binding)] {
+        let kind = world
+            .registry
+            .catalog()
+            .find("rbac.authorization.k8s.io", "v1", plural)
+            .unwrap();
+        let target = Target::new(Arc::clone(kind), "", "");
+        world
+            .registry
+            .create(&target, object(body), &options())
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_decides_must_be_allowed_to_for_that_signer() {
+    let world = world().await;
+    let mut csr = ask(&world, PEOPLE, "example.com/signer").await.unwrap();
+    let approval = target(&world, "system:jo").subresource("approval");
+    let status = target(&world, "system:jo").subresource("status");
+    csr["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .remove("resourceVersion");
+    csr["status"] = json!({"conditions": [{"type": "Approved", "status": "True"}]});
+    let refused = world
+        .registry
+        .update(&approval, object(csr.clone()), &by("jo"))
+        .await
+        .unwrap_err();
+    let text = "user not permitted to approve requests with signerName \"example.com/signer\"";
+    assert!(
+        refused.code == 403 && refused.message.ends_with(text),
+        "{}",
+        refused.message
+    );
+    allow(&world, "approve", "example.com/*").await;
+    let approved = world
+        .registry
+        .update(&approval, object(csr.clone()), &by("jo"))
+        .await
+        .unwrap();
+    csr["status"] = parse(&approved.value)["status"].clone();
+
+    // A write that changes neither is not signing.
+    world
+        .registry
+        .update(&status, object(csr.clone()), &by("jo"))
+        .await
+        .unwrap();
+    let failed = json!({"type": "Failed", "status": "True"});
+    csr["status"]["conditions"]
+        .as_array_mut()
+        .unwrap()
+        .push(failed);
+    let refused = world
+        .registry
+        .update(&status, object(csr.clone()), &by("jo"))
+        .await
+        .unwrap_err();
+    let text = "user not permitted to sign requests with signerName \"example.com/signer\"";
+    assert!(
+        refused.code == 403 && refused.message.ends_with(text),
+        "{}",
+        refused.message
+    );
+    allow(&world, "sign", "example.com/signer").await;
+    world
+        .registry
+        .update(&status, object(csr), &by("jo"))
+        .await
+        .unwrap();
 }

@@ -28,6 +28,10 @@ pub(super) struct Spec {
     #[serde(deserialize_with = "nullable")]
     pub usages: Vec<String>,
     pub expiration_seconds: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
+    pub username: String,
+    #[serde(deserialize_with = "nullable")]
+    pub groups: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,6 +64,11 @@ impl Csr {
             && self.is("Approved")
             && !self.is("Denied")
             && !self.is("Failed")
+    }
+
+    /// Nobody has decided yet.
+    pub(super) fn awaits_decision(&self) -> bool {
+        self.status.certificate.is_empty() && !self.is("Approved") && !self.is("Denied")
     }
 
     /// What is asked for.

@@ -3,40 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kedge_pki::check_certificate;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rstest::rstest;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::certificates::testing::{csr, pem};
 use crate::fake::{Fake, Running};
-
-fn pem(organization: &str, name: &str, dns: bool) -> String {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, organization);
-    params.distinguished_name.push(DnType::CommonName, name);
-    if dns {
-        params.subject_alt_names = vec![SanType::DnsName("a.example".try_into().unwrap())];
-    }
-    let key = KeyPair::generate().unwrap();
-    params.serialize_request(&key).unwrap().pem().unwrap()
-}
-
-fn csr(signer: &str, pem: &str, usages: &[&str], conditions: &[&str]) -> Value {
-    let conditions: Vec<Value> = conditions
-        .iter()
-        .map(|kind| json!({"type": kind, "status": "True"}))
-        .collect();
-    json!({
-        "metadata": {"name": "x"},
-        "spec": {"request": STANDARD.encode(pem), "signerName": format!("kubernetes.io/{signer}"), "usages": usages},
-        "status": {"conditions": conditions},
-    })
-}
 
 fn run(fake: &Fake) -> Running {
     let folder = tempfile::tempdir().unwrap();

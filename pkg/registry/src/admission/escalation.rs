@@ -9,7 +9,8 @@ use kedge_rbac::{
 };
 use serde::Deserialize;
 
-use super::{Admission, Attributes, Operation, View};
+use super::policy::policy;
+use super::{Admission, Attributes, Operation};
 use crate::user::User;
 use crate::value::{field, list};
 
@@ -162,26 +163,6 @@ fn plural(role: &RoleRef) -> &'static str {
         RoleKind::ClusterRole => "clusterroles",
         RoleKind::Role | RoleKind::Other => "roles",
     }
-}
-
-/// All roles and bindings, at the moment of the write. Built anew: such writes are rare.
-fn policy(view: &View<'_>) -> Policy {
-    let mut policy = Policy::default();
-    for (resource, plural) in [
-        (Resource::ClusterRoles, "clusterroles"),
-        (Resource::ClusterRoleBindings, "clusterrolebindings"),
-        (Resource::Roles, "roles"),
-        (Resource::RoleBindings, "rolebindings"),
-    ] {
-        let Some(kind) = view.catalog().find(GROUP, "v1", plural) else {
-            continue;
-        };
-        for entry in view.entries(GROUP, plural, "") {
-            let (namespace, name) = crate::keys::names(kind, &entry.key);
-            policy.put(resource, namespace, name, entry.value.clone());
-        }
-    }
-    policy
 }
 
 fn rules(role: &Object) -> Vec<Rule> {

@@ -9,14 +9,17 @@ use kedge_machinery::{Object, Status};
 use crate::request::Target;
 use crate::user::User;
 
+mod certificate_decision;
 mod certificate_subject;
 mod default_ingress_class;
 mod escalation;
 mod held_address;
+mod policy;
 mod priority;
 mod service_account;
 mod view;
 
+pub use certificate_decision::{CertificateApproval, CertificateSigning};
 pub use certificate_subject::CertificateSubjectRestriction;
 pub use default_ingress_class::DefaultIngressClass;
 pub use escalation::Escalation;
