@@ -73,6 +73,23 @@ pub(crate) fn decide(
     }
 }
 
+/// Everything that the authorizers know somebody may do in a namespace.
+pub(crate) fn rules(authorizers: &[Box<dyn Authorizer>], user: &User, namespace: &str) -> Rules {
+    let (mut all, mut errors) = (Rules::default(), Vec::new());
+    for authorizer in authorizers {
+        let own = authorizer.rules(user, namespace);
+        all.rules.extend(own.rules);
+        all.incomplete |= own.incomplete;
+        errors.extend(own.error);
+    }
+    all.error = match errors.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        many => Some(format!("[{}]", many.join(", "))),
+    };
+    all
+}
+
 /// Allows when any authorizer does; 403 in upstream's words (`handlers/responsewriters/errors.go`) otherwise.
 pub(crate) fn authorize(
     authorizers: &[Box<dyn Authorizer>],

@@ -1,6 +1,9 @@
 //! Kinds that are asked and answered: a body in, an answer out, nothing stored.
 
+mod access_review;
+mod attributes;
 mod bound_object;
+mod rules_review;
 mod self_subject_review;
 mod token_request;
 mod token_review;
@@ -60,6 +63,24 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
                 &self_subject_review::answer(&ask.user),
                 &question.warnings,
             )
+        }
+        ("authorization.k8s.io", kind, "") => {
+            let question = question(ask, &target.kind, body).await?;
+            let (authorizers, object) = (&app.authorizers, question.object);
+            let answer = match kind {
+                "SelfSubjectAccessReview" => {
+                    access_review::own(authorizers, &ask.user, object)?.into_value()
+                }
+                "SubjectAccessReview" => {
+                    access_review::of_another(authorizers, object)?.into_value()
+                }
+                "LocalSubjectAccessReview" => {
+                    access_review::local(authorizers, &target.namespace, object)?.into_value()
+                }
+                "SelfSubjectRulesReview" => rules_review::answer(authorizers, &ask.user, &object)?,
+                _ => return Err(refusal::no_such_resource()),
+            };
+            created(ask, &answer, &question.warnings)
         }
         _ => Err(refusal::no_such_resource()),
     }
