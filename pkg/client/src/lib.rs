@@ -99,6 +99,14 @@ pub trait Client: Send + Sync + 'static {
         object: Object,
     ) -> BoxFuture<'a, Result<Object, Status>>;
 
+    /// Applies what the object says (server-side apply), in the name of a manager that takes fields from their owners.
+    fn apply<'a>(
+        &'a self,
+        resource: Resource,
+        manager: &'a str,
+        object: Object,
+    ) -> BoxFuture<'a, Result<Object, Status>>;
+
     /// Deletes at once, without grace, dependents in the background; `uid` is a precondition where given. 404 when there is none.
     fn delete<'a>(
         &'a self,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use kedge_api::Kind;
 use kedge_machinery::{Object, Status};
 use kedge_registry::{
-    DeleteOptions, GetOptions, ListOptions, Propagation, Registry, Target, WriteOptions,
+    DeleteOptions, GetOptions, ListOptions, Patch, PatchKind, Propagation, Registry, Target,
+    WriteOptions,
 };
 
 use crate::{BoxFuture, Client, Feed, ObjectKey, Resource};
@@ -119,6 +120,27 @@ impl Client for Local {
                     .await?
                     .value,
             )
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        resource: Resource,
+        manager: &'a str,
+        object: Object,
+    ) -> BoxFuture<'a, Result<Object, Status>> {
+        Box::pin(async move {
+            let target = Target::new(self.kind(resource)?, object.namespace(), object.name());
+            let patch = Patch {
+                kind: PatchKind::Apply,
+                body: object.into_value().to_string().into(),
+            };
+            let options = WriteOptions {
+                field_manager: manager.into(),
+                force: true,
+                ..WriteOptions::default()
+            };
+            parse(&self.registry.patch(&target, patch, &options).await?.value)
         })
     }
 

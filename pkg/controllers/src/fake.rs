@@ -282,6 +282,26 @@ impl Client for Fake {
         })
     }
 
+    fn apply<'a>(
+        &'a self,
+        resource: Resource,
+        _: &'a str,
+        object: Object,
+    ) -> BoxFuture<'a, Result<Object, Status>> {
+        Box::pin(async move {
+            let key = key(resource, object.namespace(), object.name());
+            self.write("apply", &key, |state| {
+                let mut current = state.current(&key)?;
+                let own = object
+                    .0
+                    .into_iter()
+                    .filter(|(field, _)| field != "metadata");
+                current.0.extend(own);
+                Ok(state.store(key.clone(), current))
+            })
+        })
+    }
+
     fn delete<'a>(
         &'a self,
         key: &'a ObjectKey,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::error;
 
+use crate::aggregation::Aggregation;
 use crate::certificates::{Approver, Signer};
 use crate::config::{Config, Credentials};
 use crate::each_namespace::EachNamespace;
@@ -46,6 +47,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         Endpoints::new(legacy_endpoints)
     }));
     tasks.spawn(supervise(client.clone(), Mirroring::default));
+    tasks.spawn(supervise(client.clone(), Aggregation::default));
     if let Some(load_balancer) = load_balancer {
         tasks.spawn(supervise(client.clone(), move || {
             LoadBalancer::new(load_balancer.clone(), addresses.clone(), recorder.clone())

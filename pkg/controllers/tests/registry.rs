@@ -476,3 +476,39 @@ async fn hand_made_endpoints_are_mirrored() {
     );
     running.stop().await;
 }
+
+#[tokio::test]
+async fn roles_are_aggregated_once() {
+    let server = Server::start().await;
+    let running = server.run();
+    let role = async |name: &str| {
+        let key = key(Resource::CLUSTERROLES, "", name);
+        server.client.get(&key).await.unwrap()
+    };
+    let count = |role: &Object| role.0["rules"].as_array().map_or(0, Vec::len);
+    let is_whole = async || count(&role("admin").await) > count(&role("edit").await);
+    server.until(&[Resource::CLUSTERROLES], is_whole).await;
+    server.quiet().await;
+    let (view, edit, admin) = (role("view").await, role("edit").await, role("admin").await);
+    assert!(0 < count(&view) && count(&view) < count(&edit) && count(&edit) < count(&admin));
+    let managers = admin.at(&["metadata", "managedFields"]).unwrap();
+    let own = managers
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["operation"] == "Apply");
+    let own = own.unwrap();
+    assert_eq!(own["manager"], "clusterrole-aggregation-controller");
+    assert_eq!(own["fieldsV1"], json!({"f:rules": {}}));
+    running.stop().await;
+
+    // Another start writes nothing of it.
+    server.registry.bootstrap().await.unwrap();
+    let running = server.run();
+    server.quiet().await;
+    assert_eq!(
+        role("admin").await.resource_version(),
+        admin.resource_version()
+    );
+    running.stop().await;
+}

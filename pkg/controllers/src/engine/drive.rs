@@ -175,6 +175,10 @@ async fn perform(client: &SharedClient, write: &Write) -> Result<Option<Object>,
             .update(resource, subresource, object.clone())
             .await
             .map(Some),
+        Action::Apply { manager, object } => client
+            .apply(resource, manager, object.clone())
+            .await
+            .map(Some),
         Action::Delete { uid } => client.delete(&write.target, Some(uid)).await.map(|()| None),
     }
 }

@@ -60,6 +60,11 @@ pub(crate) enum Action {
         subresource: &'static str,
         object: Object,
     },
+    /// Says what some fields of the object are to be, whoever owns them, in the name of a manager.
+    Apply {
+        manager: &'static str,
+        object: Object,
+    },
     /// Only that very object, not one of the same name.
     Delete {
         uid: String,
@@ -99,6 +104,20 @@ impl Write {
                 subresource,
                 object,
             },
+        }
+    }
+
+    pub(crate) fn apply(
+        about: &ObjectKey,
+        resource: Resource,
+        manager: &'static str,
+        object: Object,
+    ) -> Self {
+        let target = key(resource, object.namespace(), object.name());
+        Self {
+            about: about.clone(),
+            target,
+            action: Action::Apply { manager, object },
         }
     }
 

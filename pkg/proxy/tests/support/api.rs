@@ -211,6 +211,15 @@ impl Client for Fake {
         unused()
     }
 
+    fn apply<'a>(
+        &'a self,
+        _: Resource,
+        _: &'a str,
+        _: Object,
+    ) -> BoxFuture<'a, Result<Object, Status>> {
+        unused()
+    }
+
     fn delete<'a>(
         &'a self,
         _: &'a ObjectKey,

@@ -149,7 +149,7 @@ fn bare_metadata(review: &Object, namespaced: bool) -> Option<FieldError> {
     let system = ["managedFields", "creationTimestamp", "uid"];
     let is_set = |(key, value): (&String, &Value)| {
         let ignored = system.contains(&key.as_str()) || (namespaced && key == "namespace");
-        !ignored && !(value.is_null() || *value == json!("") || *value == json!({}))
+        !(ignored || value.is_null() || *value == json!("") || *value == json!({}))
     };
     let detail = if namespaced {
         "must be empty except for namespace"
