@@ -1,51 +1,89 @@
 //! Whether a connection has requests at work, and things that last as long as an answer does.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::answer::Answer;
 
-/// Counts the requests at work on one connection.
-pub(crate) struct Activity {
-    at_work: watch::Sender<usize>,
+/// Counts the requests at work on one connection. A request wakes nobody by coming or going: only when
+/// [`Activity::idle`] found one at work is it told of the end of the last.
+pub(crate) struct Activity(Arc<Count>);
+
+struct Count {
+    at_work: AtomicUsize,
+    /// When the last one ended.
+    quiet_since: Mutex<Instant>,
+    /// True while somebody waits for the last one to end.
+    awaited: AtomicBool,
+    ended: Notify,
 }
 
 /// One request at work, until it is dropped.
-pub(crate) struct AtWork(watch::Sender<usize>);
+pub(crate) struct AtWork(Arc<Count>);
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        Self {
-            at_work: watch::Sender::new(0),
-        }
+        Self(Arc::new(Count {
+            at_work: AtomicUsize::new(0),
+            quiet_since: Mutex::new(Instant::now()),
+            awaited: AtomicBool::new(false),
+            ended: Notify::new(),
+        }))
     }
 
     pub(crate) fn enter(&self) -> AtWork {
-        self.at_work.send_modify(|count| *count += 1);
-        AtWork(self.at_work.clone())
+        self.0.at_work.fetch_add(1, Ordering::SeqCst);
+        AtWork(Arc::clone(&self.0))
     }
 
     /// Returns once nothing has been at work for this long.
     pub(crate) async fn idle(&self, time: Duration) {
-        let mut count = self.at_work.subscribe();
-        // Its sender is in `self`: it cannot be closed here.
-        while count.wait_for(|count| *count == 0).await.is_ok() {
-            if tokio::time::timeout(time, count.changed()).await.is_err() {
+        let count = &self.0;
+        loop {
+            count.awaited.store(true, Ordering::SeqCst);
+            if count.at_work.load(Ordering::SeqCst) > 0 {
+                count.ended.notified().await;
+                continue;
+            }
+            count.awaited.store(false, Ordering::SeqCst);
+            let over = count.quiet_since() + time;
+            if over <= Instant::now() {
                 return;
             }
+            tokio::time::sleep_until(over).await;
         }
+    }
+}
+
+impl Count {
+    fn quiet_since(&self) -> Instant {
+        *self
+            .quiet_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        let count = &self.0;
+        *count
+            .quiet_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if count.at_work.fetch_sub(1, Ordering::SeqCst) == 1 && count.awaited.load(Ordering::SeqCst)
+        {
+            count.ended.notify_one();
+        }
     }
 }
 

@@ -82,23 +82,6 @@ impl Bench<'_> {
         let creates = |path: &'static str, body: fn(usize) -> String| {
             move |index: usize| Ask::json(Method::POST, path, body(index))
         };
-        for (version, word) in [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")] {
-            let offset = if version == Version::Http1 {
-                0
-            } else {
-                2 * count
-            };
-            let make = |index| creates(objects::CONFIGMAPS, objects::configmap)(index + offset);
-            let outcome = self.load(version, 2 * count, make).await?;
-            self.print(
-                &format!("durable creates of ConfigMaps, {word}"),
-                &outcome,
-                "8,000/s or more",
-            );
-        }
-        let selector = "labelSelector=bench%3Dapi";
-        self.clear(&format!("{}?{selector}", objects::CONFIGMAPS))
-            .await?;
         let services = creates(objects::SERVICES, objects::service);
         let outcome = self.load(Version::Http1, count, services).await?;
         self.print("durable creates of Services", &outcome, "");
@@ -133,7 +116,22 @@ impl Bench<'_> {
                 .await?;
             self.print(what, &outcome, "");
         }
-        self.watchers().await
+        self.watchers().await?;
+        for (version, word) in [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")] {
+            let offset = if version == Version::Http1 {
+                0
+            } else {
+                2 * count
+            };
+            let make = |index| creates(objects::CONFIGMAPS, objects::configmap)(index + offset);
+            let outcome = self.load(version, 2 * count, make).await?;
+            self.print(
+                &format!("durable creates of ConfigMaps, {word}"),
+                &outcome,
+                "8,000/s or more",
+            );
+        }
+        Ok(())
     }
 
     async fn watchers(&self) -> Result<(), ToolError> {
@@ -168,13 +166,6 @@ impl Bench<'_> {
             pid: self.server.pid(),
         };
         load.run(&self.endpoint, version, make).await
-    }
-
-    /// Takes everything away that a path lists.
-    async fn clear(&self, path: &str) -> Result<(), ToolError> {
-        let mut connection = self.endpoint.connect(Version::Http1).await?;
-        let ask = Ask::json(Method::DELETE, path, String::new());
-        connection.send(&ask).await.map(drop)
     }
 
     fn memory(&self) -> Result<process::Cost, ToolError> {
