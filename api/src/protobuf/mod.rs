@@ -1,5 +1,5 @@
-//! Protobuf bodies, as Go clients post them for built-in kinds: an envelope, and in it the message of
-//! a kind, read by the table of definitions into the JSON form.
+//! Protobuf bodies, as Go clients post and ask for them for built-in kinds: an envelope, and in it the message of
+//! a kind, read by the table of definitions into the JSON form, and written by it from there.
 //!
 //! The wire says less than JSON does. A field that is no pointer in Go is always sent, zero or not, while its JSON leaves a
 //! zero out unless the field is required; a pointer is sent when it is set. The table knows which is which, so that
@@ -10,10 +10,21 @@ use serde_json::Map;
 
 use crate::{Catalog, table};
 
+mod encode;
+mod envelope;
+mod list;
 mod message;
+mod object;
+mod plan;
+mod watch;
 mod wire;
+mod wire_out;
 
-use wire::{Reader, Wire};
+use envelope::Envelope;
+
+pub use list::List;
+pub use object::encode;
+pub use watch::event;
 
 /// What a protobuf body begins with (`apimachinery/pkg/runtime/serializer/protobuf`).
 const PREFIX: &[u8] = b"k8s\0";
@@ -29,6 +40,12 @@ pub enum ProtobufError {
     Malformed(String),
     #[error("no kind \"{kind}\" in version \"{api_version}\" is read from protobuf: send JSON")]
     UnknownKind { api_version: String, kind: String },
+    #[error("{kind} of {api_version} cannot be written as protobuf: {why}")]
+    Unwritable {
+        api_version: String,
+        kind: String,
+        why: String,
+    },
     #[error("{field} is not {expected}")]
     Value {
         field: String,
@@ -63,38 +80,4 @@ pub fn decode(catalog: &Catalog, body: &[u8]) -> Result<Object, ProtobufError> {
     object.insert("kind".into(), kind.into());
     message::read(definition, raw, &mut object)?;
     Ok(Object(object))
-}
-
-/// `runtime.Unknown`: what is inside, and its bytes.
-#[derive(Default)]
-struct Envelope<'a> {
-    api_version: &'a str,
-    kind: &'a str,
-    raw: &'a [u8],
-}
-
-impl<'a> Envelope<'a> {
-    fn read(body: &'a [u8]) -> Option<Self> {
-        let mut envelope = Self::default();
-        let mut reader = Reader::new(body);
-        while let Some((number, value)) = reader.next()? {
-            match (number, value) {
-                (1, Wire::Bytes(meta)) => {
-                    let mut meta = Reader::new(meta);
-                    while let Some((number, value)) = meta.next()? {
-                        match (number, value) {
-                            (1, Wire::Bytes(text)) => {
-                                envelope.api_version = str::from_utf8(text).ok()?
-                            }
-                            (2, Wire::Bytes(text)) => envelope.kind = str::from_utf8(text).ok()?,
-                            _ => {}
-                        }
-                    }
-                }
-                (2, Wire::Bytes(raw)) => envelope.raw = raw,
-                _ => {}
-            }
-        }
-        Some(envelope)
-    }
 }

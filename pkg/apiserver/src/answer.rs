@@ -3,17 +3,19 @@
 mod gzip;
 mod items;
 mod list;
+mod messages;
 mod pretty;
 mod warning;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER,
-    USER_AGENT, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    RETRY_AFTER, USER_AGENT, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use kedge_api::{ProtobufError, protobuf};
 use kedge_machinery::Status;
 use serde_json::Value;
 
@@ -37,9 +39,24 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Reads `Accept`, `Accept-Encoding` and `?pretty`. `forms` is what the answer can be turned into besides itself.
+    /// For a verb of a resource. `forms` is what the answer can be turned into besides itself.
     pub(crate) fn negotiate(parts: &Parts, forms: &[Form]) -> Result<Self, Status> {
-        let media = negotiate::resource(header(&parts.headers, ACCEPT), forms)?;
+        Self::of(parts, negotiate::RESOURCES, forms)
+    }
+
+    /// For a document that is no object of a kind.
+    pub(crate) fn document(parts: &Parts) -> Result<Self, Status> {
+        Self::of(parts, negotiate::DOCUMENTS, &[])
+    }
+
+    /// For a watch.
+    pub(crate) fn stream(parts: &Parts, forms: &[Form]) -> Result<Self, Status> {
+        Self::of(parts, negotiate::STREAMS, forms)
+    }
+
+    /// Reads `Accept`, `Accept-Encoding` and `?pretty`.
+    fn of(parts: &Parts, encodings: &[Encoding], forms: &[Form]) -> Result<Self, Status> {
+        let media = negotiate::resource(header(&parts.headers, ACCEPT), encodings, forms)?;
         let asked = query::pairs(parts.uri.query().unwrap_or_default())
             .find(|(key, _)| key == "pretty")
             .map(|(_, value)| query::truth(&value));
@@ -71,16 +88,15 @@ impl Reply {
     }
 
     fn content_type(self) -> &'static str {
-        match self.media.encoding {
-            Encoding::Json => "application/json",
-            Encoding::Yaml => "application/yaml",
-        }
+        self.media.encoding.media_type()
     }
 
     /// One object, given as its JSON.
     pub(crate) fn object(self, code: StatusCode, json: Bytes) -> Result<Answer, Status> {
-        if self.media.encoding == Encoding::Json && !self.pretty {
-            return Ok(self.finish(code, json));
+        match self.media.encoding {
+            Encoding::Json if !self.pretty => return Ok(self.finish(code, json)),
+            Encoding::Protobuf => return self.protobuf(code, json),
+            _ => {}
         }
         let value: Value =
             serde_json::from_slice(&json).map_err(|error| Status::internal(error.to_string()))?;
@@ -93,8 +109,23 @@ impl Reply {
             (Encoding::Yaml, _) => pretty::yaml(value)?.into_bytes(),
             (Encoding::Json, true) => pretty::json(value).into_bytes(),
             (Encoding::Json, false) => value.to_string().into_bytes(),
+            (Encoding::Protobuf, _) => return self.protobuf(code, value.to_string().into()),
         };
         Ok(self.finish(code, text.into()))
+    }
+
+    /// In protobuf; what has no message there goes as JSON, which the content type tells.
+    fn protobuf(self, code: StatusCode, json: Bytes) -> Result<Answer, Status> {
+        match protobuf::encode(&json) {
+            Ok(body) => Ok(self.finish(code, body.into())),
+            Err(ProtobufError::UnknownKind { .. }) => Ok(self.in_json().finish(code, json)),
+            Err(error) => Err(Status::internal(error.to_string())),
+        }
+    }
+
+    fn in_json(mut self) -> Self {
+        self.media.encoding = Encoding::Json;
+        self
     }
 
     fn finish(self, code: StatusCode, body: Bytes) -> Answer {
@@ -150,10 +181,16 @@ pub(crate) fn page_not_found() -> Answer {
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
-/// A refusal, always JSON.
+/// The JSON of a refusal, beside its answer: for [`in_protobuf`].
+#[derive(Clone)]
+struct Refused(Bytes);
+
+/// A refusal, in JSON.
 pub(crate) fn refuse(status: &Status) -> Answer {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = text(code, "application/json", status.to_json().to_string());
+    let json = Bytes::from(status.to_json().to_string());
+    let mut answer = text(code, "application/json", json.clone());
+    answer.extensions_mut().insert(Refused(json));
     if let Some(seconds) = status
         .details
         .as_ref()
@@ -164,4 +201,20 @@ pub(crate) fn refuse(status: &Status) -> Answer {
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
+}
+
+/// A refusal in protobuf instead; every other answer as it is, and one that says that nothing acceptable can be made.
+pub(crate) fn in_protobuf(mut answer: Answer) -> Answer {
+    let Some(Refused(json)) = answer.extensions_mut().remove() else {
+        return answer;
+    };
+    let readable = answer.status() != StatusCode::NOT_ACCEPTABLE;
+    let Some(body) = protobuf::encode(&json).ok().filter(|_| readable) else {
+        return answer;
+    };
+    let content_type = HeaderValue::from_static(Encoding::Protobuf.media_type());
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    // That of the JSON, where the router has told it already.
+    answer.headers_mut().remove(CONTENT_LENGTH);
+    answer.map(|_| Body::from(body))
 }

@@ -142,6 +142,6 @@ pub(crate) fn etag(body: &(impl Hash + ?Sized)) -> String {
 
 fn document(parts: &Parts, value: &Value) -> Answer {
     let answered: Result<Answer, Status> =
-        Reply::negotiate(parts, &[]).and_then(|reply| reply.value(StatusCode::OK, value));
+        Reply::document(parts).and_then(|reply| reply.value(StatusCode::OK, value));
     answered.unwrap_or_else(|status| answer::refuse(&status))
 }

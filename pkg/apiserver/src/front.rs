@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt;
+use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, Request};
 use kedge_machinery::Status;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,7 +18,7 @@ use crate::answer::{self, Answer};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
 use crate::request_info::RequestInfo;
-use crate::{activity, authz, deadline, refusal, routes};
+use crate::{activity, authz, deadline, negotiate, refusal, routes};
 
 /// Identifies a request in answers and logs; a client may bring its own.
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -48,6 +49,7 @@ impl Front {
             .filter(|id| id.len() <= 64)
             .cloned()
             .or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
+        let in_protobuf = negotiate::wants_protobuf(answer::header(request.headers(), ACCEPT));
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
         let mut answer = match AssertUnwindSafe(self.admit_and_route(peer, request))
             .catch_unwind()
@@ -61,6 +63,9 @@ impl Front {
                 ))
             }
         };
+        if in_protobuf {
+            answer = answer::in_protobuf(answer);
+        }
         tracing::debug!(%method, path, code = answer.status().as_u16());
         if let Some(id) = audit_id {
             answer.headers_mut().insert(AUDIT_ID, id);

@@ -10,6 +10,23 @@ pub(crate) enum Encoding {
     #[default]
     Json,
     Yaml,
+    Protobuf,
+}
+
+/// What is made of a resource's verbs, and of documents that have no message in protobuf.
+pub(crate) const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
+pub(crate) const DOCUMENTS: &[Encoding] = &[Encoding::Json, Encoding::Yaml];
+/// What a watch is made in: a stream of YAML documents is nothing that clients know.
+pub(crate) const STREAMS: &[Encoding] = &[Encoding::Json, Encoding::Protobuf];
+
+impl Encoding {
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Yaml => "application/yaml",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
+        }
+    }
 }
 
 /// What the object is turned into before it is encoded.
@@ -72,14 +89,20 @@ fn clause(text: &str) -> Option<Clause<'_>> {
     })
 }
 
-/// What to answer a resource's verb in. `forms` is what the verb can be turned into besides itself.
-/// An empty header accepts anything; 406 when nothing fits.
-pub(crate) fn resource(accept: &str, forms: &[Form]) -> Result<Media, Status> {
+/// What to answer in, of these encodings. `forms` is what the answer can be turned into besides itself.
+/// An empty header accepts anything; 406 when nothing fits. A Table is never made in protobuf, as upstream has it
+/// (`endpoints/handlers/rest.go`).
+pub(crate) fn resource(
+    accept: &str,
+    encodings: &[Encoding],
+    forms: &[Form],
+) -> Result<Media, Status> {
     if accept.trim().is_empty() {
         return Ok(Media::default());
     }
     for clause in clauses(accept) {
-        let Some(encoding) = encoding(clause.media) else {
+        let Some(encoding) = encoding(clause.media).filter(|found| encodings.contains(found))
+        else {
             continue;
         };
         let form = match clause.parameter("as") {
@@ -89,17 +112,25 @@ pub(crate) fn resource(accept: &str, forms: &[Form]) -> Result<Media, Status> {
             _ => continue,
         };
         let versioned = clause.parameter("g") == "meta.k8s.io" && clause.parameter("v") == "v1";
-        if form == Form::Itself || (versioned && forms.contains(&form)) {
+        let readable = form != Form::Table || encoding != Encoding::Protobuf;
+        if form == Form::Itself || (versioned && readable && forms.contains(&form)) {
             return Ok(Media { encoding, form });
         }
     }
-    Err(refusal::not_acceptable())
+    Err(refusal::not_acceptable(encodings))
+}
+
+/// Whether a refusal is to be told in protobuf: where that is what the client likes best.
+pub(crate) fn wants_protobuf(accept: &str) -> bool {
+    accept.contains("protobuf")
+        && resource(accept, RESOURCES, &[]).is_ok_and(|media| media.encoding == Encoding::Protobuf)
 }
 
 fn encoding(media: &str) -> Option<Encoding> {
     match media {
         "application/json" | "*/*" | "application/*" => Some(Encoding::Json),
         "application/yaml" => Some(Encoding::Yaml),
+        "application/vnd.kubernetes.protobuf" => Some(Encoding::Protobuf),
         _ => None,
     }
 }
@@ -123,7 +154,7 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
             _ => {}
         }
     }
-    Err(refusal::not_acceptable())
+    Err(refusal::not_acceptable(DOCUMENTS))
 }
 
 /// Whether a fixed path's JSON can be taken.
@@ -135,7 +166,7 @@ pub(crate) fn json(accept: &str) -> Result<(), Status> {
     if fits {
         Ok(())
     } else {
-        Err(refusal::not_acceptable())
+        Err(refusal::not_acceptable(DOCUMENTS))
     }
 }
 
@@ -158,8 +189,14 @@ mod tests {
     #[case("*/*", Some((Encoding::Json, Form::Itself)))]
     #[case("application/json", Some((Encoding::Json, Form::Itself)))]
     #[case(KUBECTL_GET, Some((Encoding::Json, Form::Table)))]
-    #[case("application/vnd.kubernetes.protobuf,application/json", Some((Encoding::Json, Form::Itself)))]
-    #[case("application/vnd.kubernetes.protobuf", None)]
+    #[case("application/vnd.kubernetes.protobuf,application/json", Some((Encoding::Protobuf, Form::Itself)))]
+    #[case("application/vnd.kubernetes.protobuf", Some((Encoding::Protobuf, Form::Itself)))]
+    #[case(
+        "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1",
+        None
+    )]
+    #[case("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json", Some((Encoding::Json, Form::Itself)))]
+    #[case("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Some((Encoding::Protobuf, Form::PartialMetadata)))]
     #[case("application/cbor", None)]
     #[case("application/yaml", Some((Encoding::Yaml, Form::Itself)))]
     #[case("application/yaml;q=0.5, application/json;q=0.9", Some((Encoding::Json, Form::Itself)))]
@@ -169,16 +206,45 @@ mod tests {
     #[case("application/json;as=Nonsense;g=meta.k8s.io;v=v1", None)]
     #[case("text/html", None)]
     fn accept_is_weighed(#[case] accept: &str, #[case] expected: Option<(Encoding, Form)>) {
-        let media = resource(accept, &[Form::Table, Form::PartialMetadata]);
+        let media = resource(accept, RESOURCES, &[Form::Table, Form::PartialMetadata]);
         assert_eq!(
             media.ok().map(|media| (media.encoding, media.form)),
             expected
         );
     }
 
+    #[rstest]
+    #[case("application/vnd.kubernetes.protobuf", true)]
+    #[case("application/vnd.kubernetes.protobuf, */*", true)]
+    #[case("application/json, application/vnd.kubernetes.protobuf", false)]
+    #[case("application/json", false)]
+    #[case("", false)]
+    fn refusals_are_told_in_protobuf_to_who_likes_it_best(
+        #[case] accept: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(wants_protobuf(accept), expected);
+    }
+
+    #[test]
+    fn documents_are_no_messages() {
+        let accept = "application/vnd.kubernetes.protobuf,application/json";
+        assert_eq!(
+            resource(accept, DOCUMENTS, &[]).unwrap().encoding,
+            Encoding::Json
+        );
+        assert_eq!(
+            resource("application/yaml", STREAMS, &[]).unwrap_err().code,
+            406
+        );
+    }
+
     #[test]
     fn a_verb_that_has_no_table_passes_on_to_the_next_clause() {
-        assert_eq!(resource(KUBECTL_GET, &[]).unwrap().form, Form::Itself);
+        assert_eq!(
+            resource(KUBECTL_GET, RESOURCES, &[]).unwrap().form,
+            Form::Itself
+        );
     }
 
     #[rstest]

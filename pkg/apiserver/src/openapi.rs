@@ -104,7 +104,7 @@ fn moved(address: &str) -> Answer {
 async fn document(headers: &HeaderMap, make: impl FnOnce() -> Bytes + Send + 'static) -> Answer {
     let accept = answer::header(headers, http::header::ACCEPT);
     if crate::negotiate::json(accept).is_err() {
-        return answer::refuse(&refusal::not_acceptable());
+        return answer::refuse(&refusal::not_acceptable(crate::negotiate::DOCUMENTS));
     }
     // Hundreds of kilobytes of text: milliseconds that other requests should not wait for.
     let Ok(body) = tokio::task::spawn_blocking(make).await else {

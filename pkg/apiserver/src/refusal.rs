@@ -3,9 +3,10 @@
 use kedge_machinery::Status;
 use kedge_machinery::status::Details;
 
-/// What a body or an answer may be encoded in.
+use crate::negotiate::Encoding;
+
+/// What a body may be encoded in.
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-const ANSWERS: &str = "application/json, application/yaml";
 /// The languages of a patch.
 const PATCHES: &str = "application/json-patch+json, application/merge-patch+json, \
     application/strategic-merge-patch+json, application/apply-patch+yaml";
@@ -35,12 +36,16 @@ pub(crate) fn method_not_allowed() -> Status {
     )
 }
 
-/// 406: nothing that the client accepts can be made.
-pub(crate) fn not_acceptable() -> Status {
+/// 406: nothing that the client accepts can be made; these can.
+pub(crate) fn not_acceptable(encodings: &[Encoding]) -> Status {
+    let known: Vec<_> = encodings.iter().map(|e| e.media_type()).collect();
     Status::new(
         406,
         "NotAcceptable",
-        format!("only the following media types are accepted: {ANSWERS}"),
+        format!(
+            "only the following media types are accepted: {}",
+            known.join(", ")
+        ),
     )
 }
 

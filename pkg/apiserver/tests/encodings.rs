@@ -193,12 +193,19 @@ async fn tables_and_partial_metadata_are_made_of_one_and_of_many() {
 #[tokio::test]
 async fn what_cannot_be_made_is_406_and_what_cannot_be_read_415() {
     let lab = Lab::start().await;
-    for accept in [
-        "application/vnd.kubernetes.protobuf",
-        "application/cbor",
-        "text/html",
+    let documents = ["/api/v1", "/apis", "/openapi/v2", "/openapi/v3"];
+    let protobuf = "application/vnd.kubernetes.protobuf";
+    let table = "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1";
+    for (accept, paths) in [
+        (protobuf, &documents[..]),
+        (table, &[CONFIGMAPS]),
+        (
+            "application/cbor",
+            &[&documents[..], &[CONFIGMAPS]].concat(),
+        ),
+        ("text/html", &[&documents[..], &[CONFIGMAPS]].concat()),
     ] {
-        for path in [CONFIGMAPS, "/api/v1", "/apis", "/openapi/v2", "/openapi/v3"] {
+        for path in paths {
             let refused = get(&lab.admin, path, &[("accept", accept)]).await;
             assert_eq!(
                 (refused.status.as_u16(), &json(&refused)["reason"]),

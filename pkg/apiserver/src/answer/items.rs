@@ -71,7 +71,7 @@ impl Items {
 }
 
 /// `metadata` of a list.
-fn metadata(page: &Page) -> Map<String, Value> {
+pub(super) fn metadata(page: &Page) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".into(), page.revision.to_string().into());
     if !page.continue_token.is_empty() {

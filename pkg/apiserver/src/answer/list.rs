@@ -22,10 +22,16 @@ const CHUNK: usize = 32 << 10;
 impl Reply {
     /// A page as a list.
     pub(crate) fn list(self, kind: &Kind, page: Page, items: Items) -> Result<Answer, Status> {
+        if self.media.encoding == Encoding::Protobuf {
+            return match self.messages(kind, &page, &items)? {
+                Some(answer) => Ok(answer),
+                None => self.in_json().list(kind, page, items),
+            };
+        }
         let layout = match (self.media.encoding, self.pretty) {
             (Encoding::Yaml, _) => Layout::Yaml,
             (Encoding::Json, true) => Layout::Pretty,
-            (Encoding::Json, false) => Layout::Compact,
+            _ => Layout::Compact,
         };
         let size: usize = page.items.iter().map(|entry| entry.value.len()).sum();
         let list = List::new(kind, page, items, layout)?;

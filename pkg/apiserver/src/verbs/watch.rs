@@ -11,7 +11,7 @@ use futures_util::stream;
 use http::StatusCode;
 use http::header::ACCEPT;
 use jiff::Timestamp;
-use kedge_api::Kind;
+use kedge_api::{Kind, protobuf};
 use kedge_machinery::Status;
 use kedge_registry::table::table;
 use kedge_registry::{IncludeObject, Target, WatchEvent, Watcher};
@@ -24,7 +24,7 @@ use super::Ask;
 use super::form::{FORMS, metadata_of};
 use crate::answer::{self, Answer, Reply};
 use crate::negotiate::{Encoding, Form};
-use crate::{members, options, refusal};
+use crate::{members, options};
 
 /// A watch without `timeoutSeconds` ends after this or up to twice this, as upstream's do: clients that watch
 /// for ever spread their returns.
@@ -34,11 +34,7 @@ const SHORTEST: Duration = Duration::from_secs(1800);
 const FRAME: usize = 32 << 10;
 
 pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &FORMS)?;
-    // A stream of YAML documents is nothing that clients know.
-    if reply.media.encoding != Encoding::Json {
-        return Err(refusal::not_acceptable());
-    }
+    let reply = Reply::stream(&ask.parts, &FORMS)?;
     let (mut options, timeout) = options::watch(ask.query())?;
     let Target {
         kind,
@@ -49,8 +45,10 @@ pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
     if !name.is_empty() && options.field_selector.is_empty() {
         options.field_selector = format!("metadata.name={name}");
     }
-    let form = Lines {
+    let protobuf = reply.media.encoding == Encoding::Protobuf;
+    let events = Events {
         form: reply.media.form,
+        protobuf,
         kind: Arc::clone(kind),
         include: options::include_object(ask.query())?,
         headed: false,
@@ -66,13 +64,15 @@ pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
     let timeout = timeout.map_or_else(unasked_timeout, Duration::from_secs);
     let running = Running {
         source,
-        lines: form,
+        events,
         end: Box::pin(tokio::time::sleep(timeout)),
         stopping: ask.app.stopping.clone(),
     };
-    let content_type = match answer::header(&ask.parts.headers, ACCEPT).contains("stream=watch") {
-        true => "application/json;stream=watch",
-        false => "application/json",
+    let asked = answer::header(&ask.parts.headers, ACCEPT).contains("stream=watch");
+    let content_type = match (protobuf, asked) {
+        (true, _) => "application/vnd.kubernetes.protobuf;stream=watch",
+        (false, true) => "application/json;stream=watch",
+        (false, false) => "application/json",
     };
     let body = Body::from_stream(stream::unfold(running, |mut running| async {
         let frame = running.frame().await?;
@@ -110,7 +110,7 @@ impl Source {
 
 struct Running {
     source: Source,
-    lines: Lines,
+    events: Events,
     end: Pin<Box<Sleep>>,
     stopping: CancellationToken,
 }
@@ -124,10 +124,10 @@ impl Running {
             () = self.stopping.cancelled() => return None,
         };
         let mut frame = Vec::new();
-        self.lines.push(&mut frame, event);
+        self.events.push(&mut frame, event);
         while frame.len() < FRAME {
             match self.source.try_next() {
-                Some(event) => self.lines.push(&mut frame, event),
+                Some(event) => self.events.push(&mut frame, event),
                 None => break,
             }
         }
@@ -135,16 +135,17 @@ impl Running {
     }
 }
 
-/// Events as lines, in the form that was negotiated.
-struct Lines {
+/// Events in the form and the encoding that were negotiated: lines of JSON, or messages behind their length.
+struct Events {
     form: Form,
+    protobuf: bool,
     kind: Arc<Kind>,
     include: IncludeObject,
     /// A table's columns are told once.
     headed: bool,
 }
 
-impl Lines {
+impl Events {
     fn push(&mut self, out: &mut Vec<u8>, event: WatchEvent) {
         let (name, object) = match event {
             WatchEvent::Added(object) => ("ADDED", object),
@@ -155,13 +156,16 @@ impl Lines {
                 initial_end,
             } => ("BOOKMARK", self.bookmark(revision, initial_end)),
             WatchEvent::Error(status) => {
-                let status = Bytes::from(status.to_json().to_string());
-                return line(out, "ERROR", |out| out.extend_from_slice(&status));
+                return self.write(out, "ERROR", status.to_json().to_string().as_bytes());
             }
         };
         match self.form {
-            Form::Itself => line(out, name, |out| out.extend_from_slice(&object)),
-            Form::PartialMetadata => line(out, name, |out| members::push_partial(out, &object)),
+            Form::Itself => self.write(out, name, &object),
+            Form::PartialMetadata => {
+                let mut partial = Vec::new();
+                members::push_partial(&mut partial, &object);
+                self.write(out, name, &partial);
+            }
             Form::Table => {
                 let rows = std::iter::once(object.as_ref());
                 let table = table(
@@ -173,10 +177,20 @@ impl Lines {
                     !self.headed,
                 );
                 self.headed = true;
-                line(out, name, |out| {
-                    out.extend_from_slice(table.to_string().as_bytes())
-                });
+                self.write(out, name, table.to_string().as_bytes());
             }
+        }
+    }
+
+    /// One event of an object, given as its JSON.
+    fn write(&self, out: &mut Vec<u8>, name: &str, object: &[u8]) {
+        if !self.protobuf {
+            return line(out, name, object);
+        }
+        match protobuf::encode(object) {
+            Ok(message) => protobuf::event(out, name, &message),
+            // No stored object of a kind that has messages is without one: it was checked when it was written.
+            Err(error) => tracing::error!(%error, kind = self.kind.kind, "an event is left out"),
         }
     }
 
@@ -191,10 +205,10 @@ impl Lines {
     }
 }
 
-fn line(out: &mut Vec<u8>, name: &str, object: impl FnOnce(&mut Vec<u8>)) {
+fn line(out: &mut Vec<u8>, name: &str, object: &[u8]) {
     out.extend_from_slice(br#"{"type":""#);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(br#"","object":"#);
-    object(out);
+    out.extend_from_slice(object);
     out.extend_from_slice(b"}\n");
 }

@@ -13,6 +13,7 @@ use crate::print;
 /// Times that each list is asked for; the median counts.
 const TURNS: usize = 11;
 
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 /// Prints the median time from sending the request to the last byte.
@@ -37,6 +38,7 @@ pub async fn run(endpoint: &Arc<Endpoint>, count: usize) -> Result<(), ToolError
         ),
         ("  a page of 500".into(), Version::Http2, &page, json, ""),
         ("  as Table".into(), Version::Http2, all, TABLE, ""),
+        ("  in protobuf".into(), Version::Http2, all, PROTOBUF, ""),
     ];
     for (what, version, path, accept, bound) in lists {
         let mut connection = endpoint.connect(version).await?;

@@ -1,0 +1,55 @@
+//! Lists in protobuf. A list's length stands before it, so its items are written first, and held until they are sent.
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use kedge_api::{Kind, ProtobufError, protobuf};
+use kedge_machinery::Status;
+use kedge_registry::Page;
+use serde_json::Value;
+
+use super::items::Items;
+use super::{Answer, GZIP_FROM, Reply, gzip, mark_packed, text};
+
+impl Reply {
+    /// A page as a list; `None` for a kind that has no message.
+    pub(super) fn messages(
+        self,
+        kind: &Kind,
+        page: &Page,
+        items: &Items,
+    ) -> Result<Option<Answer>, Status> {
+        let pieces = match written(kind, page, items) {
+            Ok(pieces) => pieces,
+            Err(ProtobufError::UnknownKind { .. }) => return Ok(None),
+            Err(error) => return Err(Status::internal(error.to_string())),
+        };
+        let size: usize = pieces.iter().map(Vec::len).sum();
+        let pieces = pieces.into_iter().map(Bytes::from);
+        if self.gzip && size >= GZIP_FROM {
+            let packed = gzip::Chunks::new(pieces).map(Ok::<_, std::io::Error>);
+            let body = Body::from_stream(stream::iter(packed));
+            let mut answer = text(StatusCode::OK, self.content_type(), body);
+            mark_packed(&mut answer);
+            return Ok(Some(answer));
+        }
+        let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, std::io::Error>)));
+        Ok(Some(text(StatusCode::OK, self.content_type(), body)))
+    }
+}
+
+fn written(kind: &Kind, page: &Page, items: &Items) -> Result<Vec<Vec<u8>>, ProtobufError> {
+    let version = kind.api_version();
+    let (version, kind) = match items {
+        Items::Partial => ("meta.k8s.io/v1", "PartialObjectMetadata"),
+        _ => (version.as_str(), kind.kind.as_str()),
+    };
+    let metadata = Value::Object(super::items::metadata(page)).to_string();
+    // A list of partial metadata takes nothing but the metadata out of each object.
+    let mut list = protobuf::List::new(version, kind, metadata.as_bytes())?;
+    for entry in &page.items {
+        list.push(&entry.value)?;
+    }
+    Ok(list.finish())
+}
