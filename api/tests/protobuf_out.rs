@@ -93,7 +93,7 @@ fn some(all: &Definitions, schema: &Schema, state: &mut u64, depth: usize) -> Va
                     all.resolve(field).shape,
                     Shape::Struct { .. } | Shape::List { .. } | Shape::Map { .. }
                 );
-                if !is_unsent(name) && (scalar || depth > 0) && next(state) % 3 > 0 {
+                if !is_unsent(name) && (scalar || depth > 0) && !next(state).is_multiple_of(3) {
                     object.insert(
                         name.clone(),
                         some(all, field, state, depth.saturating_sub(1)),
