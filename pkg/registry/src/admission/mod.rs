@@ -69,6 +69,9 @@ pub trait Admission: Send + Sync {
 #[must_use]
 pub fn builtin() -> Vec<Box<dyn Admission>> {
     vec![
+        Box::new(CertificateApproval),
+        Box::new(CertificateSigning),
+        Box::new(CertificateSubjectRestriction),
         Box::new(DefaultIngressClass),
         Box::new(Escalation),
         Box::new(Priority),
