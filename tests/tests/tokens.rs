@@ -198,11 +198,15 @@ fn a_namespace_comes_with_its_account_and_pods_run_as_it() {
 
 /// A request for a certificate, and its key.
 fn request(name: &str) -> (String, String) {
+    request_in("people", name)
+}
+
+fn request_in(organization: &str, name: &str) -> (String, String) {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params
         .distinguished_name
-        .push(DnType::OrganizationName, "people");
+        .push(DnType::OrganizationName, organization);
     params.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().unwrap();
     (
@@ -272,4 +276,92 @@ fn an_approved_certificate_is_its_user() {
         .unwrap_err()
         .to_string();
     assert!(changed.contains("already Denied"), "{changed}");
+}
+
+#[test]
+fn a_node_joins_with_a_bootstrap_token() {
+    let Some(site) = site("a_node_joins_with_a_bootstrap_token") else {
+        return;
+    };
+    let kubectl = site.kubectl().unwrap();
+    let secret = "apiVersion: v1\nkind: Secret\ntype: bootstrap.kubernetes.io/token\nmetadata: {name: bootstrap-token-abcdef, namespace: kube-system}\nstringData: {token-id: abcdef, token-secret: 0123456789abcdef, usage-bootstrap-authentication: 'true'}\n";
+    kubectl.with_input(&["create"], secret).unwrap();
+    let bind = |name: &str, role: &str| {
+        let role = format!("--clusterrole={role}");
+        ok(
+            &kubectl,
+            &[
+                "create",
+                "clusterrolebinding",
+                name,
+                &role,
+                "--group=system:bootstrappers",
+            ],
+        );
+    };
+    bind("bootstrap", "system:node-bootstrapper");
+    let (pem, key) = request_in("system:nodes", "system:node:two");
+    let manifest = csr("two", &pem)
+        .replace("kube-apiserver-client", "kube-apiserver-client-kubelet")
+        .replace("[client auth]", "[client auth, digital signature]");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(path("csr.yaml"), manifest).unwrap();
+    let token = "abcdef.0123456789abcdef";
+    let (good, text) = bearer(
+        &site,
+        token,
+        &["create", "--validate=false", "-f", &path("csr.yaml")],
+    );
+    assert!(good, "{text}");
+    let list = ok(&kubectl, &["get", "csr", "two", "--no-headers"]);
+    assert!(
+        list.contains("system:bootstrap:abcdef") && list.contains("Pending"),
+        "{list}"
+    );
+    // From here on roles say that it may.
+    bind(
+        "approve",
+        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+    );
+    let signed = site
+        .until(&["certificatesigningrequest", "two"], |csr| {
+            csr["status"]["certificate"].is_string()
+        })
+        .unwrap();
+    assert_eq!(signed["status"]["conditions"][0]["reason"], "AutoApproved");
+    let certificate = ok(
+        &kubectl,
+        &[
+            "get",
+            "csr",
+            "two",
+            "-o",
+            "go-template={{.status.certificate | base64decode}}",
+        ],
+    );
+    std::fs::write(path("two.crt"), certificate).unwrap();
+    std::fs::write(path("two.key"), key).unwrap();
+    let mut flags = stranger(&site);
+    flags.push(format!("--client-certificate={}", path("two.crt")));
+    flags.push(format!("--client-key={}", path("two.key")));
+    let mut words: Vec<&str> = flags.iter().map(String::as_str).collect();
+    words.extend(["auth", "whoami"]);
+    let me = ok(&kubectl, &words);
+    assert!(
+        me.contains("system:node:two") && me.contains("[system:nodes system:authenticated]"),
+        "{me}"
+    );
+    ok(
+        &kubectl,
+        &[
+            "delete",
+            "secret",
+            "bootstrap-token-abcdef",
+            "-n",
+            "kube-system",
+        ],
+    );
+    let (good, refused) = bearer(&site, token, &["auth", "whoami"]);
+    assert!(!good && refused.contains(UNAUTHORIZED), "{refused}");
 }
