@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod backend;
+pub mod connection;
 pub mod kubectl;
 pub mod lab;
 pub mod netns;

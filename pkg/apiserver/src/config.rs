@@ -42,9 +42,12 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a request's headers; more is 431.
     pub headers: usize,
-    /// Requests at work at once, watches apart; more are 429.
-    pub requests: usize,
-    /// Watches open at once; more are 429.
+    /// Requests at work at once that only read; more are 429, and so are those of one client beyond half of them. As
+    /// kube-apiserver's `--max-requests-inflight`.
+    pub reads: usize,
+    /// Likewise requests that write; as `--max-mutating-requests-inflight`.
+    pub writes: usize,
+    /// Likewise watches open at once.
     pub watches: usize,
     /// Connections open at once; more wait to be accepted.
     pub connections: u32,
@@ -63,7 +66,8 @@ impl Default for Limits {
         Self {
             body: 3 << 20,
             headers: 64 << 10,
-            requests: 256,
+            reads: 400,
+            writes: 200,
             watches: 4096,
             connections: 2048,
             headers_time: Duration::from_secs(30),

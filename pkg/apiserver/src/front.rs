@@ -11,12 +11,12 @@ use futures_util::FutureExt;
 use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, Request};
 use kedge_machinery::Status;
-use tokio::sync::OwnedSemaphorePermit;
 use tower::ServiceExt;
 
 use crate::answer::{self, Answer};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
+use crate::in_flight::Place;
 use crate::request_info::RequestInfo;
 use crate::{activity, authz, deadline, negotiate, refusal, routes};
 
@@ -109,10 +109,10 @@ impl Front {
         peer: &Peer,
         parts: &http::request::Parts,
         info: &RequestInfo,
-    ) -> Result<(User, Option<OwnedSemaphorePermit>), Status> {
+    ) -> Result<(User, Option<Place>), Status> {
         let user = authn::authenticate(&self.app.authenticators, parts, peer)?;
         let user = authn::impersonate(user, &parts.headers, &self.app.authorizers)?;
-        let place = self.app.in_flight.enter(info)?;
+        let place = self.app.in_flight.enter(info, &user.name)?;
         authz::authorize(&self.app.authorizers, &user, info)?;
         Ok((user, place))
     }

@@ -1,9 +1,10 @@
-//! Requests at work, counted and bounded; watches apart, since they stay.
+//! Requests at work, counted and bounded: those that read, those that write, and watches, which stay. Of each, one
+//! client may have half, so that none can keep the others out.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kedge_machinery::Status;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::refusal;
 use crate::request_info::RequestInfo;
@@ -11,36 +12,110 @@ use crate::{Limits, authz};
 
 /// The counters of one server.
 pub(crate) struct InFlight {
-    requests: Arc<Semaphore>,
-    watches: Arc<Semaphore>,
+    reads: Arc<Places>,
+    writes: Arc<Places>,
+    watches: Arc<Places>,
+}
+
+/// Places of one sort.
+struct Places {
+    all: usize,
+    /// Those that one client may have.
+    share: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    /// By the name of the user; only who has any.
+    by_client: HashMap<Arc<str>, usize>,
+}
+
+/// A place, until it is dropped.
+pub(crate) struct Place {
+    places: Arc<Places>,
+    client: Arc<str>,
 }
 
 impl InFlight {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            requests: Arc::new(Semaphore::new(limits.requests)),
-            watches: Arc::new(Semaphore::new(limits.watches)),
+            reads: Places::new(limits.reads),
+            writes: Places::new(limits.writes),
+            watches: Places::new(limits.watches),
         }
     }
 
-    /// A place for the request, until what is returned is dropped; 429 when there is none. Health is always
-    /// answered: who watches a busy server must not take it for a dead one.
+    /// A place for a user's request; 429 when there is none. Health is always answered: who watches a busy
+    /// server must not take it for a dead one.
     pub(crate) fn enter(
         &self,
         request: &RequestInfo,
-    ) -> Result<Option<OwnedSemaphorePermit>, Status> {
+        client: &str,
+    ) -> Result<Option<Place>, Status> {
         if authz::is_public(request) {
             return Ok(None);
         }
-        let places = if request.is_long_running() {
-            &self.watches
-        } else {
-            &self.requests
+        let places = match request.verb.as_str() {
+            _ if request.is_long_running() => &self.watches,
+            "get" | "list" | "head" | "options" => &self.reads,
+            _ => &self.writes,
         };
-        Arc::clone(places)
-            .try_acquire_owned()
+        places
+            .enter(client)
             .map(Some)
-            .map_err(|_| refusal::too_many_requests())
+            .ok_or_else(refusal::too_many_requests)
+    }
+}
+
+impl Places {
+    fn new(all: usize) -> Arc<Self> {
+        Arc::new(Self {
+            all,
+            share: all.div_ceil(2),
+            taken: Mutex::default(),
+        })
+    }
+
+    fn enter(self: &Arc<Self>, client: &str) -> Option<Place> {
+        let mut taken = self.taken();
+        if taken.all >= self.all {
+            return None;
+        }
+        let known = taken.by_client.get_key_value(client);
+        let (client, own) = match known {
+            Some((client, own)) => (Arc::clone(client), *own),
+            None => (client.into(), 0),
+        };
+        if own >= self.share {
+            return None;
+        }
+        taken.all += 1;
+        taken.by_client.insert(Arc::clone(&client), own + 1);
+        drop(taken);
+        Some(Place {
+            places: Arc::clone(self),
+            client,
+        })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        taken.all -= 1;
+        let left = taken.by_client.get_mut(&self.client).map(|own| {
+            *own -= 1;
+            *own
+        });
+        if left == Some(0) {
+            taken.by_client.remove(&self.client);
+        }
     }
 }
 
@@ -51,27 +126,58 @@ mod tests {
     use crate::answer::Answer;
     use http::Method;
 
-    fn ask(path: &str, query: &str) -> RequestInfo {
-        RequestInfo::parse(&Method::GET, path, query)
+    fn ask(method: Method, path: &str, query: &str) -> RequestInfo {
+        RequestInfo::parse(&method, path, query)
+    }
+
+    fn counters(places: usize) -> InFlight {
+        InFlight::new(&Limits {
+            reads: places,
+            writes: places,
+            watches: places,
+            ..Limits::default()
+        })
     }
 
     #[test]
     fn places_are_bounded_and_given_back() {
-        let limits = Limits {
-            requests: 1,
-            watches: 1,
-            ..Limits::default()
-        };
-        let counters = InFlight::new(&limits);
-        let place = counters.enter(&ask("/api/v1/pods", "")).unwrap();
-        let refused = counters.enter(&ask("/api/v1/pods", "")).unwrap_err();
+        let counters = counters(1);
+        let read = ask(Method::GET, "/api/v1/pods", "");
+        let write = ask(Method::PUT, "/api/v1/namespaces/a/pods/b", "");
+        let watch = ask(Method::GET, "/api/v1/pods", "watch=true");
+        let place = counters.enter(&read, "jo").unwrap();
+        let refused = counters.enter(&read, "al").err().unwrap();
         assert_eq!((refused.code, refused.reason), (429, "TooManyRequests"));
-        let watch = counters.enter(&ask("/api/v1/pods", "watch=true")).unwrap();
-        assert!(counters.enter(&ask("/api/v1/pods", "watch=true")).is_err());
-        assert!(counters.enter(&ask("/readyz", "")).unwrap().is_none());
+        let others = [
+            counters.enter(&write, "jo").unwrap(),
+            counters.enter(&watch, "jo").unwrap(),
+        ];
+        assert!(counters.enter(&write, "jo").is_err());
+        assert!(counters.enter(&watch, "jo").is_err());
+        assert!(
+            counters
+                .enter(&ask(Method::GET, "/readyz", ""), "jo")
+                .unwrap()
+                .is_none()
+        );
         let answer = hold(Answer::default(), place);
-        assert!(counters.enter(&ask("/api/v1/pods", "")).is_err());
-        drop((answer, watch));
-        assert!(counters.enter(&ask("/api/v1/pods", "")).is_ok());
+        assert!(counters.enter(&read, "jo").is_err());
+        drop((answer, others));
+        assert!(counters.enter(&read, "jo").is_ok());
+        assert!(counters.reads.taken().by_client.is_empty());
+    }
+
+    #[test]
+    fn one_client_leaves_half_to_the_others() {
+        let counters = counters(10);
+        let read = ask(Method::GET, "/api/v1/pods", "");
+        let mut greedy: Vec<_> = (0..5)
+            .map(|_| counters.enter(&read, "jo").unwrap())
+            .collect();
+        assert!(counters.enter(&read, "jo").is_err());
+        let other = counters.enter(&read, "al").unwrap();
+        assert!(greedy.pop().is_some());
+        assert!(counters.enter(&read, "jo").is_ok());
+        drop(other);
     }
 }

@@ -72,7 +72,7 @@ async fn a_body_above_the_bound_is_413() {
 #[tokio::test]
 async fn requests_above_the_bound_are_429_and_health_is_not() {
     let lab = lab(Limits {
-        requests: 1,
+        writes: 1,
         body_time: Duration::from_secs(2),
         ..Limits::default()
     })
@@ -82,7 +82,7 @@ async fn requests_above_the_bound_are_429_and_health_is_not() {
     let mut slow = hold_a_place(&lab, CONFIGMAPS).await;
     let refused = loop {
         let refused = busy
-            .request(Method::GET, CONFIGMAPS, &[], "")
+            .request(Method::POST, CONFIGMAPS, &[], "{}")
             .await
             .unwrap();
         if refused.status == 429 {
@@ -106,15 +106,23 @@ async fn requests_above_the_bound_are_429_and_health_is_not() {
             .status,
         200
     );
-    // The body's time is over: the place is given back, and the slow client is told.
-    let told = until_closed(&mut slow).await;
-    assert!(told.starts_with("HTTP/1.1 504"), "{told}");
+    // Who only reads has places of its own.
     assert_eq!(
         busy.request(Method::GET, CONFIGMAPS, &[], "")
             .await
             .unwrap()
             .status,
         200
+    );
+    // The body's time is over: the place is given back, and the slow client is told.
+    let told = until_closed(&mut slow).await;
+    assert!(told.starts_with("HTTP/1.1 504"), "{told}");
+    assert_eq!(
+        busy.request(Method::POST, CONFIGMAPS, &[], "{}")
+            .await
+            .unwrap()
+            .status,
+        422
     );
 }
 

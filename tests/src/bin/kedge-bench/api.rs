@@ -3,7 +3,6 @@
 //! The generator is one thread in the server's network namespace: sockets on loopback, TLS, requests built before the
 //! clock starts. It shares the machine's cores with the server, so each line says what either took.
 
-mod connection;
 mod etcd;
 mod lists;
 mod load;
@@ -15,13 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use kedge_tests::connection::{Ask, Endpoint, Version};
 use kedge_tests::lab::Lab;
 use kedge_tests::process;
 use kedge_tests::server::Server;
 use kedge_tests::site::FLAGS;
 use kedge_tests::tool::ToolError;
 
-use self::connection::{Ask, Endpoint, Version};
 use self::load::{Load, Outcome};
 use crate::{other, print};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use kedge_tests::connection::{Ask, Endpoint, Version};
 use kedge_tests::tool::ToolError;
 
-use super::connection::{Ask, Endpoint, Version};
 use super::load::Times;
 use super::{milliseconds, objects};
 use crate::print;

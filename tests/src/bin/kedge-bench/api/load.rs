@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kedge_tests::connection::{Ask, Endpoint, Version};
 use kedge_tests::process;
 use kedge_tests::tool::ToolError;
 use tokio::task::JoinSet;
 
-use super::connection::{Ask, Endpoint, Version};
 use crate::other;
 
 /// Ticks of the kernel's clock in a second, as `/proc/PID/stat` counts them.

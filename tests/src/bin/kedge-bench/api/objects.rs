@@ -1,9 +1,8 @@
 //! What is written: objects of the size that they have in clusters.
 
 use http::Method;
-use serde_json::json;
-
-use super::connection::Ask;
+use kedge_tests::connection::Ask;
+use serde_json::{Value, json};
 
 pub const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 pub const SERVICES: &str = "/api/v1/namespaces/default/services";
@@ -54,35 +53,22 @@ type Patch = fn(usize, usize) -> Ask;
 pub const PATCHES: [(&str, Patch); 3] = [
     ("merge patches of Services", |of, to| {
         let body = json!({"metadata": {"labels": {"turn": format!("m{to}")}}});
-        patch(of, "")
-            .typed("application/merge-patch+json")
-            .with(body)
+        patch(of, "", &body).typed("application/merge-patch+json")
     }),
     ("strategic merge patches of Services", |of, to| {
         let body = json!({"metadata": {"labels": {"turn": format!("s{to}")}}});
-        patch(of, "")
-            .typed("application/strategic-merge-patch+json")
-            .with(body)
+        patch(of, "", &body).typed("application/strategic-merge-patch+json")
     }),
     ("server-side applies of Services", |of, to| {
         let body = json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": format!("svc-{of}"), "labels": {"applied": format!("a{to}")}},
         });
-        patch(of, "?fieldManager=bench")
-            .typed("application/apply-patch+yaml")
-            .with(body)
+        patch(of, "?fieldManager=bench", &body).typed("application/apply-patch+yaml")
     }),
 ];
 
-fn patch(of: usize, query: &str) -> Ask {
+fn patch(of: usize, query: &str, body: &Value) -> Ask {
     let path = format!("{SERVICES}/svc-{of}{query}");
-    Ask::json(Method::PATCH, path, String::new())
-}
-
-impl Ask {
-    fn with(mut self, body: serde_json::Value) -> Self {
-        self.body = body.to_string().into();
-        self
-    }
+    Ask::json(Method::PATCH, path, body.to_string())
 }

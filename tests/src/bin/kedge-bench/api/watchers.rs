@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use kedge_tests::connection::{Ask, Connection, Endpoint, Version};
 use kedge_tests::tool::ToolError;
 use tokio::sync::mpsc;
 
-use super::connection::{Ask, Connection, Endpoint, Version};
 use super::load::Times;
 use super::objects;
 use crate::other;

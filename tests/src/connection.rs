@@ -1,4 +1,4 @@
-//! One connection to the server, in the version of HTTP that is measured.
+//! One connection to the server, in a version of HTTP that the caller chooses: for loads, and for clients that misbehave.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +11,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kedge_client::kubeconfig::Kubeconfig;
-use kedge_tests::tool::ToolError;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::other;
+use crate::tool::ToolError;
 
 /// What a client announces that it may get at once: lists come without waiting for it to say so.
 const WINDOW: u32 = 4 << 20;
@@ -39,10 +38,12 @@ pub struct Ask {
 }
 
 impl Ask {
+    #[must_use]
     pub fn get(path: impl Into<String>) -> Self {
         Self::json(Method::GET, path, String::new())
     }
 
+    #[must_use]
     pub fn json(method: Method, path: impl Into<String>, body: String) -> Self {
         Self {
             method,
@@ -53,11 +54,13 @@ impl Ask {
         }
     }
 
+    #[must_use]
     pub fn typed(mut self, content_type: &'static str) -> Self {
         self.content_type = content_type;
         self
     }
 
+    #[must_use]
     pub fn accepting(mut self, accept: &'static str) -> Self {
         self.accept = accept;
         self
@@ -74,6 +77,9 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// As a kubeconfig has it.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no client certificate.
     pub fn new(kubeconfig: &Path) -> Result<Self, ToolError> {
         let config = Kubeconfig::read(kubeconfig).map_err(other)?;
         let authority = config.server.trim_start_matches("https://").to_string();
@@ -89,6 +95,9 @@ impl Endpoint {
     }
 
     /// Opens a connection, handshake and all.
+    ///
+    /// # Errors
+    /// Nobody listens, or either side does not trust the other.
     pub async fn connect(&self, version: Version) -> Result<Connection, ToolError> {
         let stream = TcpStream::connect(&self.authority).await.map_err(other)?;
         stream.set_nodelay(true).map_err(other)?;
@@ -163,7 +172,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Sends a request and takes the whole answer; an answer of 400 and more is an error.
+    /// Sends a request and takes the whole answer, whose length in bytes it is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
     pub async fn send(&mut self, ask: &Ask) -> Result<usize, ToolError> {
         let answer = self.open(ask).await?;
         let mut body = answer.into_body();
@@ -174,31 +186,12 @@ impl Connection {
         Ok(length)
     }
 
-    /// Sends a request; its answer's body is still to come.
+    /// Sends a request; its answer's body is still to come. An answer of 400 and more is an error.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], and what the server refuses.
     pub async fn open(&mut self, ask: &Ask) -> Result<Response<Incoming>, ToolError> {
-        let mut request = Request::new(Full::new(ask.body.clone()));
-        *request.method_mut() = ask.method.clone();
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
-        if !ask.body.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
-        }
-        let answer = match &mut self.sender {
-            Sender::Http1(sender) => {
-                headers.insert(HOST, self.host.clone());
-                *request.uri_mut() = ask.path.parse().map_err(other)?;
-                sender.ready().await.map_err(other)?;
-                sender.send_request(request).await
-            }
-            Sender::Http2(sender) => {
-                *request.uri_mut() = format!("{}{}", self.origin, ask.path)
-                    .parse()
-                    .map_err(other)?;
-                sender.ready().await.map_err(other)?;
-                sender.send_request(request).await
-            }
-        }
-        .map_err(other)?;
+        let answer = self.ask(ask).await?;
         if answer.status().as_u16() < 400 {
             return Ok(answer);
         }
@@ -216,4 +209,38 @@ impl Connection {
             String::from_utf8_lossy(&body)
         )))
     }
+
+    /// Sends a request; its answer, whatever it is.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub async fn ask(&mut self, ask: &Ask) -> Result<Response<Incoming>, ToolError> {
+        let mut request = Request::new(Full::new(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
+        if !ask.body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
+        }
+        match &mut self.sender {
+            Sender::Http1(sender) => {
+                headers.insert(HOST, self.host.clone());
+                *request.uri_mut() = ask.path.parse().map_err(other)?;
+                sender.ready().await.map_err(other)?;
+                sender.send_request(request).await
+            }
+            Sender::Http2(sender) => {
+                *request.uri_mut() = format!("{}{}", self.origin, ask.path)
+                    .parse()
+                    .map_err(other)?;
+                sender.ready().await.map_err(other)?;
+                sender.send_request(request).await
+            }
+        }
+        .map_err(other)
+    }
+}
+
+fn other(error: impl std::fmt::Display) -> ToolError {
+    ToolError::Other(error.to_string())
 }
