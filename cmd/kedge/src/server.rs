@@ -16,7 +16,7 @@ use kedge_client::SharedClient;
 use kedge_client::local::Local;
 use kedge_registry::admission::{
     Admission, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
-    DefaultIngressClass, Escalation, HeldAddress, Priority, ServiceAccount,
+    DefaultIngressClass, Escalation, HeldAddress, NodeRestriction, Priority, ServiceAccount,
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
@@ -183,7 +183,8 @@ fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
         .filter(|(plugin, _)| config.admits(*plugin))
         .map(|(_, admission)| admission)
         .chain([
-            Box::new(Escalation) as Box<dyn Admission>,
+            Box::new(NodeRestriction) as Box<dyn Admission>,
+            Box::new(Escalation),
             Box::new(HeldAddress),
         ])
         .collect()

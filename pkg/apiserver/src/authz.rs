@@ -9,10 +9,12 @@ use crate::authn::User;
 use crate::request_info::RequestInfo;
 
 mod always;
+mod node;
 mod rbac;
 
 pub use always::SystemMasters;
 pub(crate) use always::is_public;
+pub use node::Node;
 pub use rbac::Rbac;
 
 /// Knows one kind of permission.

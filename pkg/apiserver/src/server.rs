@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::authn::{BearerTokens, BootstrapTokens, ClientCertificates, ServiceAccountTokens};
-use crate::authz::{Rbac, SystemMasters};
+use crate::authz::{Node, Rbac, SystemMasters};
 use crate::connection::Connections;
 use crate::front::Front;
 use crate::in_flight::InFlight;
@@ -74,7 +74,7 @@ impl Server {
             ],
             tokens.audiences.clone(),
         ));
-        let rbac = Rbac::new(registry.clone());
+        let (node, rbac) = (Node::new(registry.clone()), Rbac::new(registry.clone()));
         let app = App {
             registry,
             tokens,
@@ -82,7 +82,7 @@ impl Server {
                 Box::new(Arc::clone(&certificates)),
                 Box::new(Arc::clone(&bearers)),
             ],
-            authorizers: vec![Box::new(SystemMasters), Box::new(rbac)],
+            authorizers: vec![Box::new(SystemMasters), Box::new(node), Box::new(rbac)],
             bearers,
             ready,
             in_flight: InFlight::new(&limits),

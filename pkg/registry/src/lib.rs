@@ -11,6 +11,7 @@ mod allocate;
 mod bootstrap;
 mod check;
 mod keys;
+pub mod pod_references;
 mod read;
 mod registry;
 mod request;

@@ -47,6 +47,8 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
                 target.namespace.as_str(),
                 target.name.as_str(),
             );
+            app.registry
+                .admit_token(&account, &ask.user, &question.object)?;
             let made =
                 token_request::answer(&app.registry, &app.tokens, &account, question.object)?;
             created(ask, &made.into_value(), &question.warnings)

@@ -1,6 +1,8 @@
 //! A server in process, over loopback, with a store of its own.
 #![allow(dead_code)]
 
+pub mod node_world;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod certificate_subject;
 mod default_ingress_class;
 mod escalation;
 mod held_address;
+mod node_restriction;
 mod policy;
 mod priority;
 mod service_account;
@@ -24,6 +25,7 @@ pub use certificate_subject::CertificateSubjectRestriction;
 pub use default_ingress_class::DefaultIngressClass;
 pub use escalation::Escalation;
 pub use held_address::HeldAddress;
+pub use node_restriction::NodeRestriction;
 pub use priority::Priority;
 pub use service_account::ServiceAccount;
 pub use view::View;
@@ -73,6 +75,7 @@ pub fn builtin() -> Vec<Box<dyn Admission>> {
         Box::new(CertificateSigning),
         Box::new(CertificateSubjectRestriction),
         Box::new(DefaultIngressClass),
+        Box::new(NodeRestriction),
         Box::new(Escalation),
         Box::new(Priority),
         Box::new(HeldAddress),
