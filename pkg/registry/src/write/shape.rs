@@ -1,8 +1,10 @@
 //! What Go's encoder makes of a struct: fields that the schema requires are written whether they were given or not
 //! (a condition that was sent without a reason has an empty one), and empty lists and maps that it does
-//! not require are left out.
+//! not require are left out. Times and quantities have one form, in whichever they were sent.
 
+use kedge_machinery::quantity::Quantity;
 use kedge_machinery::schema::{Definitions, Schema, Shape};
+use kedge_machinery::time;
 use serde_json::{Map, Value};
 
 /// Lists that Go writes although the schema does not require them: an empty one stays.
@@ -57,6 +59,26 @@ pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Valu
         (Shape::List { item, .. }, Value::Array(list)) => {
             list.iter_mut()
                 .for_each(|value| shape(definitions, item, value));
+        }
+        (Shape::Time { micro }, value) => {
+            let form = if *micro {
+                time::rfc3339_micro
+            } else {
+                time::rfc3339
+            };
+            if let Some(at) = value.as_str().and_then(time::parse) {
+                *value = form(at).into();
+            }
+        }
+        (Shape::Quantity, value) => {
+            let text = match &*value {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                _ => return,
+            };
+            if let Ok(quantity) = Quantity::parse(&text) {
+                *value = quantity.to_string().into();
+            }
         }
         _ => {}
     }
@@ -138,6 +160,33 @@ mod tests {
             atomic: false,
             preserve_unknown: false,
         }
+    }
+
+    #[test]
+    fn times_and_quantities_have_one_form() {
+        let schema = field(structure(
+            vec![
+                ("time", Shape::Time { micro: false }),
+                ("micro", Shape::Time { micro: true }),
+                ("none", Shape::Time { micro: false }),
+                ("cpu", Shape::Quantity),
+                ("memory", Shape::Quantity),
+                ("count", Shape::Quantity),
+            ],
+            &[],
+        ));
+        let mut value = json!({
+            "time": "2026-01-02T05:04:05.5+02:00", "micro": "2026-01-02T03:04:05.5Z", "none": null,
+            "cpu": "0.5", "memory": "2048Mi", "count": 3,
+        });
+        shape(&Definitions::default(), &schema, &mut value);
+        assert_eq!(
+            value,
+            json!({
+                "time": "2026-01-02T03:04:05Z", "micro": "2026-01-02T03:04:05.500000Z", "none": null,
+                "cpu": "500m", "memory": "2Gi", "count": "3",
+            })
+        );
     }
 
     fn list(item: Shape) -> Shape {
