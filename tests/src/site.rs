@@ -28,6 +28,7 @@ pub const FLAGS: [&str; 10] = [
 #[derive(Debug)]
 pub struct Site {
     server: Option<Server>,
+    flags: Vec<&'static str>,
     pub lab: Lab,
 }
 
@@ -45,8 +46,18 @@ impl Site {
     /// # Errors
     /// As [`Server::start`].
     pub fn on(lab: Lab) -> Result<Self, ToolError> {
+        Self::with(lab, &[])
+    }
+
+    /// The same with further flags, which it is started again with too.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn with(lab: Lab, more: &[&'static str]) -> Result<Self, ToolError> {
+        let flags = [&FLAGS, more].concat();
         Ok(Self {
-            server: Some(lab.server(&FLAGS)?),
+            server: Some(lab.server(&flags)?),
+            flags,
             lab,
         })
     }
@@ -83,7 +94,7 @@ impl Site {
     /// # Errors
     /// As [`Server::start`].
     pub fn start(&mut self) -> Result<(), ToolError> {
-        self.server = Some(self.lab.server(&FLAGS)?);
+        self.server = Some(self.lab.server(&self.flags)?);
         Ok(())
     }
 

@@ -129,7 +129,7 @@ fn objects_are_written_and_read() {
 fn watchers_begin_with_the_state_and_follow() {
     let site = Site::new().unwrap();
     on_the_node(&site, |client| async move {
-        let maps: Api<ConfigMap> = Api::default_namespaced(client);
+        let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
         maps.create(&PostParams::default(), &map("early", "1"))
             .await
             .unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kedge_tests::kubectl::Kubectl;
+use kedge_tests::lab::Lab;
 use kedge_tests::site::Site;
 use kedge_tests::skip::skip;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
@@ -142,9 +143,12 @@ fn a_bound_token_goes_with_what_it_is_bound_to() {
 
 #[test]
 fn a_namespace_comes_with_its_account_and_pods_run_as_it() {
-    let Some(site) = site("a_namespace_comes_with_its_account_and_pods_run_as_it") else {
-        return;
-    };
+    if kedge_tests::kubectl::find().is_none() {
+        let name = "a_namespace_comes_with_its_account_and_pods_run_as_it";
+        return skip(name, "there is no kubectl on the PATH nor in $KUBECTL");
+    }
+    let on = ["--enable-admission-plugins", "ServiceAccount"];
+    let site = Site::with(Lab::new().unwrap(), &on).unwrap();
     let kubectl = site.kubectl().unwrap();
     ok(&kubectl, &["create", "namespace", "shop"]);
     ok(&kubectl, &["run", "web", "--image=web", "-n", "shop"]);

@@ -26,6 +26,7 @@ pub struct Config {
     pub cluster_dns: IpAddr,
     pub lb_pools: Vec<LbPool>,
     pub disable: Vec<Part>,
+    pub enable_admission_plugins: Vec<Plugin>,
     pub disable_admission_plugins: Vec<Plugin>,
     pub engine: Engine,
     pub log_level: String,
@@ -85,6 +86,7 @@ impl Config {
             cluster_cidrs,
             lb_pools,
             disable: settings.disable,
+            enable_admission_plugins: settings.enable_admission_plugins,
             disable_admission_plugins: settings.disable_admission_plugins,
             engine: settings.store.unwrap_or(Engine::Sled),
             log_level: settings.log_level.unwrap_or_else(|| "info".into()),
@@ -97,10 +99,11 @@ impl Config {
         !self.disable.contains(&part)
     }
 
-    /// True when an admission plugin was not disabled.
+    /// True for an admission plugin that is usual or enabled, and not disabled.
     #[must_use]
     pub fn admits(&self, plugin: Plugin) -> bool {
-        !self.disable_admission_plugins.contains(&plugin)
+        (plugin.is_usual() || self.enable_admission_plugins.contains(&plugin))
+            && !self.disable_admission_plugins.contains(&plugin)
     }
 }
 

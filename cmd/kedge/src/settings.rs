@@ -62,6 +62,11 @@ pub struct Settings {
     #[serde(default, deserialize_with = "one_or_many")]
     pub disable: Vec<Part>,
 
+    /// Admission plugins beside the usual ones, comma-separated or repeated
+    #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub enable_admission_plugins: Vec<Plugin>,
+
     /// Admission plugins to leave out, comma-separated or repeated
     #[arg(long, value_name = "PLUGIN", value_delimiter = ',')]
     #[serde(default, deserialize_with = "one_or_many")]
@@ -88,7 +93,7 @@ pub enum Part {
     Proxy,
 }
 
-/// An admission plugin that can be left out, by kube-apiserver's name for it.
+/// An admission plugin, by kube-apiserver's name for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[value(rename_all = "PascalCase")]
 pub enum Plugin {
@@ -102,8 +107,16 @@ pub enum Plugin {
     DefaultIngressClass,
     /// A Pod has the priority of its class.
     Priority,
-    /// A Pod without an account is `default`, and its token is mounted.
+    /// A Pod without an account is `default`, and its token is mounted. Off unless it is enabled.
     ServiceAccount,
+}
+
+impl Plugin {
+    /// True for those that every server has unless it is told otherwise. Nobody runs containers here, so a token that is
+    /// mounted into a Pod is for who says that somebody does.
+    pub const fn is_usual(self) -> bool {
+        !matches!(self, Self::ServiceAccount)
+    }
 }
 
 /// The engine that holds the store's bytes.
@@ -189,6 +202,10 @@ impl Settings {
             cluster_dns: self.cluster_dns.or(file.cluster_dns),
             lb_pool: list(self.lb_pool, file.lb_pool),
             disable: list(self.disable, file.disable),
+            enable_admission_plugins: list(
+                self.enable_admission_plugins,
+                file.enable_admission_plugins,
+            ),
             disable_admission_plugins: list(
                 self.disable_admission_plugins,
                 file.disable_admission_plugins,
@@ -244,7 +261,7 @@ mod tests {
             let sample = match flag {
                 "store" => "redb",
                 "disable" => "dns",
-                "disable-admission-plugins" => "ServiceAccount",
+                "enable-admission-plugins" | "disable-admission-plugins" => "ServiceAccount",
                 _ => "x",
             };
             parse(&format!("{flag}: {sample}")).unwrap_or_else(|e| panic!("{flag}: {e}"));
