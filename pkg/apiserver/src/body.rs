@@ -15,7 +15,7 @@ use crate::refusal;
 
 /// What a body was read into, with what a strict reader would have refused.
 #[derive(Debug)]
-pub(crate) struct Decoded {
+pub struct Decoded {
     pub object: Object,
     /// For `WriteOptions::duplicates`.
     pub duplicates: Vec<String>,
@@ -55,11 +55,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> &str {
 }
 
 /// Decodes an object of JSON, YAML or protobuf; 415 for anything else, 400 for what cannot be read.
-pub(crate) fn object(
-    catalog: &Catalog,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Decoded, Status> {
+pub fn object(catalog: &Catalog, headers: &HeaderMap, body: &[u8]) -> Result<Decoded, Status> {
     let (value, duplicates) = match media_type(headers) {
         "application/json" => json(body)?,
         "application/yaml" => yaml(body)?,

@@ -28,7 +28,7 @@ fn invalid(kind: &str, errors: &[FieldError]) -> Result<(), Status> {
 }
 
 /// Options of create and update; `kind` is `CreateOptions` or `UpdateOptions`.
-pub(crate) fn write(kind: &str, query: &str, headers: &HeaderMap) -> Result<WriteOptions, Status> {
+pub fn write(kind: &str, query: &str, headers: &HeaderMap) -> Result<WriteOptions, Status> {
     let mut options = WriteOptions::default();
     let mut errors = Vec::new();
     read_write(query, &mut options, &mut errors);
@@ -40,7 +40,7 @@ pub(crate) fn write(kind: &str, query: &str, headers: &HeaderMap) -> Result<Writ
 }
 
 /// Options of a patch in the given language.
-pub(crate) fn patch(
+pub fn patch(
     language: PatchKind,
     query: &str,
     headers: &HeaderMap,
@@ -143,7 +143,7 @@ fn manager(headers: &HeaderMap) -> String {
 }
 
 /// Options of a get.
-pub(crate) fn get(query: &str) -> GetOptions {
+pub fn get(query: &str) -> GetOptions {
     let mut options = GetOptions::default();
     for (key, value) in query::pairs(query) {
         if key == "resourceVersion" {
@@ -154,7 +154,7 @@ pub(crate) fn get(query: &str) -> GetOptions {
 }
 
 /// Options of a list, or the selection of a deletecollection.
-pub(crate) fn list(query: &str) -> Result<ListOptions, Status> {
+pub fn list(query: &str) -> Result<ListOptions, Status> {
     let mut options = ListOptions::default();
     for (key, value) in query::pairs(query) {
         match key.as_ref() {
@@ -173,7 +173,7 @@ pub(crate) fn list(query: &str) -> Result<ListOptions, Status> {
 }
 
 /// Options of a watch, with its `timeoutSeconds`.
-pub(crate) fn watch(query: &str) -> Result<(WatchOptions, Option<u64>), Status> {
+pub fn watch(query: &str) -> Result<(WatchOptions, Option<u64>), Status> {
     let mut options = WatchOptions::default();
     let mut timeout = None;
     for (key, value) in query::pairs(query) {
@@ -197,7 +197,7 @@ pub(crate) fn watch(query: &str) -> Result<(WatchOptions, Option<u64>), Status> 
 }
 
 /// `includeObject` of a Table; 400 when it is none of upstream's three.
-pub(crate) fn include_object(query: &str) -> Result<IncludeObject, Status> {
+pub fn include_object(query: &str) -> Result<IncludeObject, Status> {
     let given = query::pairs(query)
         .find(|(key, _)| key == "includeObject")
         .map(|(_, value)| value);
@@ -213,7 +213,7 @@ pub(crate) fn include_object(query: &str) -> Result<IncludeObject, Status> {
 
 /// Options of a delete: from the body where there is one, else from the query. The flag is true when the client
 /// asked, in the older way, that dependents be deleted (`orphanDependents: false`).
-pub(crate) fn delete(query: &str, body: Option<&Object>) -> Result<(DeleteOptions, bool), Status> {
+pub fn delete(query: &str, body: Option<&Object>) -> Result<(DeleteOptions, bool), Status> {
     let from_query;
     let given = match body {
         Some(body) => &body.0,
