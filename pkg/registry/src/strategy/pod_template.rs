@@ -41,25 +41,29 @@ fn annotations(at: &str, metadata: &Value) -> Vec<FieldError> {
         .collect()
 }
 
-/// A template whose Pods run until somebody removes them; `kind` is the one that makes them.
-pub(super) fn validate_lasting(at: &str, template: &Value, kind: &str) -> Vec<FieldError> {
-    let mut errors = validate(at, template);
-    let spec = child(template, "spec");
-    let policy = text(spec, "restartPolicy");
+/// The selector and the template of what makes Pods that run until somebody removes them: upstream's name of the kind
+/// in errors of the one and of the other.
+pub(super) fn validate_lasting(spec: &Value, selects: &str, makes: &str) -> Vec<FieldError> {
+    const AT: &str = "spec.template";
+    let template = child(spec, "template");
+    let mut errors = validate_selector(spec, selects);
+    errors.extend(validate(AT, template));
+    let pod = child(template, "spec");
+    let policy = text(pod, "restartPolicy");
     if !matches!(policy, "Always" | "") {
-        let at = format!("{at}.spec.restartPolicy");
+        let at = format!("{AT}.spec.restartPolicy");
         errors.push(FieldError::not_supported(at, policy, &["Always"]));
     }
-    if present(spec, "activeDeadlineSeconds").is_some() {
-        let at = format!("{at}.spec.activeDeadlineSeconds");
-        let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
+    if present(pod, "activeDeadlineSeconds").is_some() {
+        let at = format!("{AT}.spec.activeDeadlineSeconds");
+        let detail = format!("activeDeadlineSeconds in {makes} is not Supported");
         errors.push(FieldError::forbidden(at, detail));
     }
     errors
 }
 
 /// The selector of what makes Pods: there, not for everything, and one that its own Pods match.
-pub(super) fn validate_selector(spec: &Value, kind: &str) -> Vec<FieldError> {
+fn validate_selector(spec: &Value, kind: &str) -> Vec<FieldError> {
     const AT: &str = "spec.selector";
     let Some(selector) = present(spec, "selector") else {
         return vec![FieldError::required(AT, "")];

@@ -65,12 +65,7 @@ impl Strategy for DaemonSet {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
-        let mut errors = pod_template::validate_selector(spec, "daemonset");
-        errors.extend(pod_template::validate_lasting(
-            "spec.template",
-            child(spec, "template"),
-            "DaemonSet",
-        ));
+        let mut errors = pod_template::validate_lasting(spec, "daemonset", "DaemonSet");
         errors.extend(counts(object, "spec", &["minReadySeconds"]));
         errors.extend(strategy(child(spec, "updateStrategy")));
         errors.extend(counts(object, "spec", &["revisionHistoryLimit"]));

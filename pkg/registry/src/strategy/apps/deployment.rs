@@ -53,10 +53,9 @@ impl Strategy for Deployment {
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let mut errors = counts(object, "spec", &["replicas", "minReadySeconds"]);
-        errors.extend(pod_template::validate_selector(spec, "deployment"));
         errors.extend(pod_template::validate_lasting(
-            "spec.template",
-            child(spec, "template"),
+            spec,
+            "deployment",
             "ReplicaSet",
         ));
         errors.extend(strategy(child(spec, "strategy")));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{counts, same_selector, status};
 use crate::strategy::{Strategy, pod_template};
-use crate::value::{child, default, field};
+use crate::value::{default, field};
 
 pub(in crate::strategy) struct ReplicaSet;
 
@@ -32,10 +32,9 @@ impl Strategy for ReplicaSet {
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let mut errors = counts(object, "spec", &["replicas", "minReadySeconds"]);
-        errors.extend(pod_template::validate_selector(spec, "deployment"));
         errors.extend(pod_template::validate_lasting(
-            "spec.template",
-            child(spec, "template"),
+            spec,
+            "deployment",
             "ReplicaSet",
         ));
         errors

@@ -81,10 +81,9 @@ impl Strategy for StatefulSet {
         errors.extend(counts(object, "spec", &["replicas", "minReadySeconds"]));
         let start = int(child(spec, "ordinals"), "start");
         errors.extend(check::non_negative("spec.ordinals.start", start));
-        errors.extend(pod_template::validate_selector(spec, "statefulset"));
         errors.extend(pod_template::validate_lasting(
-            "spec.template",
-            child(spec, "template"),
+            spec,
+            "statefulset",
             "StatefulSet",
         ));
         errors.extend(counts(object, "spec", &["revisionHistoryLimit"]));
