@@ -1,10 +1,11 @@
 //! The cluster's names as a function of its objects: what a name and a type lead to. No sockets, no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kedge_client::{Change, Resource};
+use kedge_machinery::Few;
 
 use crate::model::{self, Port, Service, Slice};
 
@@ -76,10 +77,10 @@ pub struct Zone {
     namespaces: BTreeSet<String>,
     services: HashMap<(String, String), Service>,
     /// By namespace and Service, then by the slice's name.
-    slices: HashMap<(String, String), BTreeMap<String, Slice>>,
+    slices: HashMap<(String, String), Few<Slice>>,
     /// Which Service a slice was last filed under.
     filed: HashMap<(String, String), String>,
-    pointers: HashMap<IpAddr, BTreeSet<String>>,
+    pointers: HashMap<IpAddr, Few<()>>,
 }
 
 impl Zone {
@@ -177,7 +178,7 @@ impl Zone {
         for (address, name) in names {
             let set = self.pointers.entry(address).or_default();
             if there {
-                set.insert(name);
+                set.insert(name, ());
             } else {
                 set.remove(&name);
             }
@@ -192,7 +193,7 @@ impl Zone {
     }
 
     fn slices(&self, key: &(String, String)) -> impl Iterator<Item = &Slice> {
-        self.slices.get(key).into_iter().flat_map(BTreeMap::values)
+        self.slices.get(key).into_iter().flat_map(Few::values)
     }
 
     fn endpoints(&self, key: &(String, String)) -> impl Iterator<Item = &model::Endpoint> {
@@ -440,7 +441,7 @@ impl Zone {
     fn pointer(&self, address: IpAddr, kind: Kind) -> Step {
         match self.pointers.get(&address) {
             Some(names) => typed(kind == Kind::Ptr, || {
-                names.iter().cloned().map(Data::Ptr).collect()
+                names.names().map(|name| Data::Ptr(name.into())).collect()
             }),
             None if self.reverse.iter().any(|net| net.contains(&address)) => Step::NxDomain,
             None => Step::Elsewhere,

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod decode;
+pub mod few;
 pub mod fields;
 pub mod meta_validate;
 pub mod names;
@@ -17,5 +18,6 @@ pub mod selector;
 pub mod status;
 pub mod time;
 
+pub use few::Few;
 pub use object::Object;
 pub use status::{Cause, FieldError, Status};

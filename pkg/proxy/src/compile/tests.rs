@@ -11,7 +11,7 @@ fn entry(service: Service) -> Entry {
         endpoint(1, State::Ready, Place::Here),
         endpoint(2, State::Ready, Place::Elsewhere),
     ];
-    entry.slices.insert("web-1".into(), slice(endpoints));
+    entry.slices.insert("web-1", slice(endpoints));
     entry
 }
 

@@ -3,10 +3,11 @@
 mod service;
 mod slice;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use kedge_client::{Change, Resource};
+use kedge_machinery::Few;
 use serde::Deserialize;
 
 pub use service::{Policy, Service, ServicePort};
@@ -35,7 +36,7 @@ impl std::fmt::Display for ServiceName {
 pub struct Entry {
     pub service: Option<Service>,
     /// By name.
-    pub slices: BTreeMap<Box<str>, Slice>,
+    pub slices: Few<Slice>,
 }
 
 /// Everything that rules are made of.
@@ -159,7 +160,7 @@ impl Model {
         if let (Some(slice), Some(owner)) = (slice, after) {
             let entry = self.services.entry(owner.clone()).or_default();
             if entry.slices.get(change.key.name.as_str()) != Some(&slice) {
-                entry.slices.insert(change.key.name.as_str().into(), slice);
+                entry.slices.insert(change.key.name.as_str(), slice);
                 self.slice_owners.insert(slice_name, owner.clone());
                 dirty.insert(owner);
             }

@@ -21,7 +21,7 @@ fn plan(count: usize) -> ServicePlan {
         });
         entry
             .slices
-            .insert(format!("web-{index}").into(), slice(endpoints.collect()));
+            .insert(format!("web-{index}"), slice(endpoints.collect()));
     }
     compile(&entry, &context())
 }
