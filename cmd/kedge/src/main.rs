@@ -1,5 +1,5 @@
 //! The binary: arguments, configuration, wiring; nothing else.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod args;
@@ -8,6 +8,7 @@ mod cleanup;
 mod client;
 mod config;
 mod findings;
+mod heap;
 mod server;
 mod settings;
 
@@ -18,6 +19,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 fn main() -> ExitCode {
+    heap::share();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
