@@ -88,6 +88,25 @@ impl Quantity {
             form,
         })
     }
+
+    /// More than 0.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        self.nanos > 0
+    }
+
+    /// Less than 0.
+    #[must_use]
+    pub fn is_negative(&self) -> bool {
+        self.nanos < 0
+    }
+
+    /// Without a fraction, counted in thousandths that are rounded up, as upstream does.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let thousandth = NANO / 1000;
+        (self.nanos + thousandth - 1).div_euclid(thousandth) % 1000 == 0
+    }
 }
 
 fn scale(suffix: &str) -> Result<(Form, i32, u32), BadQuantity> {
@@ -206,6 +225,22 @@ mod tests {
             parse("1n"),
             "finer than nano is rounded up"
         );
+    }
+
+    #[test]
+    fn signs_and_fractions() {
+        let parse = |text: &str| Quantity::parse(text).unwrap();
+        assert!(parse("1m").is_positive() && !parse("0").is_positive());
+        assert!(parse("-1").is_negative() && !parse("0").is_negative());
+        for (text, whole) in [
+            ("1", true),
+            ("1500m", false),
+            ("0.0001", false),
+            ("-2", true),
+            ("1Ki", true),
+        ] {
+            assert_eq!(parse(text).is_whole(), whole, "{text}");
+        }
     }
 
     proptest! {

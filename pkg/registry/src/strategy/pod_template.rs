@@ -1,7 +1,7 @@
 //! Templates of Pods: the kind PodTemplate, and the part of everything that makes Pods.
 
 use kedge_machinery::object::child_mut;
-use kedge_machinery::selector::LabelSelector;
+use kedge_machinery::selector::{LabelSelector, SelectorError};
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Map, Value, json};
 
@@ -41,47 +41,85 @@ fn annotations(at: &str, metadata: &Value) -> Vec<FieldError> {
         .collect()
 }
 
-/// The selector and the template of what makes Pods that run until somebody removes them: upstream's name of the kind
-/// in errors of the one and of the other.
-pub(super) fn validate_lasting(spec: &Value, selects: &str, makes: &str) -> Vec<FieldError> {
-    const AT: &str = "spec.template";
-    let template = child(spec, "template");
-    let mut errors = validate_selector(spec, selects);
-    errors.extend(validate(AT, template));
-    let pod = child(template, "spec");
-    let policy = text(pod, "restartPolicy");
-    if !matches!(policy, "Always" | "") {
-        let at = format!("{AT}.spec.restartPolicy");
-        errors.push(FieldError::not_supported(at, policy, &["Always"]));
-    }
-    if present(pod, "activeDeadlineSeconds").is_some() {
-        let at = format!("{AT}.spec.activeDeadlineSeconds");
-        let detail = format!("activeDeadlineSeconds in {makes} is not Supported");
-        errors.push(FieldError::forbidden(at, detail));
-    }
-    errors
+/// What makes Pods that run until somebody removes them, in upstream's words.
+pub(super) struct Maker {
+    /// Its name in errors of its selector.
+    pub(super) selects: &'static str,
+    /// Its name in errors of its template.
+    pub(super) makes: &'static str,
+    /// What is said of a selector that cannot be read.
+    pub(super) unread: &'static str,
 }
 
-/// The selector of what makes Pods: there, not for everything, and one that its own Pods match.
-fn validate_selector(spec: &Value, kind: &str) -> Vec<FieldError> {
-    const AT: &str = "spec.selector";
-    let Some(selector) = present(spec, "selector") else {
-        return vec![FieldError::required(AT, "")];
-    };
-    let mut errors = check::selector(AT, selector);
-    let Ok(parsed) = LabelSelector::from_json(selector) else {
-        return errors;
-    };
-    if parsed.is_empty() {
-        let detail = format!("empty selector is invalid for {kind}");
-        errors.push(FieldError::invalid(AT, selector.clone(), detail));
-        return errors;
+impl Maker {
+    /// The selector and the template: a selector that is there, not for everything, and matches what the template makes.
+    /// A template is looked at only beside a selector that can be read.
+    pub(super) fn validate(&self, spec: &Value, template: &Value) -> Vec<FieldError> {
+        let mut errors = match present(spec, "selector") {
+            None => vec![FieldError::required(SELECTOR, "")],
+            Some(selector) => {
+                let mut errors = check::selector(SELECTOR, selector);
+                errors.extend(not_for_all(selector, self.selects));
+                errors
+            }
+        };
+        match mismatch(spec) {
+            Ok(mismatch) => {
+                errors.extend(mismatch);
+                errors.extend(validate("spec.template", template));
+                errors.extend(lasting(template, self.makes));
+            }
+            Err(_) => {
+                let selector = child(spec, "selector").clone();
+                errors.push(FieldError::invalid(SELECTOR, selector, self.unread));
+            }
+        }
+        errors
     }
+}
+
+const SELECTOR: &str = "spec.selector";
+
+/// A selector of what makes Pods is not for everything.
+pub(super) fn not_for_all(selector: &Value, kind: &str) -> Option<FieldError> {
+    let empty = pairs(selector, "matchLabels").next().is_none()
+        && list(selector, "matchExpressions").is_empty();
+    let detail = format!("empty selector is invalid for {kind}");
+    empty.then(|| FieldError::invalid(SELECTOR, selector.clone(), detail))
+}
+
+/// A selector matches the labels of its own template. One that is not there matches nothing.
+///
+/// # Errors
+/// The selector cannot be read.
+pub(super) fn mismatch(spec: &Value) -> Result<Option<FieldError>, SelectorError> {
     let labels = child(child(child(spec, "template"), "metadata"), "labels");
-    if !parsed.matches(|key| labels.get(key).and_then(Value::as_str)) {
-        let at = "spec.template.metadata.labels";
-        let detail = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(at, labels.clone(), detail));
+    let matches = match present(spec, "selector") {
+        None => false,
+        Some(selector) => LabelSelector::from_json(selector)?
+            .matches(|key| labels.get(key).and_then(Value::as_str)),
+    };
+    let at = "spec.template.metadata.labels";
+    let detail = "`selector` does not match template `labels`";
+    Ok((!matches).then(|| FieldError::invalid(at, labels.clone(), detail)))
+}
+
+/// What only Pods that end may say.
+pub(super) fn lasting(template: &Value, kind: &str) -> Vec<FieldError> {
+    let pod = child(template, "spec");
+    let at = |key: &str| format!("spec.template.spec.{key}");
+    let mut errors = Vec::new();
+    match text(pod, "restartPolicy") {
+        "Always" => {}
+        policy => errors.push(FieldError::not_supported(
+            at("restartPolicy"),
+            policy,
+            &["Always"],
+        )),
+    }
+    if present(pod, "activeDeadlineSeconds").is_some() {
+        let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.push(FieldError::forbidden(at("activeDeadlineSeconds"), detail));
     }
     errors
 }
@@ -131,15 +169,24 @@ mod tests {
 
     #[rstest]
     #[case(json!({"matchLabels": {"app": "web"}}), &[])]
-    #[case(Value::Null, &["spec.selector"])]
+    #[case(Value::Null, &["spec.selector", "spec.template.metadata.labels"])]
     #[case(json!({}), &["spec.selector"])]
     #[case(json!({"matchLabels": {"app": "other"}}), &["spec.template.metadata.labels"])]
-    #[case(json!({"matchExpressions": [{"key": "app", "operator": "In", "values": []}]}), &["spec.selector.matchExpressions[0].values"])]
+    #[case(
+        json!({"matchExpressions": [{"key": "app", "operator": "In", "values": []}]}),
+        &["spec.selector.matchExpressions[0].values", "spec.selector"]
+    )]
     fn selectors(#[case] selector: Value, #[case] wrong: &[&str]) {
-        let spec = json!({
-            "selector": selector, "template": {"metadata": {"labels": {"app": "web"}}},
-        });
-        let errors = validate_selector(&spec, "deployment");
+        let mut spec = json!({"selector": selector, "template": {
+            "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "i"}]},
+        }});
+        default(spec.as_object_mut().unwrap());
+        let maker = Maker {
+            selects: "deployment",
+            makes: "ReplicaSet",
+            unread: "invalid label selector",
+        };
+        let errors = maker.validate(&spec, &spec["template"]);
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, wrong);
     }

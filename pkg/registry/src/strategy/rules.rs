@@ -63,7 +63,11 @@ pub(crate) fn of(kind: &Kind) -> Rules {
             returns_deleted: true,
             ..counted
         },
-        ("", "ServiceAccount" | "PodTemplate") => Rules {
+        ("", "PodTemplate") => Rules {
+            returns_deleted: true,
+            ..counted
+        },
+        ("", "ServiceAccount") => Rules {
             returns_deleted: true,
             ..COMMON
         },
@@ -92,6 +96,10 @@ pub(crate) fn of(kind: &Kind) -> Rules {
         ("storage.k8s.io", "CSIDriver" | "CSINode") | ("node.k8s.io", _) => Rules {
             unconditional_update: false,
             ..COMMON
+        },
+        ("apps", "StatefulSet") => Rules {
+            name: NameRule::Label,
+            ..counted
         },
         ("policy", _) => Rules {
             unconditional_update: false,

@@ -65,7 +65,10 @@ impl Strategy for DaemonSet {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
-        let mut errors = pod_template::validate_lasting(spec, "daemonset", "DaemonSet");
+        let template = child(spec, "template");
+        let mut errors = selector(spec);
+        errors.extend(pod_template::validate("spec.template", template));
+        errors.extend(pod_template::lasting(template, "DaemonSet"));
         errors.extend(counts(object, "spec", &["minReadySeconds"]));
         errors.extend(strategy(child(spec, "updateStrategy")));
         errors.extend(counts(object, "spec", &["revisionHistoryLimit"]));
@@ -76,6 +79,7 @@ impl Strategy for DaemonSet {
         if subresource == "status" {
             return status(
                 new,
+                old,
                 &[
                     "currentNumberScheduled",
                     "numberMisscheduled",
@@ -96,6 +100,17 @@ impl Strategy for DaemonSet {
     }
 }
 
+/// One that is not there is told of by the labels that nothing selects.
+fn selector(spec: &Value) -> Vec<FieldError> {
+    let selector = present(spec, "selector");
+    let mut errors: Vec<FieldError> = selector
+        .map(|selector| check::selector("spec.selector", selector))
+        .unwrap_or_default();
+    errors.extend(pod_template::mismatch(spec).ok().flatten());
+    errors.extend(selector.and_then(|s| pod_template::not_for_all(s, "daemonset")));
+    errors
+}
+
 fn empty_status() -> Value {
     let zero = |key: &&str| ((*key).to_string(), json!(0));
     Value::Object(STATUS.iter().map(zero).collect::<Map<_, _>>())
@@ -114,11 +129,7 @@ fn strategy(strategy: &Value) -> Vec<FieldError> {
             vec![FieldError::required(format!("{AT}.rollingUpdate"), "")]
         }
         ("RollingUpdate", Some(rolling)) => rolling_update(rolling),
-        (other, _) => vec![FieldError::not_supported(
-            format!("{AT}.type"),
-            other,
-            STRATEGIES,
-        )],
+        _ => vec![FieldError::not_supported(AT, strategy.clone(), STRATEGIES)],
     }
 }
 
@@ -168,7 +179,7 @@ mod tests {
     #[rstest]
     #[case(json!({}), &[])]
     #[case(json!({"type": "OnDelete"}), &[])]
-    #[case(json!({"type": "Other"}), &["spec.updateStrategy.type"])]
+    #[case(json!({"type": "Other"}), &["spec.updateStrategy"])]
     #[case(json!({"rollingUpdate": {"maxUnavailable": 0}}), &["spec.updateStrategy.rollingUpdate.maxUnavailable"])]
     #[case(json!({"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 1}}), &["spec.updateStrategy.rollingUpdate.maxSurge"])]
     #[case(json!({"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "50%"}}), &[])]

@@ -4,6 +4,7 @@ use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
 
+use super::replica_set::MAKER;
 use super::{counts, same_selector, status};
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
@@ -52,17 +53,17 @@ impl Strategy for Deployment {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
-        let mut errors = counts(object, "spec", &["replicas", "minReadySeconds"]);
-        errors.extend(pod_template::validate_lasting(
-            spec,
-            "deployment",
-            "ReplicaSet",
-        ));
+        let mut errors = counts(object, "spec", &["replicas"]);
+        errors.extend(MAKER.validate(spec, child(spec, "template")));
         errors.extend(strategy(child(spec, "strategy")));
         errors.extend(counts(
             object,
             "spec",
-            &["revisionHistoryLimit", "progressDeadlineSeconds"],
+            &[
+                "minReadySeconds",
+                "revisionHistoryLimit",
+                "progressDeadlineSeconds",
+            ],
         ));
         let deadline = present(spec, "progressDeadlineSeconds").and_then(Value::as_i64);
         if let Some(deadline) = deadline.filter(|d| *d <= int(spec, "minReadySeconds")) {
@@ -77,6 +78,7 @@ impl Strategy for Deployment {
         if subresource == "status" {
             return status(
                 new,
+                old,
                 &[
                     "observedGeneration",
                     "replicas",
@@ -87,9 +89,9 @@ impl Strategy for Deployment {
                     "collisionCount",
                 ],
                 &[
-                    ("updatedReplicas", "replicas"),
-                    ("readyReplicas", "replicas"),
-                    ("availableReplicas", "replicas"),
+                    ("updatedReplicas", "status.replicas"),
+                    ("readyReplicas", "status.replicas"),
+                    ("availableReplicas", "status.replicas"),
                     ("availableReplicas", "readyReplicas"),
                 ],
             );
@@ -114,9 +116,9 @@ fn strategy(strategy: &Value) -> Vec<FieldError> {
             vec![FieldError::required(AT, detail)]
         }
         ("RollingUpdate", Some(rolling)) => rolling_update(rolling),
-        (other, _) => vec![FieldError::not_supported(
-            "spec.strategy.type",
-            other,
+        _ => vec![FieldError::not_supported(
+            "spec.strategy",
+            strategy.clone(),
             STRATEGIES,
         )],
     }
@@ -185,7 +187,7 @@ mod tests {
     #[case(json!({}), &[])]
     #[case(json!({"replicas": -1, "minReadySeconds": -1}), &["spec.replicas", "spec.minReadySeconds"])]
     #[case(json!({"minReadySeconds": 600}), &["spec.progressDeadlineSeconds"])]
-    #[case(json!({"strategy": {"type": "Other"}}), &["spec.strategy.type"])]
+    #[case(json!({"strategy": {"type": "Other"}}), &["spec.strategy"])]
     #[case(json!({"strategy": {"type": "Recreate", "rollingUpdate": {}}}), &["spec.strategy.rollingUpdate"])]
     #[case(json!({"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "0%"}}}), &["spec.strategy.rollingUpdate.maxUnavailable"])]
     #[case(json!({"strategy": {"rollingUpdate": {"maxUnavailable": "200%", "maxSurge": "x"}}}), &[

@@ -1,5 +1,6 @@
 //! Kinds of `apps`: stored and checked; the controllers that act on them are other programs'.
 
+mod claims;
 mod controller_revision;
 mod daemon_set;
 mod deployment;
@@ -29,24 +30,26 @@ fn counts(object: &Object, part: &str, keys: &[&str]) -> Vec<FieldError> {
         .collect()
 }
 
-/// What a controller counts cannot be more than what it counts it of.
-fn status(object: &Object, keys: &[&str], parts: &[(&str, &str)]) -> Vec<FieldError> {
-    let mut errors = counts(object, "status", keys);
-    let status = field(&object.0, "status");
-    let number = |key: &str| present(status, key).and_then(Value::as_i64).unwrap_or(0);
+/// What a controller counts cannot be more than what it counts it of: `parts` of `status`, each with the path of its whole.
+/// Collisions are counted up alone.
+fn status(new: &Object, old: &Object, keys: &[&str], parts: &[(&str, &str)]) -> Vec<FieldError> {
+    const COLLISIONS: &str = "collisionCount";
+    let mut errors = counts(new, "status", keys);
+    let number = |object: &Object, key: &str| {
+        let key = key.trim_start_matches("status.");
+        present(field(&object.0, "status"), key).and_then(Value::as_i64)
+    };
+    let invalid = |key: &str, detail: String| {
+        let value = number(new, key).unwrap_or(0);
+        FieldError::invalid(format!("status.{key}"), value, detail)
+    };
     for (part, whole) in parts {
-        if number(part) > number(whole) {
-            let whole = match *whole {
-                "replicas" => "status.replicas",
-                other => other,
-            };
-            let detail = format!("cannot be greater than {whole}");
-            errors.push(FieldError::invalid(
-                format!("status.{part}"),
-                number(part),
-                detail,
-            ));
+        if number(new, part) > Some(number(new, whole).unwrap_or(0)) {
+            errors.push(invalid(part, format!("cannot be greater than {whole}")));
         }
+    }
+    if keys.contains(&COLLISIONS) && number(new, COLLISIONS) < number(old, COLLISIONS) {
+        errors.push(invalid(COLLISIONS, "cannot be decremented".into()));
     }
     errors
 }

@@ -5,8 +5,16 @@ use kedge_machinery::{FieldError, Object};
 use serde_json::json;
 
 use super::{counts, same_selector, status};
-use crate::strategy::{Strategy, pod_template};
-use crate::value::{default, field};
+use crate::strategy::Strategy;
+use crate::strategy::pod_template::{self, Maker};
+use crate::value::{child, default, field};
+
+/// Also that of a Deployment, which makes ReplicaSets.
+pub(super) const MAKER: Maker = Maker {
+    selects: "deployment",
+    makes: "ReplicaSet",
+    unread: "invalid label selector",
+};
 
 pub(in crate::strategy) struct ReplicaSet;
 
@@ -32,11 +40,7 @@ impl Strategy for ReplicaSet {
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let mut errors = counts(object, "spec", &["replicas", "minReadySeconds"]);
-        errors.extend(pod_template::validate_lasting(
-            spec,
-            "deployment",
-            "ReplicaSet",
-        ));
+        errors.extend(MAKER.validate(spec, child(spec, "template")));
         errors
     }
 
@@ -44,6 +48,7 @@ impl Strategy for ReplicaSet {
         if subresource == "status" {
             return status(
                 new,
+                old,
                 &[
                     "replicas",
                     "fullyLabeledReplicas",
@@ -52,9 +57,9 @@ impl Strategy for ReplicaSet {
                     "observedGeneration",
                 ],
                 &[
-                    ("fullyLabeledReplicas", "replicas"),
-                    ("readyReplicas", "replicas"),
-                    ("availableReplicas", "replicas"),
+                    ("fullyLabeledReplicas", "status.replicas"),
+                    ("readyReplicas", "status.replicas"),
+                    ("availableReplicas", "status.replicas"),
                     ("availableReplicas", "readyReplicas"),
                 ],
             );

@@ -4,9 +4,10 @@ use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
 
-use super::{counts, status};
+use super::{claims, counts, status};
 use crate::check;
-use crate::strategy::{Strategy, pod_template};
+use crate::strategy::Strategy;
+use crate::strategy::pod_template::{self, Maker};
 use crate::value::{child, default, field, int, present, structs_mut, text};
 
 const RETENTION: &[&str] = &["Delete", "Retain"];
@@ -22,6 +23,12 @@ const MUTABLE: [&str; 7] = [
 ];
 const FROZEN: &str = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
     'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+
+const MAKER: Maker = Maker {
+    selects: "statefulset",
+    makes: "StatefulSet",
+    unread: "",
+};
 
 pub(in crate::strategy) struct StatefulSet;
 
@@ -81,12 +88,13 @@ impl Strategy for StatefulSet {
         errors.extend(counts(object, "spec", &["replicas", "minReadySeconds"]));
         let start = int(child(spec, "ordinals"), "start");
         errors.extend(check::non_negative("spec.ordinals.start", start));
-        errors.extend(pod_template::validate_lasting(
-            spec,
-            "statefulset",
-            "StatefulSet",
-        ));
-        errors.extend(counts(object, "spec", &["revisionHistoryLimit"]));
+        match text(spec, "serviceName") {
+            "" => {}
+            name => errors.extend(check::label("spec.serviceName", name)),
+        }
+        let template = claims::with_volumes(spec);
+        errors.extend(MAKER.validate(spec, &template));
+        errors.extend(claims::validate(spec));
         errors
     }
 
@@ -94,6 +102,7 @@ impl Strategy for StatefulSet {
         if subresource == "status" {
             return status(
                 new,
+                old,
                 &[
                     "replicas",
                     "readyReplicas",
@@ -104,11 +113,11 @@ impl Strategy for StatefulSet {
                     "availableReplicas",
                 ],
                 &[
-                    ("readyReplicas", "replicas"),
-                    ("currentReplicas", "replicas"),
-                    ("updatedReplicas", "replicas"),
-                    ("availableReplicas", "replicas"),
-                    ("availableReplicas", "readyReplicas"),
+                    ("readyReplicas", "status.replicas"),
+                    ("currentReplicas", "status.replicas"),
+                    ("updatedReplicas", "status.replicas"),
+                    ("availableReplicas", "status.replicas"),
+                    ("availableReplicas", "status.readyReplicas"),
                 ],
             );
         }
@@ -226,6 +235,8 @@ mod tests {
     #[case(json!({"updateStrategy": {"rollingUpdate": {"partition": -1}}}), &["spec.updateStrategy.rollingUpdate.partition"])]
     #[case(json!({"updateStrategy": {"type": "Other"}}), &["spec.updateStrategy"])]
     #[case(json!({"ordinals": {"start": -1}}), &["spec.ordinals.start"])]
+    #[case(json!({"serviceName": "a.b"}), &["spec.serviceName"])]
+    #[case(json!({"revisionHistoryLimit": -1}), &[])]
     #[case(json!({"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Keep"}}), &["spec.persistentVolumeClaimRetentionPolicy.whenScaled"])]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
         let errors = StatefulSet.validate(&set(spec));
