@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use kedge_machinery::{FieldError, names};
 use serde_json::Value;
 
+mod address;
 mod number;
 mod selector;
 mod toleration;
 
+pub(crate) use address::{cidr, ip, unusual_cidr, unusual_ip};
 pub(crate) use number::{at_most_100_percent, int_or_percent, is_zero, non_negative};
 pub(crate) use selector::selector;
 pub(crate) use toleration::tolerations;
@@ -36,17 +38,6 @@ pub(crate) fn port_or_name(path: &str, value: &Value) -> Vec<FieldError> {
         Value::String(name) => invalid(path, name, names::port_name(name)),
         other => port(path, other.as_i64().unwrap_or_default()),
     }
-}
-
-/// An address of either family.
-pub(crate) fn ip(path: &str, value: &str) -> Result<IpAddr, FieldError> {
-    value.parse().map_err(|_| {
-        FieldError::invalid(
-            path,
-            value,
-            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        )
-    })
 }
 
 /// An address that traffic can be sent to from another host.
@@ -85,17 +76,6 @@ pub(crate) fn ordinary_ip(path: &str, value: &str) -> Vec<FieldError> {
         .filter(|(bad, _)| *bad)
         .map(|(_, text)| FieldError::invalid(path, value, *text))
         .collect()
-}
-
-/// An address and a prefix length.
-pub(crate) fn cidr(path: &str, value: &str) -> Option<FieldError> {
-    value.parse::<ipnet::IpNet>().is_err().then(|| {
-        FieldError::invalid(
-            path,
-            value,
-            "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
-        )
-    })
 }
 
 pub(crate) fn label(path: &str, value: &str) -> Vec<FieldError> {

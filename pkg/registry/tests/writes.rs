@@ -582,3 +582,48 @@ async fn some_kinds_are_made_by_a_put() {
     let missing = world.merge(&nowhere, json!({})).await;
     assert!(missing.unwrap_err().is_not_found());
 }
+
+#[tokio::test]
+async fn what_may_surprise_is_told_of_on_every_way_in() {
+    let world = world().await;
+    let deployment = |image: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a.b"}, "spec": {
+            "selector": {"matchLabels": {"app": "a"}},
+            "template": {"metadata": {"labels": {"app": "a"}}, "spec": {
+                "nodeSelector": {"beta.kubernetes.io/os": "linux"},
+                "containers": [{"name": "c", "image": image}],
+            }},
+        }})
+    };
+    let kind = world
+        .registry
+        .catalog()
+        .find("apps", "v1", "deployments")
+        .unwrap();
+    let all = Target::new(kind.clone(), "default", "");
+    let one = Target::new(kind.clone(), "default", "a.b");
+    let made = world
+        .registry
+        .create(&all, object(deployment("i:1")), &options())
+        .await
+        .unwrap();
+    assert_eq!(made.warnings.len(), 2, "{:?}", made.warnings);
+    assert!(made.warnings[0].starts_with("metadata.name: this is used in Pod names"));
+    assert!(made.warnings[1].starts_with("spec.template.spec.nodeSelector[beta.kubernetes.io/os]"));
+    let same = world
+        .registry
+        .update(&one, object(deployment("i:1")), &options())
+        .await
+        .unwrap();
+    assert!(same.warnings.is_empty(), "{:?}", same.warnings);
+    let patch = Patch {
+        kind: PatchKind::Apply,
+        body: deployment("i:2").to_string().into(),
+    };
+    let force = WriteOptions {
+        force: true,
+        ..options()
+    };
+    let applied = world.registry.patch(&one, patch, &force).await.unwrap();
+    assert_eq!(applied.warnings.len(), 1, "{:?}", applied.warnings);
+}

@@ -5,9 +5,12 @@ use http::header::WARNING;
 
 use super::Answer;
 
-/// Adds a header for each text.
+/// Adds a header for each text, once.
 pub(crate) fn warn(answer: &mut Answer, texts: &[String]) {
-    for text in texts {
+    for (i, text) in texts.iter().enumerate() {
+        if texts[..i].contains(text) {
+            continue;
+        }
         if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quoted(text))) {
             answer.headers_mut().append(WARNING, value);
         }
@@ -39,7 +42,11 @@ mod tests {
         let mut answer = Answer::default();
         warn(
             &mut answer,
-            &["unknown field \"spec.x\"".into(), "a\\b\nc\u{1}ü".into()],
+            &[
+                "unknown field \"spec.x\"".into(),
+                "a\\b\nc\u{1}ü".into(),
+                "unknown field \"spec.x\"".into(),
+            ],
         );
         let all: Vec<_> = answer
             .headers()

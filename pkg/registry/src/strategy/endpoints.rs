@@ -27,6 +27,24 @@ impl Strategy for Endpoints {
         each.flat_map(|(i, item)| subset(&format!("subsets[{i}]"), item))
             .collect()
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let subsets = |object: &Object| object.0.get("subsets").cloned();
+        if old.is_some_and(|old| subsets(old) == subsets(new)) {
+            return Vec::new();
+        }
+        let mut said = Vec::new();
+        let all = field(&new.0, "subsets").as_array();
+        for (i, subset) in all.into_iter().flatten().enumerate() {
+            for key in ["addresses", "notReadyAddresses"] {
+                for (j, address) in list(subset, key).iter().enumerate() {
+                    let at = format!("subsets[{i}].{key}[{j}].ip");
+                    said.extend(check::unusual_ip(&at, text(address, "ip")));
+                }
+            }
+        }
+        said
+    }
 }
 
 fn subset(path: &str, subset: &Value) -> Vec<FieldError> {

@@ -66,6 +66,23 @@ impl Strategy for EndpointSlice {
         ));
         errors
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = old;
+        let kind = field(&new.0, "addressType").as_str();
+        if kind == Some("FQDN") {
+            return vec!["spec.addressType: FQDN endpoints are deprecated".into()];
+        }
+        let mut said = Vec::new();
+        let all = field(&new.0, "endpoints").as_array();
+        for (i, endpoint) in all.into_iter().flatten().enumerate() {
+            for (j, address) in texts(endpoint, "addresses").into_iter().enumerate() {
+                let at = format!("endpoints[{i}].addresses[{j}]");
+                said.extend(check::unusual_ip(&at, address));
+            }
+        }
+        said
+    }
 }
 
 fn too_many(path: &str, count: usize, most: usize) -> FieldError {

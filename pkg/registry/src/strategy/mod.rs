@@ -19,6 +19,7 @@ mod lease;
 pub(crate) mod namespace;
 mod networking;
 mod node;
+mod node_labels;
 mod pod;
 mod pod_disruption_budget;
 mod pod_template;
@@ -28,6 +29,7 @@ pub(crate) mod rules;
 mod runtime_class;
 mod secret;
 pub(crate) mod service;
+mod service_account;
 mod storage;
 
 pub(crate) use rules::{NameRule, Rules};
@@ -97,6 +99,13 @@ pub(crate) trait Strategy: Send + Sync {
         }
     }
 
+    /// What is taken and may surprise: texts for `Warning` headers. `old` is what an update changes; an update of the
+    /// status has none.
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = (new, old);
+        Vec::new()
+    }
+
     /// What the object holds of ranges: claimed and released with it.
     fn claims(&self, object: &Object) -> BTreeSet<Claim> {
         let _ = object;
@@ -139,6 +148,7 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("", "PodTemplate") => &pod_template::PodTemplate,
         ("", "Secret") => &secret::Secret,
         ("", "Service") => &service::Service,
+        ("", "ServiceAccount") => &service_account::ServiceAccount,
         ("apps", "ControllerRevision") => &apps::ControllerRevision,
         ("apps", "DaemonSet") => &apps::DaemonSet,
         ("apps", "Deployment") => &apps::Deployment,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Strategy;
 use crate::check;
-use crate::value::{default, field, list, structs_mut, text, texts};
+use crate::value::{default, field, list, present, structs_mut, text, texts};
 
 /// `NodeSystemInfo`: Go writes each, empty or not.
 const SYSTEM_INFO: &[&str] = &[
@@ -111,6 +111,24 @@ impl Strategy for Node {
             errors.push(FieldError::forbidden("spec.providerID", detail));
         }
         errors
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = old;
+        let spec = field(&new.0, "spec");
+        let mut said = Vec::new();
+        if present(spec, "configSource").is_some() {
+            said.push("spec.configSource: the feature is removed".to_string());
+        }
+        if !text(spec, "externalID").is_empty() {
+            said.push(
+                "spec.externalID: this field is deprecated, and is unused by Kubernetes".into(),
+            );
+        }
+        for (i, cidr) in texts(spec, "podCIDRs").into_iter().enumerate() {
+            said.extend(check::unusual_cidr(&format!("spec.podCIDRs[{i}]"), cidr));
+        }
+        said
     }
 }
 

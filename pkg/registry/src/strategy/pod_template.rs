@@ -2,12 +2,36 @@
 
 use kedge_machinery::object::child_mut;
 use kedge_machinery::selector::{LabelSelector, SelectorError};
-use kedge_machinery::{FieldError, Object};
+use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Map, Value, json};
 
 use super::{Strategy, pod};
 use crate::check;
 use crate::value::{child, field, list, pairs, present, text};
+
+/// What is said of the template at a path, of a new object or one whose generation an update counts on.
+pub(super) fn warnings(path: &[&str], new: &Object, old: Option<&Object>) -> Vec<String> {
+    let generation = |object: &Object| object.at(&["metadata", "generation"]).cloned();
+    if old.is_some_and(|old| generation(old) == generation(new)) {
+        return Vec::new();
+    }
+    let at = path.join(".") + ".";
+    new.at(path)
+        .map(|template| pod::warnings(&at, template))
+        .unwrap_or_default()
+}
+
+/// What is said of a name that becomes part of names of Pods, of a new object.
+pub(super) fn name_warning(new: &Object, old: Option<&Object>) -> Option<String> {
+    let bad = names::dns1123_label(new.name());
+    (old.is_none() && !bad.is_empty()).then(|| {
+        format!(
+            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; \
+             a DNS label is recommended: [{}]",
+            bad.join(" ")
+        )
+    })
+}
 
 /// The empty template of Go's types.
 pub(super) fn blank() -> Value {
@@ -137,6 +161,10 @@ impl Strategy for PodTemplate {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         validate("template", field(&object.0, "template"))
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        warnings(&["template"], new, old)
     }
 }
 

@@ -4,7 +4,7 @@ use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
 use crate::check;
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, node_labels};
 use crate::value::{field, list, pairs};
 
 pub(super) struct RuntimeClass;
@@ -32,6 +32,15 @@ impl Strategy for RuntimeClass {
             handler(new).as_ref(),
             handler(old).as_ref(),
         ))
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = old;
+        let labels = pairs(field(&new.0, "scheduling"), "nodeSelector");
+        labels
+            .filter_map(|(key, _)| node_labels::deprecated(key))
+            .map(|why| format!("scheduling.nodeSelector: {why}"))
+            .collect()
     }
 }
 

@@ -66,6 +66,23 @@ impl Strategy for Secret {
         errors.extend(self.validate(new));
         errors
     }
+
+    /// A certificate wants the key that it is for.
+    fn warnings(&self, new: &Object, _old: Option<&Object>) -> Vec<String> {
+        if field(&new.0, "type") != "kubernetes.io/tls" {
+            return Vec::new();
+        }
+        let [certificate, key] = ["tls.crt", "tls.key"].map(|name| decoded(new, name));
+        Vec::from_iter(kedge_pki::check_pair(&certificate, &key))
+    }
+}
+
+/// A value of `data`, decoded.
+fn decoded(object: &Object, key: &str) -> Vec<u8> {
+    let encoded = field(&object.0, "data").get(key).and_then(Value::as_str);
+    STANDARD
+        .decode(encoded.unwrap_or_default())
+        .unwrap_or_default()
 }
 
 /// The annotation that says whose token it is.
@@ -146,6 +163,19 @@ mod tests {
             wrong(json!({"type": "kubernetes.io/service-account-token"})).len(),
             1
         );
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_told_of() {
+        let said = |kind: &str| {
+            let data = json!({"tls.crt": "abc", "tls.key": "def"});
+            Secret.warnings(&secret(json!({"type": kind, "stringData": data})), None)
+        };
+        assert_eq!(
+            said("kubernetes.io/tls"),
+            ["tls: failed to find any PEM data in certificate input"]
+        );
+        assert!(said("Opaque").is_empty());
     }
 
     #[test]

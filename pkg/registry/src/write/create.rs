@@ -60,7 +60,8 @@ impl Registry {
             };
             let admitted = lifecycle::admit(&named, &snapshot)?;
             self.own(&named, None, &mut new, options, applied, now);
-            self.finish_create(&named, &mut new, &snapshot, options)?;
+            let said = self.finish_create(&named, &mut new, &snapshot, options)?;
+            let warnings = [warnings.as_slice(), &said].concat();
             let outcome = if snapshot.get(&named.key()).is_some() {
                 Outcome::Exists
             } else if options.dry_run {

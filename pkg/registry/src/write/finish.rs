@@ -55,14 +55,14 @@ impl Registry {
         }
     }
 
-    /// Allocates, prepares and validates a new object.
+    /// Allocates, prepares and validates a new object; what is said of it nevertheless.
     pub(super) fn finish_create(
         &self,
         target: &Target,
         new: &mut Object,
         snapshot: &Snapshot,
         options: &WriteOptions,
-    ) -> Result<(), Status> {
+    ) -> Result<Vec<String>, Status> {
         let (strategy, rules) = (target.strategy(), target.rules());
         let attributes = self.attributes(Operation::Create, target, None, snapshot, options);
         self.admit_change(&attributes, new)?;
@@ -72,7 +72,8 @@ impl Registry {
         let mut errors = metadata::validate(new, target.kind.namespaced, rules.name);
         errors.extend(strategy.validate(new));
         if errors.is_empty() {
-            return self.admit(&attributes, Some(new));
+            self.admit(&attributes, Some(new))?;
+            return Ok(strategy.warnings(new, None));
         }
         Err(Status::invalid(
             &target.kind.group,
@@ -90,7 +91,7 @@ impl Registry {
         old: &Object,
         snapshot: &Snapshot,
         options: &WriteOptions,
-    ) -> Result<(), Status> {
+    ) -> Result<Vec<String>, Status> {
         let (strategy, rules) = (target.strategy(), target.rules());
         let attributes = self.attributes(Operation::Update, target, Some(old), snapshot, options);
         self.admit_change(&attributes, new)?;
@@ -104,7 +105,11 @@ impl Registry {
         let mut errors = metadata::validate_update(new, old);
         errors.extend(strategy.validate_update(new, old, &target.subresource));
         if errors.is_empty() {
-            return self.admit(&attributes, Some(new));
+            self.admit(&attributes, Some(new))?;
+            return Ok(match target.subresource.as_str() {
+                "status" => Vec::new(),
+                _ => strategy.warnings(new, Some(old)),
+            });
         }
         Err(Status::invalid(
             &target.kind.group,

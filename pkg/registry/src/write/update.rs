@@ -65,7 +65,7 @@ impl Registry {
             let old = stored::read(&target.kind, &entry)?;
             let Decoded {
                 object: mut new,
-                warnings,
+                mut warnings,
                 applied,
             } = match &change {
                 change if *subresource == scale::SCALE => {
@@ -77,7 +77,7 @@ impl Registry {
             check_preconditions(target, &new, &old)?;
             metadata::keep(&mut new, &old);
             self.own(target, Some(&old), &mut new, options, applied, now);
-            self.finish_update(target, &mut new, &old, &snapshot, options)?;
+            warnings.extend(self.finish_update(target, &mut new, &old, &snapshot, options)?);
             let ends = finish::ends(target, &new, &old);
             if !ends && metadata::is_same(&new, &old) {
                 return Ok(Written {

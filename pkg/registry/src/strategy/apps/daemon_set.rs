@@ -98,6 +98,10 @@ impl Strategy for DaemonSet {
         errors.extend(same_selector(new, old));
         errors
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        pod_template::warnings(&["spec", "template"], new, old)
+    }
 }
 
 /// One that is not there is told of by the labels that nothing selects.

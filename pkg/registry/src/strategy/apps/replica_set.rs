@@ -68,4 +68,10 @@ impl Strategy for ReplicaSet {
         errors.extend(same_selector(new, old));
         errors
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let mut said = Vec::from_iter(pod_template::name_warning(new, old));
+        said.extend(pod_template::warnings(&["spec", "template"], new, old));
+        said
+    }
 }

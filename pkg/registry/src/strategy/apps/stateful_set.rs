@@ -127,6 +127,17 @@ impl Strategy for StatefulSet {
         }
         errors
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let mut said = pod_template::warnings(&["spec", "template"], new, old);
+        if int(field(&new.0, "spec"), "revisionHistoryLimit") < 0 {
+            said.push(
+                "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                    .into(),
+            );
+        }
+        said
+    }
 }
 
 fn empty_status() -> Value {

@@ -54,6 +54,12 @@ impl Strategy for CronJob {
             _ => spec(field(&new.0, "spec")),
         }
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let mut said = Vec::from_iter(pod_template::name_warning(new, old));
+        said.extend(job::warnings(&["spec", "jobTemplate", "spec"], new, old));
+        said
+    }
 }
 
 fn spec(spec: &Value) -> Vec<FieldError> {

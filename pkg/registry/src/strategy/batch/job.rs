@@ -7,13 +7,16 @@ use serde_json::{Map, Value, json};
 
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
-use crate::value::{child, default, field, present, text};
+use crate::value::{child, default, field, int, present, text};
 
 const COMPLETION_MODES: &[&str] = &["Indexed", "NonIndexed"];
 const REPLACEMENT: &[&str] = &["Failed", "TerminatingOrFailed"];
 /// A template's Pods end.
 const RESTART: &[&str] = &["OnFailure", "Never"];
 const MAX_LABEL: usize = 63;
+/// Beyond these the indexes of an Indexed Job may be too many to write down.
+const MANY_COMPLETIONS: i64 = 100_000;
+const MANY_AT_ONCE: i64 = 10_000;
 
 /// Labels that tie a Pod to its Job: of the Job's uid and name, each in the newer and the older form.
 const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
@@ -160,6 +163,12 @@ impl Strategy for Job {
         }
         errors
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let mut said = Vec::from_iter(pod_template::name_warning(new, old));
+        said.extend(warnings(&["spec"], new, old));
+        said
+    }
 }
 
 /// A suspended Job that never ran may still be told where its Pods go.
@@ -183,6 +192,32 @@ fn selector(spec: &Value) -> Vec<FieldError> {
         errors.push(FieldError::invalid(at, labels.clone(), detail));
     }
     errors
+}
+
+/// What is said of the spec of a Job at a path, of a new object or one whose generation an update counts on.
+pub(super) fn warnings(path: &[&str], new: &Object, old: Option<&Object>) -> Vec<String> {
+    let generation = |object: &Object| object.at(&["metadata", "generation"]).cloned();
+    if old.is_some_and(|old| generation(old) == generation(new)) {
+        return Vec::new();
+    }
+    let spec = new.at(path).unwrap_or(&Value::Null);
+    let many = text(spec, "completionMode") == "Indexed"
+        && int(spec, "completions") > MANY_COMPLETIONS
+        && int(spec, "parallelism") > MANY_AT_ONCE;
+    let mut said = Vec::new();
+    if many {
+        said.push(format!(
+            "{}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, \
+             Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+            path.join(".")
+        ));
+    }
+    said.extend(pod_template::warnings(
+        &[path, &["template"]].concat(),
+        new,
+        old,
+    ));
+    said
 }
 
 /// A template whose Pods end.

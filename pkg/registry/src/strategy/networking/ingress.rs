@@ -45,6 +45,16 @@ impl Strategy for Ingress {
         }
         spec(new, Some(old))
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let annotated = new.at(&["metadata", "annotations", CLASS_ANNOTATION]);
+        if old.is_some() || annotated.is_none() || class(new).is_some() {
+            return Vec::new();
+        }
+        vec![format!(
+            "annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
+        )]
+    }
 }
 
 fn class(object: &Object) -> Option<&str> {

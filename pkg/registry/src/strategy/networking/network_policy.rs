@@ -65,6 +65,28 @@ impl Strategy for NetworkPolicy {
         }
         errors
     }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = old;
+        let spec = field(&new.0, "spec");
+        let mut said = Vec::new();
+        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+            for (i, rule) in list(spec, direction).iter().enumerate() {
+                for (j, peer) in list(rule, peers).iter().enumerate() {
+                    let at = format!("spec.{direction}[{i}].{peers}[{j}].ipBlock");
+                    let block = child(peer, "ipBlock");
+                    said.extend(check::unusual_cidr(
+                        &format!("{at}.cidr"),
+                        text(block, "cidr"),
+                    ));
+                    for (k, except) in texts(block, "except").into_iter().enumerate() {
+                        said.extend(check::unusual_cidr(&format!("{at}.except[{k}]"), except));
+                    }
+                }
+            }
+        }
+        said
+    }
 }
 
 fn is_empty_list(spec: &Map<String, Value>, key: &str) -> bool {

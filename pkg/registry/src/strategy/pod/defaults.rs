@@ -4,13 +4,13 @@ use kedge_machinery::Object;
 use kedge_machinery::object::child_mut;
 use serde_json::{Map, Value, json};
 
+use super::CONTAINERS;
 use crate::value::{
     default, field, is_empty, list, list_mut, omit_empty, present, structs_mut, text,
 };
 
 /// 0644.
 const FILE_MODE: i64 = 420;
-const CONTAINERS: &[&str] = &["containers", "initContainers", "ephemeralContainers"];
 
 /// Fields that are no pointers in Go: their empty value is the same as their absence.
 const PLAIN: &[&str] = &[

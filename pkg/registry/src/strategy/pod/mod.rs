@@ -3,15 +3,20 @@
 mod defaults;
 mod update;
 mod validate;
+mod warnings;
 
 pub(super) use defaults::spec_of_template;
 pub(super) use validate::spec as validate_spec;
+pub(super) use warnings::warnings;
 
-use kedge_machinery::{FieldError, Object};
-use serde_json::json;
+use kedge_machinery::{FieldError, Object, names};
+use serde_json::{Value, json};
 
 use super::Strategy;
 use crate::value::{copy_field, field, int, text};
+
+/// The lists of containers of a Pod.
+const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 pub(super) struct Pod;
 
@@ -46,6 +51,24 @@ impl Strategy for Pod {
         } else {
             update::validate(new, old)
         }
+    }
+
+    /// Nothing is said of an update: those are programs'.
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        if old.is_some() {
+            return Vec::new();
+        }
+        let bad = names::dns1123_label(new.name());
+        let mut said = Vec::new();
+        if !bad.is_empty() {
+            said.push(format!(
+                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; \
+                 a DNS label is recommended: [{}]",
+                bad.join(" ")
+            ));
+        }
+        said.extend(warnings("", &Value::Object(new.0.clone())));
+        said
     }
 
     /// A pod on no node, or one that has ended, has nobody to wait for.

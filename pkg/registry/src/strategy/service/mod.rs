@@ -6,6 +6,7 @@ mod families;
 pub(crate) mod spec;
 mod update;
 mod validate;
+mod warnings;
 
 use std::collections::BTreeSet;
 
@@ -75,5 +76,10 @@ impl Strategy for Service {
 
     fn claims(&self, object: &Object) -> BTreeSet<Claim> {
         claims(object)
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = old;
+        warnings::service(new)
     }
 }

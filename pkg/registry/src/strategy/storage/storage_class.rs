@@ -7,7 +7,7 @@ use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
 use crate::check;
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, node_labels};
 use crate::value::{default, field, list, text, texts};
 
 const RECLAIM_POLICIES: &[&str] = &["Delete", "Retain"];
@@ -53,6 +53,17 @@ impl Strategy for StorageClass {
             mode(old).as_ref(),
         ));
         errors
+    }
+
+    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
+        let _ = old;
+        let terms = field(&new.0, "allowedTopologies").as_array();
+        let each = terms.into_iter().flatten().enumerate();
+        each.flat_map(|(i, term)| {
+            let at = format!("allowedTopologies[{i}]");
+            node_labels::of_expressions(&at, term, "matchLabelExpressions")
+        })
+        .collect()
     }
 }
 

@@ -1,0 +1,96 @@
+//! What of a Service is taken and may surprise (upstream: `pkg/api/service/warnings.go`).
+
+use kedge_machinery::Object;
+
+use super::spec::{NONE, Spec};
+use crate::check;
+use crate::value::texts;
+
+const HINTS: &str = "service.kubernetes.io/topology-aware-hints";
+const MODE: &str = "service.kubernetes.io/topology-mode";
+
+pub(super) fn service(service: &Object) -> Vec<String> {
+    let spec = Spec::of(service);
+    let external = texts(spec.0, "externalIPs");
+    let is_name = spec.kind() == "ExternalName";
+    let headless = spec.kind() == "ClusterIP" && spec.is_headless();
+    let mut said = Vec::new();
+    let mut say = |when: bool, what: &str| {
+        if when {
+            said.push(what.to_string());
+        }
+    };
+    say(
+        service.at(&["metadata", "annotations", HINTS]).is_some(),
+        &format!("annotation {HINTS} is deprecated, please use {MODE} instead"),
+    );
+    say(
+        headless && !spec.text("loadBalancerIP").is_empty(),
+        "spec.loadBalancerIP is ignored for headless services",
+    );
+    say(
+        headless && !external.is_empty(),
+        "spec.externalIPs is ignored for headless services",
+    );
+    say(
+        headless && spec.text("sessionAffinity") != NONE,
+        "spec.SessionAffinity is ignored for headless services",
+    );
+    say(
+        !external.is_empty() && !headless && !is_name,
+        "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+    );
+    say(
+        is_name && !external.is_empty(),
+        "spec.externalIPs is ignored when spec.type is \"ExternalName\"",
+    );
+    say(
+        !is_name && !spec.text("externalName").is_empty(),
+        "spec.externalName is ignored when spec.type is not \"ExternalName\"",
+    );
+    say(
+        spec.text("trafficDistribution") == "PreferClose",
+        "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
+    );
+    for (key, values) in [
+        ("clusterIPs", texts(spec.0, "clusterIPs")),
+        ("externalIPs", external),
+    ] {
+        for (i, value) in values.into_iter().enumerate() {
+            said.extend(check::unusual_ip(&format!("spec.{key}[{i}]"), value));
+        }
+    }
+    said.extend(check::unusual_ip(
+        "spec.loadBalancerIP",
+        spec.text("loadBalancerIP"),
+    ));
+    let ranges = texts(spec.0, "loadBalancerSourceRanges");
+    for (i, range) in ranges.into_iter().enumerate() {
+        let at = format!("spec.loadBalancerSourceRanges[{i}]");
+        said.extend(check::unusual_cidr(&at, range));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"]}), 0)]
+    #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "externalIPs": ["1.2.3.4"]}), 1)]
+    #[case(json!({"type": "ClusterIP", "sessionAffinity": "ClientIP", "clusterIP": "None", "clusterIPs": ["None"], "externalIPs": ["1.2.3.4"]}), 2)]
+    #[case(json!({"type": "ExternalName", "externalName": "a.b", "sessionAffinity": "None", "externalIPs": ["1.2.3.4"]}), 1)]
+    #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "externalName": "a.b"}), 1)]
+    #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "trafficDistribution": "PreferClose"}), 1)]
+    #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "externalIPs": ["2001:DB8::1"]}), 2)]
+    #[case(json!({"type": "LoadBalancer", "sessionAffinity": "None", "loadBalancerSourceRanges": ["2001:DB8::/64"]}), 1)]
+    fn how_much_is_said(#[case] spec: Value, #[case] count: usize) {
+        let object = Object::from_value(json!({"spec": spec})).unwrap();
+        let said = service(&object);
+        assert_eq!(said.len(), count, "{said:?}");
+    }
+}
