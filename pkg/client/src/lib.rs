@@ -6,7 +6,9 @@
 pub mod http;
 pub mod kubeconfig;
 pub mod local;
+pub mod remote;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,6 +71,18 @@ pub trait Feed: Send {
     /// Everything that is here now, at least one change; waits for it. The first batch is the whole state (and may be empty).
     /// Changes of one object keep their order; later ones may replace earlier ones in one batch.
     fn next_batch(&mut self) -> BoxFuture<'_, Result<Vec<Change>, Status>>;
+}
+
+/// Of the changes of one object the last, in their order: the ones before it are history already.
+fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Change> = changes
+        .into_iter()
+        .rev()
+        .filter(|change| seen.insert(change.key.clone()))
+        .collect();
+    kept.reverse();
+    kept
 }
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

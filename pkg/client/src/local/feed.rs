@@ -1,6 +1,6 @@
 //! Some kinds as a feed: one watch a kind, merged in the order of revisions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::{pending, select_all};
@@ -9,7 +9,7 @@ use kedge_machinery::Status;
 use kedge_registry::{Registry, names};
 use kedge_store::{Entry, Event, EventKind, Lagged, Snapshot, Watch};
 
-use crate::{BoxFuture, Change, Feed, ObjectKey, Resource};
+use crate::{BoxFuture, Change, Feed, ObjectKey, Resource, last_of_each};
 
 /// See [`Feed`].
 pub(super) struct LocalFeed {
@@ -126,22 +126,11 @@ impl Feed for LocalFeed {
                 self.drain(&mut changes);
             }
             changes.sort_by_key(|(revision, _)| *revision);
-            Ok(last_of_each(changes))
+            Ok(last_of_each(
+                changes.into_iter().map(|(_, change)| change).collect(),
+            ))
         })
     }
-}
-
-/// Of the changes of one object, the last: the ones before it are history already.
-fn last_of_each(changes: Vec<Dated>) -> Vec<Change> {
-    let mut seen = HashSet::new();
-    let mut kept: Vec<Change> = changes
-        .into_iter()
-        .rev()
-        .map(|(_, change)| change)
-        .filter(|change| seen.insert(change.key.clone()))
-        .collect();
-    kept.reverse();
-    kept
 }
 
 impl Follow {
