@@ -2,6 +2,7 @@
 //!
 //! Controllers, the proxy and DNS see objects only through [`Client`] and [`Feed`]; whether the API server is
 //! this process or another is not theirs to know.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod http;
 pub mod kubeconfig;
