@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use kedge_controllers::LbPool;
+use kedge_machinery::{AddressRange, RangeError};
 
 use crate::settings::{Engine, Part, Plugin, Settings};
 
@@ -24,7 +24,7 @@ pub struct Config {
     /// Without a dot at either end.
     pub cluster_domain: String,
     pub cluster_dns: IpAddr,
-    pub lb_pools: Vec<LbPool>,
+    pub lb_pools: Vec<AddressRange>,
     pub disable: Vec<Part>,
     pub enable_admission_plugins: Vec<Plugin>,
     pub disable_admission_plugins: Vec<Plugin>,
@@ -156,13 +156,17 @@ fn check_service_size(net: &IpNet) -> Result<(), Mistake> {
     }
 }
 
-fn pool(text: &str) -> Result<LbPool, Mistake> {
+fn pool(text: &str) -> Result<AddressRange, Mistake> {
     text.trim()
         .parse()
-        .map_err(|error: kedge_controllers::PoolError| mistake("lb-pool", error.to_string()))
+        .map_err(|error: RangeError| mistake("lb-pool", error.to_string()))
 }
 
-fn check_overlaps(services: &[IpNet], pods: &[IpNet], pools: &[LbPool]) -> Result<(), Mistake> {
+fn check_overlaps(
+    services: &[IpNet],
+    pods: &[IpNet],
+    pools: &[AddressRange],
+) -> Result<(), Mistake> {
     for service in services {
         if let Some(pod) = pods
             .iter()
@@ -180,13 +184,13 @@ fn check_overlaps(services: &[IpNet], pods: &[IpNet], pools: &[LbPool]) -> Resul
             .map(|net| ("service-cidr", net))
             .chain(pods.iter().map(|net| ("cluster-cidr", net)));
         for (name, net) in named {
-            if pool.overlaps(net) {
+            if pool.overlaps_net(net) {
                 let detail =
                     format!("{pool} overlaps with {name} {net}; choose addresses of the LAN");
                 return Err(mistake("lb-pool", detail));
             }
         }
-        if let Some(other) = pools[..i].iter().find(|other| other.overlaps_pool(pool)) {
+        if let Some(other) = pools[..i].iter().find(|other| other.overlaps(pool)) {
             return Err(mistake(
                 "lb-pool",
                 format!("{pool} overlaps with {other}; name each address once"),

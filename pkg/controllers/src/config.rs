@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use kedge_client::{Resource, SharedClient};
+use kedge_machinery::AddressRange;
 use kedge_pki::{Authority, TokenKeys};
 use tokio::sync::watch;
 
-use crate::loadbalancer::{LbPool, Transport};
+use crate::loadbalancer::Transport;
 use crate::node::NodeInfo;
 use crate::run::VirtualAddresses;
 
@@ -74,8 +75,8 @@ pub struct NodeConfig {
 /// How LoadBalancer Services get their addresses.
 #[derive(Debug, Clone)]
 pub struct LoadBalancerConfig {
-    /// Where addresses come from. With none, Services get the node's own addresses.
-    pub pools: Vec<LbPool>,
+    /// Where addresses come from, beside IPAddressPools. Without either, Services get the node's own addresses.
+    pub pools: Vec<AddressRange>,
     /// Ports of the node's own addresses that belong to the machine: the API's, for example.
     pub reserved: BTreeSet<(Transport, u16)>,
     /// The `loadBalancerClass` that is served beside none.

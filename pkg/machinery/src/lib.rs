@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod address_range;
 pub mod apply;
 pub mod decode;
 pub mod few;
@@ -18,6 +19,7 @@ pub mod selector;
 pub mod status;
 pub mod time;
 
+pub use address_range::{AddressRange, RangeError};
 pub use few::Few;
 pub use object::Object;
 pub use status::{Cause, FieldError, Status};

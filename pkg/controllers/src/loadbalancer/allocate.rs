@@ -1,99 +1,111 @@
 //! Which Service gets which address, from pools.
 //!
-//! `status` is the record. What a Service has stays its own as long as it is in a pool, of its families, and what it asks for;
-//! nothing is given twice; what is left goes to those that wait, the oldest first. So the outcome is the
-//! same after every restart.
+//! `status` is the record. What a Service has stays its own as long as a pool for it has the address, it is of its families, is
+//! what it asks for, and is shared with nobody against the rules; what is left goes to those that wait, the oldest
+//! first. So the outcome is the same after every restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::candidates::Candidates;
 use super::outcome::{Name, Outcome, Waiting};
-use super::pool::LbPool;
+use super::pool::{Consumer, Labels, Pool};
 use super::request::Request;
+use super::tenants::Tenants;
+
+/// What an allocation is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct World<'a> {
+    pub pools: &'a [Pool],
+    /// Labels of namespaces that have some.
+    pub namespaces: &'a BTreeMap<String, Labels>,
+    /// Addresses that Services of other implementations have.
+    pub foreign: &'a BTreeSet<IpAddr>,
+}
+
+/// Those who ask.
+pub(super) type Requests<'a> = BTreeMap<&'a Name, &'a Request>;
 
 /// Names in the order in which they are served: the oldest Service first.
-pub(super) fn by_age(requests: &BTreeMap<Name, Request>) -> Vec<&Name> {
-    let mut names: Vec<&Name> = requests.keys().collect();
-    names.sort_by_key(|name| (&requests[*name].created, *name));
+pub(super) fn by_age<'a>(requests: &Requests<'a>) -> Vec<&'a Name> {
+    let mut names: Vec<&Name> = requests.keys().copied().collect();
+    names.sort_by_key(|name| (&requests[name].created, *name));
     names
 }
 
-/// Allocates. `foreign` are addresses that Services of other implementations have.
-pub(super) fn allocate(
-    pools: &[LbPool],
-    requests: &BTreeMap<Name, Request>,
-    foreign: &BTreeSet<IpAddr>,
-) -> BTreeMap<Name, Outcome> {
+/// Allocates.
+pub(super) fn allocate(world: World<'_>, requests: &Requests<'_>) -> BTreeMap<Name, Outcome> {
     let order = by_age(requests);
-    let mut taken = Taken {
-        foreign,
-        by: BTreeMap::new(),
-    };
-    let mut outcomes: BTreeMap<Name, Outcome> = BTreeMap::new();
-    for name in &order {
-        let addresses = keep(pools, &requests[*name], &taken);
-        taken
-            .by
-            .extend(addresses.iter().map(|ip| (*ip, (*name).clone())));
-        outcomes.insert(
-            (*name).clone(),
-            Outcome {
-                addresses,
-                waiting: None,
-            },
+    let mut tenants = Tenants::new(world.foreign);
+    let mut kept: BTreeMap<&Name, Vec<IpAddr>> = BTreeMap::new();
+    let (edited, settled): (Vec<&Name>, Vec<&Name>) =
+        order.iter().partition(|name| requests[*name].edited);
+    for name in settled.into_iter().chain(edited) {
+        let request = requests[name];
+        let addresses = keep(
+            world.pools,
+            &consumer(world, name, request),
+            request,
+            &tenants,
         );
+        for ip in &addresses {
+            tenants.add(*ip, name, request);
+        }
+        kept.insert(name, addresses);
     }
-    let mut free = Free::new(pools);
+    let mut free = Free::new(world.pools);
+    let mut outcomes = BTreeMap::new();
     // Addresses asked for by name before those that could be anybody's.
     let (named, any): (Vec<&Name>, Vec<&Name>) = order
         .into_iter()
-        .partition(|n| !requests[*n].requested.is_empty());
+        .partition(|name| !requests[name].requested.is_empty());
     for name in named.into_iter().chain(any) {
-        let request = &requests[name];
-        let Some(outcome) = outcomes.get_mut(name) else {
-            continue;
+        let (request, kept) = (requests[name], kept.remove(name).unwrap_or_default());
+        let wish = Wish {
+            request,
+            consumer: consumer(world, name, request),
+            kept: &kept,
         };
-        let found = if let Some(mistake) = &request.mistake {
-            Err(Waiting::Mistake(mistake.clone()))
-        } else if request.requested.is_empty() {
-            any_address(request, &outcome.addresses, &mut free, &taken)
-        } else {
-            named_addresses(pools, name, request, &taken)
-        };
-        match found {
-            Ok(found) => *outcome = found,
-            Err(waiting) => outcome.waiting = Some(waiting),
+        let outcome = wish.fulfil(world.pools, &mut free, &tenants);
+        for ip in outcome.addresses.iter().filter(|ip| !kept.contains(ip)) {
+            tenants.add(*ip, name, request);
         }
-        taken
-            .by
-            .extend(outcome.addresses.iter().map(|ip| (*ip, name.clone())));
+        outcomes.insert(name.clone(), outcome);
     }
     outcomes
 }
 
-/// Addresses that somebody has.
-struct Taken<'a> {
-    foreign: &'a BTreeSet<IpAddr>,
-    by: BTreeMap<IpAddr, Name>,
-}
-
-impl Taken<'_> {
-    fn is_free(&self, ip: IpAddr) -> bool {
-        !self.by.contains_key(&ip) && !self.foreign.contains(&ip)
+fn consumer<'a>(world: World<'a>, name: &'a Name, request: &'a Request) -> Consumer<'a> {
+    static NONE: Labels = Labels::new();
+    Consumer {
+        namespace: &name.0,
+        namespace_labels: world.namespaces.get(&name.0).unwrap_or(&NONE),
+        labels: &request.labels,
     }
 }
 
 /// Of what a Service has, what it may keep.
-fn keep(pools: &[LbPool], request: &Request, taken: &Taken<'_>) -> Vec<IpAddr> {
+fn keep(
+    pools: &[Pool],
+    consumer: &Consumer<'_>,
+    request: &Request,
+    tenants: &Tenants<'_>,
+) -> Vec<IpAddr> {
+    let pool_allows = |ip: IpAddr| {
+        pools.iter().any(|pool| {
+            pool.contains(ip)
+                && pool.serves(consumer)
+                && request.pool.as_ref().is_none_or(|name| *name == pool.name)
+        })
+    };
     let fits = |ip: &&IpAddr| {
-        pools.iter().any(|pool| pool.contains(**ip))
+        pool_allows(**ip)
             && (request.requested.is_empty() || request.requested.contains(ip))
-            && taken.is_free(**ip)
+            && tenants.check(**ip, request).is_ok()
     };
     let of_family = |ipv6: &bool| {
-        request
-            .current
-            .iter()
+        let current = request.current.iter();
+        current
             .filter(fits)
             .find(|ip| ip.is_ipv6() == *ipv6)
             .copied()
@@ -101,120 +113,170 @@ fn keep(pools: &[LbPool], request: &Request, taken: &Taken<'_>) -> Vec<IpAddr> {
     request.families.iter().filter_map(of_family).collect()
 }
 
-/// Exactly the addresses that were asked for, or none.
-fn named_addresses(
-    pools: &[LbPool],
-    name: &Name,
-    request: &Request,
-    taken: &Taken<'_>,
-) -> Result<Outcome, Waiting> {
-    let mut addresses: Vec<IpAddr> = Vec::new();
-    for ip in &request.requested {
-        let second = addresses
-            .iter()
-            .any(|other| other.is_ipv6() == ip.is_ipv6());
-        if second || !request.families.contains(&ip.is_ipv6()) {
-            return Err(Waiting::WrongFamily(*ip));
-        }
-        if !pools.iter().any(|pool| pool.contains(*ip)) {
-            return Err(Waiting::NotInPool(*ip));
-        }
-        match taken.by.get(ip).filter(|by| *by != name) {
-            Some(by) => {
-                return Err(Waiting::Taken {
-                    ip: *ip,
-                    by: Some(by.clone()),
+/// One Service's request, and what it has of it already.
+struct Wish<'a> {
+    request: &'a Request,
+    consumer: Consumer<'a>,
+    kept: &'a [IpAddr],
+}
+
+impl Wish<'_> {
+    fn fulfil(&self, pools: &[Pool], free: &mut Free, tenants: &Tenants<'_>) -> Outcome {
+        let found = if let Some(mistake) = &self.request.mistake {
+            Err(Waiting::Mistake(mistake.clone()))
+        } else if self.request.requested.is_empty() {
+            self.any(pools, free, tenants)
+        } else {
+            self.named(pools, tenants).map(Outcome::served)
+        };
+        found.unwrap_or_else(|waiting| Outcome {
+            addresses: self.kept.to_vec(),
+            waiting: Some(waiting),
+        })
+    }
+
+    /// Exactly the addresses that were asked for, or none.
+    fn named(&self, pools: &[Pool], tenants: &Tenants<'_>) -> Result<Vec<IpAddr>, Waiting> {
+        let request = self.request;
+        let addresses = one_of_each_family(request)?;
+        for ip in addresses.iter().copied() {
+            let pool = pools
+                .iter()
+                .find(|pool| pool.contains(ip))
+                .ok_or(Waiting::NotInPool(ip))?;
+            if let Some(asked) = request.pool.as_ref().filter(|name| **name != pool.name) {
+                return Err(Waiting::NotInThatPool {
+                    ip,
+                    pool: asked.clone(),
                 });
             }
-            None if taken.foreign.contains(ip) => return Err(Waiting::Taken { ip: *ip, by: None }),
-            None => addresses.push(*ip),
-        }
-    }
-    addresses.sort_by_key(|ip| {
-        request
-            .families
-            .iter()
-            .position(|ipv6| *ipv6 == ip.is_ipv6())
-    });
-    Ok(Outcome {
-        addresses,
-        waiting: None,
-    })
-}
-
-/// An address of each family: what the Service has, and what is free.
-fn any_address(
-    request: &Request,
-    kept: &[IpAddr],
-    free: &mut Free,
-    taken: &Taken<'_>,
-) -> Result<Outcome, Waiting> {
-    let mut addresses = Vec::new();
-    let mut missing = None;
-    for ipv6 in &request.families {
-        let has = kept.iter().find(|ip| ip.is_ipv6() == *ipv6).copied();
-        match has.or_else(|| free.next(*ipv6, taken)) {
-            Some(ip) => addresses.push(ip),
-            None => {
-                missing = Some(Waiting::Exhausted {
-                    ipv6: *ipv6,
-                    pools: free.names(*ipv6),
-                })
+            if !pool.serves(&self.consumer) {
+                return Err(Waiting::ClosedPool(pool.name.clone()));
+            }
+            if !self.kept.contains(&ip) {
+                tenants.check(ip, request)?;
             }
         }
+        Ok(addresses)
     }
-    match missing {
-        // One family without the other is of no use to it. What it has it keeps.
-        Some(waiting) if request.all_families => {
-            free.returned
-                .extend(addresses.iter().filter(|ip| !kept.contains(ip)));
-            Err(waiting)
+
+    /// An address of each family: what the Service has, and what is free.
+    fn any(
+        &self,
+        pools: &[Pool],
+        free: &mut Free,
+        tenants: &Tenants<'_>,
+    ) -> Result<Outcome, Waiting> {
+        let request = self.request;
+        let candidates = Candidates::of(pools, &self.consumer, request, self.kept)?;
+        let mut give = |at: usize, ipv6: bool| {
+            let has = self.kept.iter().find(|ip| ip.is_ipv6() == ipv6).copied();
+            has.or_else(|| free.find(pools, at, ipv6, request, tenants))
+        };
+        if let Some(addresses) = candidates.one_pool(request, &mut give) {
+            return Ok(Outcome::served(addresses));
         }
-        // A second family that no pool has is not worth an Event.
-        Some(Waiting::Exhausted { pools, .. }) if pools.is_empty() && !addresses.is_empty() => {
-            Ok(Outcome {
+        let mut addresses = Vec::new();
+        let mut missing = None;
+        for ipv6 in request.families.iter().copied() {
+            match candidates.all().find_map(|at| give(at, ipv6)) {
+                Some(ip) => addresses.push(ip),
+                None => missing = Some(ipv6),
+            }
+        }
+        let Some(ipv6) = missing else {
+            return Ok(Outcome::served(addresses));
+        };
+        let of_family: Vec<&Pool> = candidates
+            .all()
+            .filter_map(|at| pools.get(at))
+            .filter(|pool| pool.has_family(ipv6))
+            .collect();
+        // One family without the other is of no use to some; a second family that no pool has is not worth an Event.
+        let content = !request.all_families && !addresses.is_empty();
+        let quiet = content && of_family.is_empty();
+        let waiting = Waiting::Exhausted {
+            ipv6,
+            pools: of_family.iter().map(ToString::to_string).collect(),
+        };
+        if content {
+            return Ok(Outcome {
                 addresses,
-                waiting: None,
-            })
+                waiting: (!quiet).then_some(waiting),
+            });
         }
-        waiting => Ok(Outcome { addresses, waiting }),
+        Err(waiting)
     }
 }
 
-/// The addresses of pools, each looked at once at most.
+/// The addresses that are asked for, in the order of the Service's families.
+fn one_of_each_family(request: &Request) -> Result<Vec<IpAddr>, Waiting> {
+    let of = |ipv6: bool| {
+        request
+            .requested
+            .iter()
+            .filter(move |ip| ip.is_ipv6() == ipv6)
+    };
+    for ip in &request.requested {
+        let first = of(ip.is_ipv6()).next() == Some(ip);
+        if !first || !request.families.contains(&ip.is_ipv6()) {
+            return Err(Waiting::WrongFamily(*ip));
+        }
+    }
+    let families = request.families.iter();
+    let addresses: Vec<IpAddr> = families
+        .filter_map(|ipv6| of(*ipv6).next().copied())
+        .collect();
+    if request.all_families && addresses.len() < request.families.len() {
+        return Err(Waiting::OneFamily);
+    }
+    Ok(addresses)
+}
+
+type Addresses = Box<dyn Iterator<Item = IpAddr>>;
+
+/// The free addresses of pools, each looked at once at most.
 struct Free {
-    pools: Vec<(LbPool, Box<dyn Iterator<Item = IpAddr>>)>,
-    returned: Vec<IpAddr>,
+    /// By pool and family: the one that is next, and those after it.
+    rest: BTreeMap<(usize, bool), (Option<IpAddr>, Addresses)>,
 }
 
 impl Free {
-    fn new(pools: &[LbPool]) -> Self {
-        let iterate = |pool: &LbPool| -> (LbPool, Box<dyn Iterator<Item = IpAddr>>) {
-            (pool.clone(), Box::new(pool.addresses()))
+    fn new(pools: &[Pool]) -> Self {
+        let mut rest = BTreeMap::new();
+        for (at, pool) in pools.iter().enumerate() {
+            for ipv6 in [false, true] {
+                let addresses: Addresses = Box::new(pool.addresses(ipv6));
+                rest.insert((at, ipv6), (None, addresses));
+            }
+        }
+        Self { rest }
+    }
+
+    /// An address of the pool that the Service may have: with those whom it shares with, else alone. It stays free until
+    /// somebody is written down for it.
+    fn find(
+        &mut self,
+        pools: &[Pool],
+        at: usize,
+        ipv6: bool,
+        request: &Request,
+        tenants: &Tenants<'_>,
+    ) -> Option<IpAddr> {
+        let pool = pools.get(at)?;
+        let mut shared = tenants.shared(request);
+        let joins = |ip: &IpAddr| {
+            ip.is_ipv6() == ipv6 && pool.contains(*ip) && tenants.check(*ip, request).is_ok()
         };
-        Self {
-            pools: pools.iter().map(iterate).collect(),
-            returned: Vec::new(),
-        }
+        shared.find(joins).or_else(|| self.next(at, ipv6, tenants))
     }
 
-    fn next(&mut self, ipv6: bool, taken: &Taken<'_>) -> Option<IpAddr> {
-        if let Some(at) = self.returned.iter().position(|ip| ip.is_ipv6() == ipv6) {
-            return Some(self.returned.swap_remove(at));
+    fn next(&mut self, at: usize, ipv6: bool, tenants: &Tenants<'_>) -> Option<IpAddr> {
+        let (next, rest) = self.rest.get_mut(&(at, ipv6))?;
+        if !next.is_some_and(|ip| tenants.is_free(ip)) {
+            *next = rest.find(|ip| tenants.is_free(*ip));
         }
-        let mut pools = self
-            .pools
-            .iter_mut()
-            .filter(|(pool, _)| pool.is_ipv6() == ipv6);
-        pools.find_map(|(_, addresses)| addresses.find(|ip| taken.is_free(*ip)))
-    }
-
-    fn names(&self, ipv6: bool) -> Vec<String> {
-        self.pools
-            .iter()
-            .filter(|(pool, _)| pool.is_ipv6() == ipv6)
-            .map(|(pool, _)| pool.to_string())
-            .collect()
+        *next
     }
 }
 

@@ -1,7 +1,11 @@
 //! Allocation from pools: cases, and what must hold of every one.
 
+use kedge_machinery::AddressRange;
+use kedge_machinery::selector::LabelSelector;
 use proptest::prelude::*;
 
+use super::super::pool::ServiceAllocation;
+use super::super::request::{Sharing, Transport};
 use super::*;
 
 fn name(text: &str) -> Name {
@@ -12,8 +16,37 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn pools(texts: &[&str]) -> Vec<LbPool> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
+fn pools(texts: &[&str]) -> Vec<Pool> {
+    let ranges: Vec<AddressRange> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    vec![Pool::of_settings(&ranges)]
+}
+
+fn pool(name: &str, texts: &[&str]) -> Pool {
+    Pool {
+        name: name.into(),
+        ..pools(texts).remove(0)
+    }
+}
+
+/// Pools that one label of a Service opens.
+fn pinned(name: &str, texts: &[&str], priority: u32, label: &str) -> Pool {
+    Pool {
+        allocation: Some(ServiceAllocation {
+            priority,
+            service_selectors: vec![LabelSelector::from_pairs([(label, "yes")])],
+            ..ServiceAllocation::default()
+        }),
+        ..pool(name, texts)
+    }
+}
+
+fn allocate_all(pools: &[Pool], requests: &BTreeMap<Name, Request>) -> BTreeMap<Name, Outcome> {
+    let world = World {
+        pools,
+        namespaces: &BTreeMap::new(),
+        foreign: &BTreeSet::new(),
+    };
+    allocate(world, &requests.iter().collect())
 }
 
 fn request(created: &str, current: &[&str]) -> Request {
@@ -25,12 +58,12 @@ fn request(created: &str, current: &[&str]) -> Request {
     }
 }
 
-fn run(pools: &[LbPool], requests: &[(&str, Request)]) -> BTreeMap<String, Outcome> {
+fn run(pools: &[Pool], requests: &[(&str, Request)]) -> BTreeMap<String, Outcome> {
     let requests = requests
         .iter()
         .map(|(text, request)| (name(text), request.clone()))
         .collect();
-    let outcomes = allocate(pools, &requests, &BTreeSet::new());
+    let outcomes = allocate_all(pools, &requests);
     outcomes
         .into_iter()
         .map(|((_, name), outcome)| (name, outcome))
@@ -46,7 +79,7 @@ fn the_oldest_is_served_first_and_the_rest_wait() {
     );
     assert_eq!(outcomes["old"].addresses, [ip("192.168.1.240")]);
     let text = outcomes["young"].waiting.as_ref().unwrap().to_string();
-    assert_eq!(text, "no IPv4 address is free in 192.168.1.240");
+    assert_eq!(text, "no IPv4 address is free in lb-pool (192.168.1.240)");
 }
 
 #[test]
@@ -172,34 +205,313 @@ fn dual_stack() {
 
 #[test]
 fn addresses_of_other_implementations_are_not_given() {
-    let requests = BTreeMap::from([(name("a"), request("1", &[]))]);
-    let outcomes = allocate(
-        &pools(&["192.168.1.240/31"]),
-        &requests,
-        &[ip("192.168.1.240")].into(),
+    let (a, request) = (name("a"), request("1", &[]));
+    let world = World {
+        pools: &pools(&["192.168.1.240/31"]),
+        namespaces: &BTreeMap::new(),
+        foreign: &[ip("192.168.1.240")].into(),
+    };
+    let outcomes = allocate(world, &[(&a, &request)].into());
+    assert_eq!(outcomes[&a].addresses, [ip("192.168.1.241")]);
+}
+
+/// A Service with a label.
+fn labelled(label: &str, created: &str) -> Request {
+    Request {
+        labels: [(label.to_string(), "yes".to_string())].into(),
+        ..request(created, &[])
+    }
+}
+
+#[test]
+fn a_pool_by_name_is_the_only_one_asked() {
+    let reserve = Pool {
+        auto_assign: false,
+        ..pool("reserve", &["10.0.1.1"])
+    };
+    let pools = [
+        pool("lan", &["10.0.0.1"]),
+        reserve,
+        pinned("others", &["10.0.2.1"], 0, "x"),
+    ];
+    let asks = |pool: &str, created: &str| Request {
+        pool: Some(pool.into()),
+        ..request(created, &[])
+    };
+    let outcomes = run(
+        &pools,
+        &[
+            ("anywhere", request("1", &[])),
+            ("reserve", asks("reserve", "2")),
+            ("late", asks("reserve", "3")),
+            ("full", request("4", &[])),
+            ("none", asks("dmz", "5")),
+            ("closed", asks("others", "6")),
+        ],
     );
-    assert_eq!(outcomes[&name("a")].addresses, [ip("192.168.1.241")]);
+    assert_eq!(outcomes["anywhere"].addresses, [ip("10.0.0.1")]);
+    assert_eq!(outcomes["reserve"].addresses, [ip("10.0.1.1")]);
+    let why = |name: &str| outcomes[name].waiting.as_ref().unwrap().to_string();
+    assert_eq!(why("late"), "no IPv4 address is free in reserve (10.0.1.1)");
+    assert_eq!(why("full"), "no IPv4 address is free in lan (10.0.0.1)");
+    assert_eq!(why("none"), "there is no address pool dmz");
+    assert!(why("closed").contains("pool others is not compatible"));
+    // Who asks for another pool than it has leaves.
+    let moved = Request {
+        current: vec![ip("10.0.0.1")],
+        ..asks("reserve", "1")
+    };
+    assert_eq!(
+        run(&pools, &[("a", moved)])["a"].addresses,
+        [ip("10.0.1.1")]
+    );
+}
+
+#[test]
+fn an_address_and_a_pool_must_agree() {
+    let pools = [pool("lan", &["10.0.0.1"]), pool("dmz", &["10.0.1.1"])];
+    let asks = |pool: &str| Request {
+        requested: vec![ip("10.0.1.1")],
+        pool: Some(pool.into()),
+        ..request("1", &[])
+    };
+    assert_eq!(
+        run(&pools, &[("a", asks("dmz"))])["a"].addresses,
+        [ip("10.0.1.1")]
+    );
+    let outcome = &run(&pools, &[("a", asks("lan"))])["a"];
+    let why = outcome.waiting.as_ref().unwrap().to_string();
+    assert_eq!(
+        why,
+        "10.0.1.1 is not in the address pool lan, which is asked for too"
+    );
+}
+
+#[test]
+fn pools_made_for_a_service_come_first_by_priority() {
+    let pools = [
+        pool("lan", &["10.0.0.1-10.0.0.9"]),
+        pinned("last", &["10.0.3.1"], 0, "x"),
+        pinned("second", &["10.0.2.1"], 20, "x"),
+        pinned("first", &["10.0.1.1"], 10, "x"),
+    ];
+    let names = ["a", "b", "c", "d"];
+    let requests: Vec<(&str, Request)> = names
+        .iter()
+        .map(|name| (*name, labelled("x", name)))
+        .collect();
+    let outcomes = run(&pools, &requests);
+    let given = names.map(|name| outcomes[name].addresses[0].to_string());
+    assert_eq!(given, ["10.0.1.1", "10.0.2.1", "10.0.3.1", "10.0.0.1"]);
+    // Others see only what is for everybody.
+    let outcome = &run(&pools[1..], &[("other", request("1", &[]))])["other"];
+    let why = outcome.waiting.as_ref().unwrap().to_string();
+    assert!(
+        why.contains("no address pool gives to this Service"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_pool_that_is_no_longer_for_a_service_is_left() {
+    let pools = [
+        pool("lan", &["10.0.0.1"]),
+        pinned("mine", &["10.0.1.1"], 0, "x"),
+    ];
+    let has = |current: &str, label: &str| Request {
+        current: vec![ip(current)],
+        ..labelled(label, "1")
+    };
+    assert_eq!(
+        run(&pools, &[("a", has("10.0.1.1", "x"))])["a"].addresses,
+        [ip("10.0.1.1")]
+    );
+    assert_eq!(
+        run(&pools, &[("a", has("10.0.1.1", "y"))])["a"].addresses,
+        [ip("10.0.0.1")]
+    );
+    // What it has stays, though a pool is better now; also when that gives nothing of itself any more.
+    assert_eq!(
+        run(&pools, &[("a", has("10.0.0.1", "x"))])["a"].addresses,
+        [ip("10.0.0.1")]
+    );
+    let closing = [Pool {
+        auto_assign: false,
+        ..pools[0].clone()
+    }];
+    assert_eq!(
+        run(&closing, &[("a", has("10.0.0.1", "x"))])["a"].addresses,
+        [ip("10.0.0.1")]
+    );
+    // An address that the pool avoids now is not given any more.
+    let careful = [Pool {
+        avoid_buggy_ips: true,
+        ..pool("lan", &["10.0.0.0/31"])
+    }];
+    assert_eq!(
+        run(&careful, &[("a", has("10.0.0.0", "x"))])["a"].addresses,
+        [ip("10.0.0.1")]
+    );
+}
+
+/// A Service on a port, that shares under a key.
+fn sharer(created: &str, key: &str, port: u16) -> Request {
+    let key = key.to_string();
+    Request {
+        sharing: Some(Sharing {
+            key,
+            backend: String::new(),
+        }),
+        ports: vec![(Transport::Tcp, port)],
+        ..request(created, &[])
+    }
+}
+
+#[test]
+fn services_share_under_a_key() {
+    let pools = pools(&["10.0.0.1-10.0.0.3"]);
+    let outcomes = run(
+        &pools,
+        &[
+            ("alone", request("1", &[])),
+            ("http", sharer("2", "k", 80)),
+            ("https", sharer("3", "k", 443)),
+            ("again", sharer("4", "k", 80)),
+            ("other", sharer("5", "l", 22)),
+        ],
+    );
+    assert_eq!(outcomes["http"].addresses, [ip("10.0.0.2")]);
+    assert_eq!(outcomes["https"].addresses, [ip("10.0.0.2")]);
+    assert_eq!(outcomes["again"].addresses, [ip("10.0.0.3")]);
+    assert!(outcomes["other"].addresses.is_empty());
+    let asks = Request {
+        requested: vec![ip("10.0.0.2")],
+        ..sharer("3", "k", 80)
+    };
+    let outcomes = run(
+        &pools,
+        &[
+            ("asks", asks),
+            ("http", holder("10.0.0.2", sharer("1", "k", 80))),
+        ],
+    );
+    let why = outcomes["asks"].waiting.as_ref().unwrap().to_string();
+    assert_eq!(why, "port 80/TCP of 10.0.0.2 belongs to Service a/http");
+}
+
+fn holder(address: &str, request: Request) -> Request {
+    Request {
+        current: vec![ip(address)],
+        ..request
+    }
+}
+
+#[test]
+fn who_changes_its_mind_is_the_one_to_leave() {
+    let pools = pools(&["10.0.0.1-10.0.0.3"]);
+    let both = |old_key: &str, old_port| {
+        let edited = Request {
+            edited: true,
+            ..holder("10.0.0.1", sharer("1", old_key, old_port))
+        };
+        [
+            ("old", edited),
+            ("young", holder("10.0.0.1", sharer("2", "k", 443))),
+        ]
+    };
+    assert_eq!(
+        run(&pools, &both("k", 80))["old"].addresses,
+        [ip("10.0.0.1")]
+    );
+    for changed in [both("l", 80), both("k", 443)] {
+        let outcomes = run(&pools, &changed);
+        assert_eq!(outcomes["young"].addresses, [ip("10.0.0.1")]);
+        assert_eq!(outcomes["old"].addresses, [ip("10.0.0.2")]);
+    }
+    // Alone, it may change what it likes.
+    let [old, _] = both("l", 443);
+    assert_eq!(run(&pools, &[old])["old"].addresses, [ip("10.0.0.1")]);
+}
+
+#[test]
+fn both_families_come_from_one_pool_where_they_can() {
+    let dual = |created: &str| Request {
+        families: vec![false, true],
+        ..request(created, &[])
+    };
+    let four = pool("four", &["10.0.0.1-10.0.0.9"]);
+    let both = pool("both", &["10.0.1.1", "fd00::1"]);
+    let six = pool("six", &["fd00:1::1"]);
+    let outcomes = run(
+        &[four.clone(), both.clone(), six.clone()],
+        &[("a", dual("1")), ("b", dual("2"))],
+    );
+    assert_eq!(outcomes["a"].addresses, [ip("10.0.1.1"), ip("fd00::1")]);
+    assert_eq!(outcomes["b"].addresses, [ip("10.0.0.1"), ip("fd00:1::1")]);
+    // The second family comes later, from the pool of the first.
+    let has = holder("10.0.1.1", dual("1"));
+    let outcomes = run(&[six, four, both], &[("a", has)]);
+    assert_eq!(outcomes["a"].addresses, [ip("10.0.1.1"), ip("fd00::1")]);
+    // One address is not what RequireDualStack asks for.
+    let strict = Request {
+        all_families: true,
+        requested: vec![ip("10.0.0.1")],
+        ..dual("1")
+    };
+    let outcome = &run(&pools(&["10.0.0.1", "fd00::1"]), &[("a", strict)])["a"];
+    assert_eq!(outcome.waiting, Some(Waiting::OneFamily));
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
     let address = || (0u8..12).prop_map(|n| IpAddr::from([10, 0, 0, n]));
-    (
+    let sharing = prop::sample::select(vec!["", "k", "l"]).prop_map(|key| {
+        let (key, backend) = (key.to_string(), String::new());
+        (!key.is_empty()).then_some(Sharing { key, backend })
+    });
+    let asked = (
+        prop::option::weighted(0.3, address()),
+        prop::option::weighted(0.2, prop::sample::select(vec!["one", "two", "none"])),
+        sharing,
+        1u16..3,
+    );
+    let is = (
         0u8..5,
         prop::collection::vec(address(), 0..2),
-        prop::option::weighted(0.3, address()),
         prop::sample::select(vec![vec![false], vec![true], vec![false, true]]),
         any::<bool>(),
-    )
-        .prop_map(
-            |(created, current, requested, families, all_families)| Request {
-                created: created.to_string(),
+        prop::sample::select(vec!["x", "y"]),
+    );
+    (asked, is).prop_map(
+        |((requested, pool, sharing, port), (created, current, families, all_families, label))| {
+            Request {
                 current,
                 requested: requested.into_iter().collect(),
+                pool: pool.map(ToString::to_string),
                 families,
                 all_families,
-                ..Request::default()
-            },
-        )
+                sharing,
+                ports: vec![(Transport::Tcp, port)],
+                ..labelled(label, &created.to_string())
+            }
+        },
+    )
+}
+
+/// That everybody on an address may be there together.
+fn in_peace(requests: &BTreeMap<Name, Request>, outcomes: &BTreeMap<Name, Outcome>) -> bool {
+    let mut on: BTreeMap<IpAddr, Vec<&Request>> = BTreeMap::new();
+    for (name, outcome) in outcomes {
+        for ip in &outcome.addresses {
+            on.entry(*ip).or_default().push(&requests[name]);
+        }
+    }
+    on.values().all(|those| {
+        let ports: BTreeSet<_> = those.iter().flat_map(|request| &request.ports).collect();
+        let one_key = those
+            .iter()
+            .all(|request| request.sharing.is_some() && request.sharing == those[0].sharing);
+        those.len() == 1 || (one_key && ports.len() == those.len())
+    })
 }
 
 proptest! {
@@ -208,15 +520,21 @@ proptest! {
         requests in prop::collection::btree_map("[a-f]", any_request(), 0..6),
         size in 1u8..8,
     ) {
-        let pools = pools(&[&format!("10.0.0.2-10.0.0.{}", 2 + size), "fd00::1-fd00::3"]);
+        let pools = [
+            pool("one", &[&format!("10.0.0.2-10.0.0.{}", 2 + size), "fd00::1-fd00::3"]),
+            pinned("two", &["10.0.0.11"], 1, "x"),
+        ];
         let mut requests: BTreeMap<Name, Request> = requests.into_iter().map(|(n, r)| (name(&n), r)).collect();
-        let first = allocate(&pools, &requests, &BTreeSet::new());
-        let given: Vec<IpAddr> = first.values().flat_map(|outcome| outcome.addresses.clone()).collect();
-        let distinct: BTreeSet<IpAddr> = given.iter().copied().collect();
-        prop_assert_eq!(distinct.len(), given.len());
-        prop_assert!(given.iter().all(|ip| pools.iter().any(|pool| pool.contains(*ip))));
+        let first = allocate_all(&pools, &requests);
+        prop_assert!(in_peace(&requests, &first), "{:?}", first);
         for (name, outcome) in &first {
             let request = &requests[name];
+            let labels = BTreeMap::new();
+            let consumer = Consumer { namespace: "a", namespace_labels: &labels, labels: &request.labels };
+            let of_a_pool = |ip: &IpAddr| pools.iter().any(|pool| {
+                pool.contains(*ip) && pool.serves(&consumer) && request.pool.as_ref().is_none_or(|n| *n == pool.name)
+            });
+            prop_assert!(outcome.addresses.iter().all(of_a_pool));
             prop_assert!(request.requested.is_empty() || outcome.addresses.is_empty() || outcome.addresses == request.requested);
             prop_assert!(!outcome.addresses.is_empty() || outcome.waiting.is_some());
         }
@@ -224,11 +542,11 @@ proptest! {
         for (name, outcome) in &first {
             requests.get_mut(name).unwrap().current = outcome.addresses.clone();
         }
-        prop_assert_eq!(&allocate(&pools, &requests, &BTreeSet::new()), &first);
+        prop_assert_eq!(&allocate_all(&pools, &requests), &first);
         for gone in first.keys() {
             let mut fewer = requests.clone();
             fewer.remove(gone);
-            for (name, outcome) in allocate(&pools, &fewer, &BTreeSet::new()) {
+            for (name, outcome) in allocate_all(&pools, &fewer) {
                 prop_assert!(first[&name].addresses.iter().all(|ip| outcome.addresses.contains(ip)), "{name:?} moved");
             }
         }

@@ -1,38 +1,33 @@
 //! Addresses for Services of type LoadBalancer, into their status.
 
 mod allocate;
+mod candidates;
+mod entry;
 mod outcome;
 mod pool;
 mod request;
 mod share;
+mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
-use kedge_machinery::Object;
-use kedge_machinery::object::child_mut;
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::info;
 
 use crate::config::LoadBalancerConfig;
-use crate::engine::{Reconcile, Write, key};
+use crate::engine::{Reconcile, Write};
 use crate::events::{About, EventType, Recorder};
-use crate::view::{self, Ingress, Service};
-use allocate::allocate;
+use allocate::{Requests, World, allocate};
+use entry::{Entry, Role};
 use outcome::{Name, Outcome};
-use request::{Request, ports};
+use pool::Pool;
 use share::share;
 
-pub use pool::{LbPool, PoolError};
 pub use request::{Transport, TransportError};
-
-/// KEP-1860: packets to the address keep it as their destination until they are here.
-const IP_MODE: &str = "VIP";
 
 /// The controller.
 pub(crate) struct LoadBalancer {
@@ -43,24 +38,6 @@ pub(crate) struct LoadBalancer {
     /// What every Service was told last, so that an Event is written when that changes.
     told: BTreeMap<Name, Outcome>,
     stale: bool,
-}
-
-/// A Service that has a part in this.
-struct Entry {
-    uid: String,
-    node_ports: Vec<(Transport, u16)>,
-    role: Role,
-}
-
-enum Role {
-    /// It is ours to serve.
-    Ours {
-        request: Request,
-        ingress: Vec<Ingress>,
-        bytes: Bytes,
-    },
-    /// It is another's, who may have given it these addresses.
-    Others(Vec<IpAddr>),
 }
 
 impl LoadBalancer {
@@ -79,48 +56,15 @@ impl LoadBalancer {
         }
     }
 
-    fn entry(&self, bytes: &Bytes) -> Option<Entry> {
-        let service: Service = view::read(bytes)?;
-        let node_ports = ports(&service, |port| port.node_port);
-        let ours = service
-            .spec
-            .load_balancer_class
-            .as_ref()
-            .is_none_or(|c| Some(c) == self.config.class.as_ref());
-        let role = if service.is_load_balancer() && ours {
-            let (request, ingress) = (Request::of(&service), service.ingress().to_vec());
-            Role::Ours {
-                request,
-                ingress,
-                bytes: bytes.clone(),
-            }
-        } else {
-            Role::Others(
-                service
-                    .ingress()
-                    .iter()
-                    .filter_map(|ingress| ingress.ip.parse().ok())
-                    .collect(),
-            )
-        };
-        let idle = node_ports.is_empty()
-            && matches!(&role, Role::Others(addresses) if addresses.is_empty());
-        (!idle).then_some(Entry {
-            uid: service.metadata.uid,
-            node_ports,
-            role,
-        })
-    }
-
     fn outcomes(&mut self) -> BTreeMap<Name, Outcome> {
-        let mut requests = BTreeMap::new();
+        let mut requests = Requests::new();
         let mut foreign = BTreeSet::new();
         let mut node_ports = BTreeMap::new();
         for (name, entry) in &self.services {
             node_ports.extend(entry.node_ports.iter().map(|port| (*port, name.clone())));
             match &entry.role {
-                Role::Ours { request, .. } => {
-                    requests.insert(name.clone(), request.clone());
+                Role::Ours(ours) => {
+                    requests.insert(name, &ours.request);
                 }
                 Role::Others(addresses) => foreign.extend(addresses),
             }
@@ -129,7 +73,12 @@ impl LoadBalancer {
             let node = self.node.borrow_and_update().clone();
             share(&node, &requests, &self.config.reserved, &node_ports)
         } else {
-            allocate(&self.config.pools, &requests, &foreign)
+            let world = World {
+                pools: &[Pool::of_settings(&self.config.pools)],
+                namespaces: &BTreeMap::new(),
+                foreign: &foreign,
+            };
+            allocate(world, &requests)
         }
     }
 
@@ -186,34 +135,6 @@ impl LoadBalancer {
     }
 }
 
-/// The write that gives a Service these addresses; none where it has them.
-fn status(name: &Name, ingress: &[Ingress], bytes: &Bytes, addresses: &[IpAddr]) -> Option<Write> {
-    let wanted: Vec<Ingress> = addresses
-        .iter()
-        .map(|ip| Ingress {
-            ip: ip.to_string(),
-            ip_mode: IP_MODE.into(),
-            ..Ingress::default()
-        })
-        .collect();
-    if wanted == ingress {
-        return None;
-    }
-    let mut service = Object::from_value(view::read(bytes)?)?;
-    let list: Vec<Value> = wanted
-        .iter()
-        .map(|ingress| json!({"ip": ingress.ip, "ipMode": ingress.ip_mode}))
-        .collect();
-    let balancer = child_mut(child_mut(&mut service.0, "status"), "loadBalancer");
-    if list.is_empty() {
-        balancer.remove("ingress");
-    } else {
-        balancer.insert("ingress".into(), list.into());
-    }
-    let about = key(Resource::SERVICES, &name.0, &name.1);
-    Some(Write::update(&about, Resource::SERVICES, "status", service))
-}
-
 impl Reconcile for LoadBalancer {
     const NAME: &'static str = "load balancer";
 
@@ -223,7 +144,12 @@ impl Reconcile for LoadBalancer {
 
     fn observe(&mut self, change: &Change) {
         let name = (change.key.namespace.clone(), change.key.name.clone());
-        let entry = change.object.as_ref().and_then(|bytes| self.entry(bytes));
+        let class = self.config.class.as_deref();
+        let bytes = change.object.as_ref();
+        let mut entry = bytes.and_then(|bytes| Entry::read(bytes, class));
+        if let (Some(entry), Some(before)) = (&mut entry, self.services.get(&name)) {
+            entry.follows(before);
+        }
         let before = match entry {
             Some(entry) => {
                 self.stale = true;
@@ -249,17 +175,15 @@ impl Reconcile for LoadBalancer {
             let Some(entry) = self.services.get(name) else {
                 continue;
             };
-            if let Role::Ours {
-                request,
-                ingress,
-                bytes,
-            } = &entry.role
-            {
-                self.tell(name, entry, &request.current, outcome);
-                writes.extend(status(name, ingress, bytes, &outcome.addresses));
+            if let Some(ours) = entry.ours() {
+                self.tell(name, entry, &ours.request.current, outcome);
+                writes.extend(ours.status(name, &outcome.addresses));
             }
         }
         self.told = outcomes;
+        for entry in self.services.values_mut() {
+            entry.settle();
+        }
         writes
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::request::Transport;
+use super::request::{Port, Transport};
 
 /// A Service, by namespace and name.
 pub(super) type Name = (String, String);
@@ -16,6 +16,16 @@ pub(super) struct Outcome {
     pub waiting: Option<Waiting>,
 }
 
+impl Outcome {
+    /// All that was asked for.
+    pub(super) fn served(addresses: Vec<IpAddr>) -> Self {
+        Self {
+            addresses,
+            waiting: None,
+        }
+    }
+}
+
 /// Why a Service waits. `Display` is for the Event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -25,8 +35,36 @@ pub(super) enum Waiting {
         ipv6: bool,
         pools: Vec<String>,
     },
+    /// Of these pools none gives of itself to this Service.
+    NoPool(Vec<String>),
+    UnknownPool(String),
+    /// The pool that is asked for is for others.
+    ClosedPool(String),
     NotInPool(IpAddr),
+    NotInThatPool {
+        ip: IpAddr,
+        pool: String,
+    },
     WrongFamily(IpAddr),
+    /// An address of one family is asked for, and both are required.
+    OneFamily,
+    /// The address is shared under another key.
+    OtherKey {
+        ip: IpAddr,
+        by: Name,
+        key: String,
+    },
+    /// The address is shared by Services with other endpoints.
+    OtherBackend {
+        ip: IpAddr,
+        by: Name,
+    },
+    /// The address is shared, and this port of it is taken.
+    PortOfAddressTaken {
+        ip: IpAddr,
+        port: Port,
+        by: Name,
+    },
     /// By a Service that is served here, or by one that is not.
     Taken {
         ip: IpAddr,
@@ -46,66 +84,90 @@ pub(super) enum Waiting {
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = |ipv6: bool| if ipv6 { "IPv6" } else { "IPv4" };
         match self {
             Self::Mistake(text) => f.write_str(text),
             Self::Exhausted { ipv6, pools } if pools.is_empty() => {
-                write!(
-                    f,
-                    "no address pool has {} addresses (--lb-pool)",
-                    family(*ipv6)
-                )
+                write!(f, "no address pool has {} addresses", family(*ipv6))
             }
             Self::Exhausted { ipv6, pools } => {
-                write!(
-                    f,
-                    "no {} address is free in {}",
-                    family(*ipv6),
-                    pools.join(", ")
-                )
+                let (family, pools) = (family(*ipv6), pools.join(", "));
+                write!(f, "no {family} address is free in {pools}")
             }
-            Self::NotInPool(ip) => write!(f, "{ip} is in no address pool (--lb-pool)"),
+            Self::NoPool(pools) => write!(
+                f,
+                "no address pool gives to this Service of itself: look at autoAssign and serviceAllocation of {}",
+                pools.join(", ")
+            ),
+            Self::UnknownPool(pool) => write!(f, "there is no address pool {pool}"),
+            Self::ClosedPool(pool) => write!(
+                f,
+                "the address pool {pool} is not compatible: its serviceAllocation is for other namespaces or Services"
+            ),
+            Self::NotInPool(ip) => write!(f, "{ip} is in no address pool"),
+            Self::NotInThatPool { ip, pool } => {
+                write!(f, "{ip} is not in the address pool {pool}, which is asked for too")
+            }
             Self::WrongFamily(ip) => write!(
                 f,
                 "{ip} is of no family in spec.ipFamilies, or the second of one"
             ),
-            Self::Taken {
-                ip,
-                by: Some((namespace, name)),
-            } => {
-                write!(f, "{ip} belongs to Service {namespace}/{name}")
-            }
+            Self::OneFamily => f.write_str(
+                "spec.ipFamilyPolicy is RequireDualStack, and an address of one family alone is asked for",
+            ),
+            Self::Taken { ip, by: Some(by) } => write!(f, "{ip} belongs to Service {}", path(by)),
             Self::Taken { ip, by: None } => {
                 write!(f, "{ip} belongs to a Service of another load balancer")
             }
+            Self::OtherKey { ip, by, key } => write!(
+                f,
+                "{ip} belongs to Service {}, which shares it with the key {key:?}",
+                path(by)
+            ),
+            Self::OtherBackend { ip, by } => write!(
+                f,
+                "{ip} is shared by Service {}, whose externalTrafficPolicy or selector is another",
+                path(by)
+            ),
+            Self::PortOfAddressTaken { ip, port, by } => write!(
+                f,
+                "port {}/{} of {ip} belongs to Service {}",
+                port.1,
+                port.0,
+                path(by)
+            ),
             Self::PortTaken {
                 transport,
                 port,
-                by: Some((namespace, name)),
+                by: Some(by),
             } => write!(
                 f,
-                "port {port}/{transport} of the node's addresses belongs to Service {namespace}/{name}; \
-                 with an address pool (--lb-pool) each would have its own address"
+                "port {port}/{transport} of the node's addresses belongs to Service {}; \
+                 with an address pool each would have its own address",
+                path(by)
             ),
             Self::PortTaken {
                 transport,
                 port,
                 by: None,
-            } => {
-                write!(
-                    f,
-                    "port {port}/{transport} of the node's addresses is in use by this machine"
-                )
-            }
+            } => write!(
+                f,
+                "port {port}/{transport} of the node's addresses is in use by this machine"
+            ),
             Self::NoNodeAddress { ipv6 } => {
                 write!(f, "this node has no {} address yet", family(*ipv6))
             }
-            Self::NotNodeAddress(ip) => {
-                write!(
-                    f,
-                    "{ip} is not an address of this node, and there is no address pool (--lb-pool)"
-                )
-            }
+            Self::NotNodeAddress(ip) => write!(
+                f,
+                "{ip} is not an address of this node, and there is no address pool"
+            ),
         }
     }
+}
+
+fn family(ipv6: bool) -> &'static str {
+    if ipv6 { "IPv6" } else { "IPv4" }
+}
+
+fn path((namespace, name): &Name) -> String {
+    format!("{namespace}/{name}")
 }

@@ -1,130 +1,131 @@
-//! Where LoadBalancer addresses come from.
+//! Where LoadBalancer addresses come from, and for whom they are.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use std::net::IpAddr;
 
-use ipnet::IpNet;
+use kedge_machinery::AddressRange;
+use kedge_machinery::address_range::is_buggy;
+use kedge_machinery::selector::LabelSelector;
 
-/// A range of addresses of one family, both ends included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LbPool {
-    first: IpAddr,
-    last: IpAddr,
+/// Labels of an object.
+pub(super) type Labels = BTreeMap<String, String>;
+
+/// The name of the pool that settings make (`--lb-pool`); it lives in no namespace.
+pub(super) const SETTINGS: &str = "lb-pool";
+
+/// Addresses with the rules by which they are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pool {
+    /// Of the IPAddressPool; empty for the pool of the settings.
+    pub namespace: String,
+    pub name: String,
+    pub ranges: Vec<AddressRange>,
+    /// Not only for those who ask for it by name, or for one of its addresses.
+    pub auto_assign: bool,
+    /// Addresses that end in .0 and .255 are left out.
+    pub avoid_buggy_ips: bool,
+    /// For whom it is; `None`: for everybody.
+    pub allocation: Option<ServiceAllocation>,
 }
 
-/// A text that is no pool.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PoolError {
-    #[error(
-        "{0:?} is not an address pool: give a range (192.168.1.240-192.168.1.250), a CIDR (192.168.1.240/28) or one address"
-    )]
-    Syntax(String),
-    #[error("the address pool {0:?} begins with one address family and ends with the other")]
-    Families(String),
-    #[error("the address pool {0:?} ends before it begins")]
-    Backwards(String),
-    #[error("the address pool {pool:?} holds {address}, which no host can have as its own")]
-    Unusable { pool: String, address: IpAddr },
+/// `spec.serviceAllocation`: the Services that a pool is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ServiceAllocation {
+    /// 1 comes first, 0 after all others.
+    pub priority: u32,
+    pub namespaces: BTreeSet<String>,
+    pub namespace_selectors: Vec<LabelSelector>,
+    pub service_selectors: Vec<LabelSelector>,
 }
 
-impl FromStr for LbPool {
-    type Err = PoolError;
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Consumer<'a> {
+    pub namespace: &'a str,
+    pub namespace_labels: &'a Labels,
+    pub labels: &'a Labels,
+}
 
-    fn from_str(text: &str) -> Result<Self, PoolError> {
-        let syntax = || PoolError::Syntax(text.into());
-        let address = |part: &str| part.trim().parse::<IpAddr>().map_err(|_| syntax());
-        let pool = if let Some((first, last)) = text.split_once('-') {
-            Self {
-                first: address(first)?,
-                last: address(last)?,
-            }
-        } else if text.contains('/') {
-            let net: IpNet = text.trim().parse().map_err(|_| syntax())?;
-            Self {
-                first: net.network(),
-                last: net.broadcast(),
-            }
-        } else {
-            let only = address(text)?;
-            Self {
-                first: only,
-                last: only,
-            }
+impl Pool {
+    /// The pool of the settings.
+    pub(super) fn of_settings(ranges: &[AddressRange]) -> Self {
+        Self {
+            name: SETTINGS.into(),
+            ranges: ranges.to_vec(),
+            auto_assign: true,
+            ..Self::default()
+        }
+    }
+
+    /// The address is one that the pool gives.
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+        !(self.avoid_buggy_ips && is_buggy(ip)) && self.ranges.iter().any(|r| r.contains(ip))
+    }
+
+    pub(super) fn has_family(&self, ipv6: bool) -> bool {
+        self.ranges.iter().any(|range| range.is_ipv6() == ipv6)
+    }
+
+    /// The addresses of a family, in the order of the ranges.
+    pub(super) fn addresses(&self, ipv6: bool) -> impl Iterator<Item = IpAddr> + use<> {
+        let ranges: Vec<AddressRange> = self.ranges.clone();
+        let avoid = self.avoid_buggy_ips;
+        let of_family = ranges.into_iter().filter(move |r| r.is_ipv6() == ipv6);
+        of_family
+            .flat_map(|range| range.addresses())
+            .filter(move |ip| !(avoid && is_buggy(*ip)))
+    }
+
+    /// The pool is for this Service.
+    pub(super) fn serves(&self, consumer: &Consumer<'_>) -> bool {
+        self.allocation
+            .as_ref()
+            .is_none_or(|allocation| allocation.admits(consumer))
+    }
+
+    /// Where it stands among the pools that a Service may have: those made for it first, by priority.
+    pub(super) fn rank(&self) -> Rank {
+        match self
+            .allocation
+            .as_ref()
+            .map(|allocation| allocation.priority)
+        {
+            None => Rank::Open,
+            Some(0) => Rank::Pinned(u32::MAX),
+            Some(priority) => Rank::Pinned(priority),
+        }
+    }
+}
+
+/// Smaller is asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Pinned(u32),
+    Open,
+}
+
+impl ServiceAllocation {
+    /// Of namespaces (by name or label) and labels of Services, each condition that is set must hold.
+    fn admits(&self, consumer: &Consumer<'_>) -> bool {
+        let any = |selectors: &[LabelSelector], labels: &Labels| {
+            selectors
+                .iter()
+                .any(|selector| selector.matches(|key| labels.get(key).map(String::as_str)))
         };
-        if pool.first.is_ipv6() != pool.last.is_ipv6() {
-            return Err(PoolError::Families(text.into()));
-        }
-        if pool.first > pool.last {
-            return Err(PoolError::Backwards(text.into()));
-        }
-        let unusable = [pool.first, pool.last].into_iter().find(|ip| {
-            ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_loopback()
-                || *ip == IpAddr::V4(Ipv4Addr::BROADCAST)
-        });
-        match unusable {
-            Some(address) => Err(PoolError::Unusable {
-                pool: text.into(),
-                address,
-            }),
-            None => Ok(pool),
-        }
+        let everywhere = self.namespaces.is_empty() && self.namespace_selectors.is_empty();
+        let here = everywhere
+            || self.namespaces.contains(consumer.namespace)
+            || any(&self.namespace_selectors, consumer.namespace_labels);
+        here && (self.service_selectors.is_empty() || any(&self.service_selectors, consumer.labels))
     }
 }
 
-impl fmt::Display for LbPool {
+/// Name and ranges, for Events.
+impl fmt::Display for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            return write!(f, "{}", self.first);
-        }
-        write!(f, "{}-{}", self.first, self.last)
-    }
-}
-
-impl LbPool {
-    #[must_use]
-    pub fn is_ipv6(&self) -> bool {
-        self.first.is_ipv6()
-    }
-
-    #[must_use]
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        self.is_ipv6() == ip.is_ipv6() && self.first <= ip && ip <= self.last
-    }
-
-    /// True when an address is in both. Pools must share none with the ranges of Services and Pods.
-    #[must_use]
-    pub fn overlaps(&self, net: &IpNet) -> bool {
-        let family = matches!(net, IpNet::V6(_)) == self.is_ipv6();
-        family && self.first <= net.broadcast() && net.network() <= self.last
-    }
-
-    /// True when an address is in both pools.
-    #[must_use]
-    pub fn overlaps_pool(&self, other: &Self) -> bool {
-        self.is_ipv6() == other.is_ipv6() && self.first <= other.last && other.first <= self.last
-    }
-
-    /// The addresses in their order.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
-        let ipv6 = self.is_ipv6();
-        let (first, last) = (number(self.first), number(self.last));
-        (first..=last).map(move |n| {
-            if ipv6 {
-                Ipv6Addr::from(n).into()
-            } else {
-                Ipv4Addr::from(n as u32).into()
-            }
-        })
-    }
-}
-
-fn number(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => u32::from(ip).into(),
-        IpAddr::V6(ip) => ip.into(),
+        let ranges: Vec<String> = self.ranges.iter().map(ToString::to_string).collect();
+        write!(f, "{} ({})", self.name, ranges.join(", "))
     }
 }
 
@@ -132,64 +133,71 @@ fn number(ip: IpAddr) -> u128 {
 mod tests {
     use super::*;
 
-    fn pool(text: &str) -> LbPool {
-        text.parse().unwrap()
+    fn selector(key: &str, value: &str) -> LabelSelector {
+        LabelSelector::from_pairs([(key, value)])
     }
 
     #[test]
-    fn the_three_forms() {
-        assert_eq!(pool("192.168.1.240-192.168.1.250").addresses().count(), 11);
-        assert_eq!(
-            pool(" 192.168.1.240 - 192.168.1.250 ").to_string(),
-            "192.168.1.240-192.168.1.250"
+    fn every_condition_must_hold() {
+        let (none, edge) = (
+            Labels::new(),
+            Labels::from([("zone".to_string(), "edge".to_string())]),
         );
-        assert_eq!(
-            pool("192.168.1.244/30").to_string(),
-            "192.168.1.244-192.168.1.247"
-        );
-        assert_eq!(pool("192.168.1.245/30"), pool("192.168.1.244/30"));
-        assert_eq!(pool("192.168.1.9").to_string(), "192.168.1.9");
-        let v6: Vec<_> = pool("fd00::fe-fd00::101")
-            .addresses()
-            .map(|ip| ip.to_string())
-            .collect();
-        assert_eq!(v6, ["fd00::fe", "fd00::ff", "fd00::100", "fd00::101"]);
-        assert!(pool("2001:db8::/64").contains("2001:db8::1:2:3".parse().unwrap()));
-        assert_eq!(
-            pool("0.0.0.1-255.255.255.254")
-                .addresses()
-                .nth(1)
-                .unwrap()
-                .to_string(),
-            "0.0.0.2"
-        );
+        let who = |namespace, namespace_labels, labels| Consumer {
+            namespace,
+            namespace_labels,
+            labels,
+        };
+        let pool = |allocation| Pool {
+            allocation: Some(allocation),
+            ..Pool::default()
+        };
+        assert!(Pool::default().serves(&who("a", &none, &none)));
+        assert!(pool(ServiceAllocation::default()).serves(&who("a", &none, &none)));
+        let by_namespace = pool(ServiceAllocation {
+            namespaces: ["a".to_string()].into(),
+            namespace_selectors: vec![selector("zone", "edge")],
+            ..ServiceAllocation::default()
+        });
+        assert!(by_namespace.serves(&who("a", &none, &none)));
+        assert!(by_namespace.serves(&who("b", &edge, &none)));
+        assert!(!by_namespace.serves(&who("b", &none, &edge)));
+        let by_both = pool(ServiceAllocation {
+            namespaces: ["a".to_string()].into(),
+            service_selectors: vec![selector("zone", "edge")],
+            ..ServiceAllocation::default()
+        });
+        assert!(by_both.serves(&who("a", &none, &edge)));
+        assert!(!by_both.serves(&who("a", &none, &none)));
+        assert!(!by_both.serves(&who("b", &none, &edge)));
     }
 
     #[test]
-    fn what_is_no_pool_says_why() {
-        let error = |text: &str| text.parse::<LbPool>().unwrap_err();
-        assert!(matches!(error(""), PoolError::Syntax(_)));
-        assert!(matches!(error("192.168.1.0/33"), PoolError::Syntax(_)));
-        assert!(matches!(error("192.168.1.240-250"), PoolError::Syntax(_)));
-        assert!(matches!(
-            error("192.168.1.1-fd00::1"),
-            PoolError::Families(_)
-        ));
-        assert!(matches!(
-            error("192.168.1.9-192.168.1.8"),
-            PoolError::Backwards(_)
-        ));
-        assert!(matches!(error("224.0.0.0/24"), PoolError::Unusable { .. }));
-        assert!(matches!(error("0.0.0.0/0"), PoolError::Unusable { .. }));
+    fn buggy_addresses_are_left_out() {
+        let pool = Pool {
+            ranges: vec![
+                "10.0.0.254-10.0.1.1".parse().unwrap(),
+                "fd00::/64".parse().unwrap(),
+            ],
+            avoid_buggy_ips: true,
+            ..Pool::default()
+        };
+        let all: Vec<String> = pool.addresses(false).map(|ip| ip.to_string()).collect();
+        assert_eq!(all, ["10.0.0.254", "10.0.1.1"]);
+        assert!(!pool.contains("10.0.1.0".parse().unwrap()));
+        assert!(pool.contains("fd00::".parse().unwrap()));
     }
 
     #[test]
-    fn overlaps_are_found() {
-        let net = |text: &str| text.parse::<IpNet>().unwrap();
-        assert!(pool("10.43.255.250-10.44.0.5").overlaps(&net("10.43.0.0/16")));
-        assert!(!pool("10.44.0.0-10.44.0.5").overlaps(&net("10.43.0.0/16")));
-        assert!(!pool("fd00::1").overlaps(&net("0.0.0.0/0")));
-        assert!(pool("10.0.0.1-10.0.0.9").overlaps_pool(&pool("10.0.0.9")));
-        assert!(!pool("10.0.0.1-10.0.0.9").overlaps_pool(&pool("10.0.0.10/31")));
+    fn priority_zero_is_the_last_of_the_pinned() {
+        let of = |priority| Pool {
+            allocation: Some(ServiceAllocation {
+                priority,
+                ..ServiceAllocation::default()
+            }),
+            ..Pool::default()
+        };
+        assert!(of(1).rank() < of(2).rank() && of(2).rank() < of(0).rank());
+        assert!(of(0).rank() < Pool::default().rank());
     }
 }

@@ -3,27 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::allocate::by_age;
+use super::allocate::{Requests, by_age};
 use super::outcome::{Name, Outcome, Waiting};
-use super::request::{Request, Transport};
-
-type Port = (Transport, u16);
+use super::request::{Port, Request};
 
 /// Shares `node` (this node's addresses, the main one of each family first) out. `reserved` ports are the machine's own,
 /// `node_ports` those of all Services, which are open on the same addresses. Who has an address keeps it; then the oldest is first.
 pub(super) fn share(
     node: &[IpAddr],
-    requests: &BTreeMap<Name, Request>,
+    requests: &Requests<'_>,
     reserved: &BTreeSet<Port>,
     node_ports: &BTreeMap<Port, Name>,
 ) -> BTreeMap<Name, Outcome> {
     let mut claims: BTreeMap<Port, Name> = BTreeMap::new();
-    let (holders, others): (Vec<&Name>, Vec<&Name>) = by_age(requests)
-        .into_iter()
-        .partition(|name| !requests[*name].current.is_empty());
+    let mut order = by_age(requests);
+    order.sort_by_key(|name| (requests[name].current.is_empty(), requests[name].edited));
     let mut outcomes = BTreeMap::new();
-    for name in holders.into_iter().chain(others) {
-        let request = &requests[name];
+    for name in order {
+        let request = requests[name];
         let outcome = match obstacle(name, request, reserved, node_ports, &claims) {
             None => addresses(node, request),
             Some(waiting) => Outcome {
@@ -102,7 +99,17 @@ fn addresses(node: &[IpAddr], request: &Request) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::Transport;
     use super::*;
+
+    fn share(
+        node: &[IpAddr],
+        requests: &BTreeMap<Name, Request>,
+        reserved: &BTreeSet<Port>,
+        node_ports: &BTreeMap<Port, Name>,
+    ) -> BTreeMap<Name, Outcome> {
+        super::share(node, &requests.iter().collect(), reserved, node_ports)
+    }
 
     fn name(text: &str) -> Name {
         ("a".into(), text.into())

@@ -144,7 +144,7 @@ async fn who_waits_is_told_why_and_served_when_an_address_is_free() {
         .unwrap();
     assert_eq!(
         event.0["message"],
-        "no IPv4 address is free in 192.168.1.240"
+        "no IPv4 address is free in lb-pool (192.168.1.240)"
     );
     assert_eq!(event.0["involvedObject"]["name"], "two");
 

@@ -34,6 +34,7 @@ pub(crate) struct Spec {
     #[serde(rename = "loadBalancerIP")]
     pub load_balancer_ip: String,
     pub load_balancer_class: Option<String>,
+    pub external_traffic_policy: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
