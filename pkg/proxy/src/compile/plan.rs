@@ -86,6 +86,22 @@ pub enum Role {
     NodePort,
 }
 
+impl ServicePlan {
+    /// Whether a policy Local, the internal and the external one, has no endpoint on this node though there are some
+    /// elsewhere.
+    pub fn lacks_local(&self) -> [bool; 2] {
+        let lacks = |policy: fn(&PortSpec) -> Policy| {
+            self.ports.iter().any(|port| {
+                policy(&port.spec) == Policy::Local && port.local.is_empty() && port.spec.any
+            })
+        };
+        [
+            lacks(|spec| spec.internal.policy),
+            lacks(|spec| spec.external.policy),
+        ]
+    }
+}
+
 impl PortSpec {
     /// Whether the policy Local has a group of its own.
     pub fn uses_local(&self) -> bool {

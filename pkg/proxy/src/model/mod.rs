@@ -15,6 +15,9 @@ pub use service::{Policy, Service, ServicePort};
 pub use slice::SlicePort;
 pub use slice::{Hints, Place, Slice, SliceEndpoint, State};
 
+/// The taint that the cluster autoscaler sets before it takes a node away.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+
 /// Namespace and name of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceName(Arc<str>);
@@ -47,6 +50,7 @@ pub struct Model {
     /// Which Service each slice was last counted with, by namespace/name: a label may change.
     slice_owners: HashMap<ServiceName, ServiceName>,
     zone: String,
+    node_leaves: bool,
 }
 
 /// What a change concerns.
@@ -79,6 +83,12 @@ impl Model {
     /// The own Node's zone; empty when it has none.
     pub fn zone(&self) -> &str {
         &self.zone
+    }
+
+    /// Whether load balancers may send traffic to the own Node: it is not being deleted, nor about to be
+    /// (KEP-3836).
+    pub fn node_is_eligible(&self) -> bool {
+        !self.node_leaves
     }
 
     /// Takes changes in, and says which Services' rules may differ by them. An object that cannot
@@ -173,10 +183,12 @@ impl Model {
         if change.key.name != self.node_name {
             return Ok(false);
         }
-        let zone = match &change.object {
-            Some(json) => serde_json::from_slice::<NodeView>(json)?.zone(),
-            None => String::new(),
+        let node = match &change.object {
+            Some(json) => serde_json::from_slice::<NodeView>(json)?,
+            None => NodeView::default(),
         };
+        self.node_leaves = change.object.is_none() || node.leaves();
+        let zone = node.zone();
         let changed = zone != self.zone;
         self.zone = zone;
         Ok(changed)
@@ -190,14 +202,27 @@ impl Model {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct NodeView {
     metadata: NodeMetadata,
+    spec: Option<NodeSpec>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct NodeMetadata {
+    labels: Option<NodeLabels>,
+    deletion_timestamp: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct NodeMetadata {
-    labels: Option<NodeLabels>,
+struct NodeSpec {
+    taints: Option<Vec<NodeTaint>>,
+}
+
+#[derive(Deserialize)]
+struct NodeTaint {
+    key: String,
 }
 
 #[derive(Deserialize)]
@@ -207,6 +232,15 @@ struct NodeLabels {
 }
 
 impl NodeView {
+    fn leaves(&self) -> bool {
+        let taints = self.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+        self.metadata.deletion_timestamp.is_some()
+            || taints
+                .into_iter()
+                .flatten()
+                .any(|taint| taint.key == TO_BE_DELETED)
+    }
+
     fn zone(self) -> String {
         self.metadata
             .labels

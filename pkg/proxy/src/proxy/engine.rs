@@ -1,6 +1,6 @@
 //! The model, what is in force, and the kernel, kept in step.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,6 +48,24 @@ pub struct Engine<K> {
     started: bool,
     /// Whether it has been said that flows cannot be forgotten.
     unforgotten: bool,
+    round: Round,
+    /// Services with a policy Local, internal and external, and no endpoint on this node.
+    without_local: [HashSet<ServiceName>; 2],
+}
+
+/// What came of the calls since the last round was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Whether the kernel holds what is in force.
+    pub in_step: bool,
+    /// Whether everything was compared.
+    pub full: bool,
+    /// Transactions that the kernel refused, and reads.
+    pub failures: u64,
+    /// Flows deleted because their endpoint went.
+    pub forgotten: u64,
+    /// How many Services have a policy Local, internal and external, and no endpoint on this node.
+    pub no_local_endpoints: [usize; 2],
 }
 
 impl<K: Kernel> Engine<K> {
@@ -67,7 +85,23 @@ impl<K: Kernel> Engine<K> {
             said: false,
             started: false,
             unforgotten: false,
+            round: Round::default(),
+            without_local: Default::default(),
         }
+    }
+
+    /// What came of the calls since this was last asked for.
+    pub fn round(&mut self) -> Round {
+        Round {
+            in_step: self.in_step,
+            no_local_endpoints: self.without_local.each_ref().map(HashSet::len),
+            ..std::mem::take(&mut self.round)
+        }
+    }
+
+    /// Whether load balancers may send traffic to this node: it is not on its way out.
+    pub fn node_is_eligible(&self) -> bool {
+        self.model.node_is_eligible()
     }
 
     /// Takes a batch of changes in. The first is the whole state: what the kernel has from a former
@@ -165,9 +199,7 @@ impl<K: Kernel> Engine<K> {
         // In order of their names, so that ids do not depend on chance.
         let names: BTreeSet<ServiceName> = self.model.names().cloned().collect();
         for name in &names {
-            let plan = self.plan(name);
-            self.state
-                .update(name, plan, recovered.as_mut(), &mut self.pending);
+            self.update(name, recovered.as_mut());
         }
         if let Some(recovered) = &recovered {
             self.state.abandon(recovered, &mut self.pending);
@@ -178,10 +210,21 @@ impl<K: Kernel> Engine<K> {
         self.synchronize(snapshot)
     }
 
+    fn update(&mut self, name: &ServiceName, recovered: Option<&mut Recovered>) {
+        let plan = self.plan(name);
+        for (without, lacks) in self.without_local.iter_mut().zip(plan.lacks_local()) {
+            if lacks {
+                without.insert(name.clone());
+            } else {
+                without.remove(name);
+            }
+        }
+        self.state.update(name, plan, recovered, &mut self.pending);
+    }
+
     fn refresh(&mut self, names: BTreeSet<ServiceName>) -> Result<(), Error> {
         for name in &names {
-            let plan = self.plan(name);
-            self.state.update(name, plan, None, &mut self.pending);
+            self.update(name, None);
         }
         if !self.in_step {
             return self.synchronize(None);
@@ -205,6 +248,7 @@ impl<K: Kernel> Engine<K> {
                 Ok(())
             }
             Err(error) => {
+                self.round.failures += 1;
                 self.say(&error);
                 self.out_of_step();
                 self.synchronize(None)
@@ -215,6 +259,7 @@ impl<K: Kernel> Engine<K> {
     /// Compares everything and writes the difference, again from the reading on if something came
     /// between.
     fn synchronize(&mut self, mut snapshot: Option<Snapshot>) -> Result<(), Error> {
+        self.round.full = true;
         let mut attempt = 1;
         loop {
             let result = match snapshot.take() {
@@ -228,12 +273,16 @@ impl<K: Kernel> Engine<K> {
                     return Ok(());
                 }
                 Err(error) if attempt == ATTEMPTS => {
+                    self.round.failures += 1;
                     self.say(&error);
                     return Err(error);
                 }
                 // Not worth a word by itself: the ruleset is everybody's.
                 Err(Error::GenerationChanged(_) | Error::Interrupted(_)) => {}
-                Err(error) => self.say(&error),
+                Err(error) => {
+                    self.round.failures += 1;
+                    self.say(&error);
+                }
             }
             attempt += 1;
         }
@@ -312,6 +361,9 @@ impl<K: Kernel> Engine<K> {
             (!stale.is_empty()).then(|| self.kernel.forget_flows(stale)),
             (!learnt.is_empty()).then(|| self.kernel.forget_clients(learnt)),
         ];
+        if let Some(Ok(flows)) = &forgotten[0] {
+            self.round.forgotten += *flows as u64;
+        }
         for result in forgotten.into_iter().flatten() {
             match result {
                 Ok(count) => tracing::debug!(

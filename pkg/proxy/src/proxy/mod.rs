@@ -1,6 +1,8 @@
 //! The proxy as a task.
 
 mod engine;
+mod health;
+mod trigger;
 mod watch;
 mod worker;
 
@@ -18,6 +20,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::config::ProxyConfig;
 use crate::error::Error;
+use crate::metrics::Metrics;
+pub use engine::Round;
+pub use health::Health;
 use watch::Watch;
 use worker::{Outcome, Work, Worker};
 
@@ -37,6 +42,8 @@ pub struct Proxy {
     client: SharedClient,
     node_addresses: channel::Receiver<Arc<[IpAddr]>>,
     ready: channel::Sender<bool>,
+    metrics: Metrics,
+    health: Health,
 }
 
 impl Proxy {
@@ -47,12 +54,27 @@ impl Proxy {
         client: SharedClient,
         node_addresses: channel::Receiver<Arc<[IpAddr]>>,
     ) -> Self {
+        let metrics = Metrics::default();
         Self {
             config,
             client,
             node_addresses,
             ready: channel::Sender::new(false),
+            health: Health::new(metrics.clone()),
+            metrics,
         }
+    }
+
+    /// What is measured while it runs.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Whether rules are in step, told over HTTP.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Becomes true once the kernel has held all rules for the first time, and stays so.
@@ -70,7 +92,13 @@ impl Proxy {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let mut shutdown = pin!(shutdown);
         let addresses = self.node_addresses.borrow_and_update().clone();
-        let worker = Worker::start(self.config.clone(), addresses).await?;
+        let worker = Worker::start(
+            self.config.clone(),
+            addresses,
+            self.metrics.clone(),
+            self.health.clone(),
+        )
+        .await?;
         let mut feed = self.client.feed(&FOLLOWED);
         let mut retry = Retry::default();
         // Who watches makes the kernel tell of each element, a third of the cost of writing it: so
@@ -112,6 +140,9 @@ impl Proxy {
                     Work::Settle
                 }
             };
+            if matches!(work, Work::Apply(_) | Work::NodeAddresses(_)) {
+                self.health.queued();
+            }
             let loaded = matches!(work, Work::Apply(_));
             let settles = matches!(work, Work::Settle);
             let mut outcome = worker.run(work).await?;

@@ -3,14 +3,18 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
 use kedge_client::Change;
 use tokio::sync::oneshot;
 
 use super::engine::Engine;
+use super::health::Health;
+use super::trigger;
 use crate::config::ProxyConfig;
 use crate::error::Error;
-use crate::kernel::Netlink;
+use crate::kernel::{Kernel, Netlink};
+use crate::metrics::Metrics;
 
 /// What the thread is asked to do.
 #[derive(Debug)]
@@ -34,6 +38,44 @@ pub struct Outcome {
     pub settle: bool,
 }
 
+fn carry_out<K: Kernel>(
+    work: Work,
+    engine: &mut Engine<K>,
+    metrics: &Metrics,
+    health: &Health,
+) -> Outcome {
+    let begun = Instant::now();
+    let mut triggers = Vec::new();
+    // What went wrong has been said, and the round tells that it did.
+    let _ = match work {
+        Work::Apply(changes) => {
+            metrics.queued(&changes);
+            triggers = trigger::times(&changes);
+            engine.apply(changes)
+        }
+        Work::NodeAddresses(addresses) => engine.set_node_addresses(addresses),
+        Work::Heal => engine.heal(),
+        Work::Verify => engine.verify(),
+        Work::Settle => {
+            engine.settle();
+            Ok(())
+        }
+    };
+    let round = engine.round();
+    metrics.synced(&round, begun.elapsed());
+    if round.in_step {
+        triggers
+            .into_iter()
+            .for_each(|time| metrics.programmed(time));
+        health.updated();
+    }
+    health.node(engine.node_is_eligible());
+    Outcome {
+        in_step: round.in_step,
+        settle: engine.begin_settling(),
+    }
+}
+
 /// Work and where its outcome goes.
 type Job = (Work, oneshot::Sender<Outcome>);
 
@@ -46,7 +88,12 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the thread, in the network namespace of the calling one.
-    pub async fn start(config: ProxyConfig, node_addresses: Arc<[IpAddr]>) -> Result<Self, Error> {
+    pub async fn start(
+        config: ProxyConfig,
+        node_addresses: Arc<[IpAddr]>,
+        metrics: Metrics,
+        health: Health,
+    ) -> Result<Self, Error> {
         let (jobs, receiver) = mpsc::channel::<Job>();
         let (opened, port) = oneshot::channel();
         let body = move || {
@@ -60,19 +107,8 @@ impl Worker {
             };
             let _ = opened.send(Ok(kernel.port()));
             let mut engine = Engine::new(kernel, config, node_addresses);
-            let mut in_step = false;
             for (work, done) in receiver {
-                match work {
-                    Work::Apply(changes) => in_step = engine.apply(changes).is_ok(),
-                    Work::NodeAddresses(addresses) => {
-                        in_step = engine.set_node_addresses(addresses).is_ok();
-                    }
-                    Work::Heal => in_step = engine.heal().is_ok(),
-                    Work::Verify => in_step = engine.verify().is_ok(),
-                    Work::Settle => engine.settle(),
-                }
-                let settle = engine.begin_settling();
-                let _ = done.send(Outcome { in_step, settle });
+                let _ = done.send(carry_out(work, &mut engine, &metrics, &health));
             }
         };
         std::thread::Builder::new()
