@@ -1,5 +1,6 @@
 //! The binary under test, as a process inside a host.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -10,7 +11,7 @@ use crate::netns::Netns;
 use crate::readiness::{NOTIFY_SOCKET, Readiness};
 use crate::tool::{ToolError, built};
 
-/// A running `kedge server`; killed when dropped, unless it is kept.
+/// A running `kedge server`, or `kedge proxy`; killed when dropped, unless it is kept.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -27,8 +28,39 @@ impl Server {
     /// # Errors
     /// It was not built, or ends before it serves: its log is in the error.
     pub fn start(netns: &Netns, data: &Path, flags: &[&str]) -> Result<Self, ToolError> {
+        Self::run(
+            netns,
+            data,
+            "server",
+            &["--data-dir".as_ref(), data.as_os_str()],
+            flags,
+        )
+    }
+
+    /// Starts `kedge proxy` for the API server of a kubeconfig; the rules are in the kernel when this returns. `files`
+    /// is where it keeps its log, without an ending.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn proxy(
+        netns: &Netns,
+        files: &Path,
+        kubeconfig: &Path,
+        flags: &[&str],
+    ) -> Result<Self, ToolError> {
+        let from = ["--kubeconfig".as_ref(), kubeconfig.as_os_str()];
+        Self::run(netns, files, "proxy", &from, flags)
+    }
+
+    fn run(
+        netns: &Netns,
+        data: &Path,
+        command: &str,
+        words: &[&OsStr],
+        flags: &[&str],
+    ) -> Result<Self, ToolError> {
         let io = |source| ToolError::Start {
-            program: "kedge server".into(),
+            program: format!("kedge {command}"),
             source,
         };
         let log = data.with_extension("log");
@@ -40,8 +72,8 @@ impl Server {
             .map_err(io)?;
         let mut child = netns
             .command(built("kedge", "KEDGE")?)
-            .args(["server", "--data-dir"])
-            .arg(data)
+            .arg(command)
+            .args(words)
             .args(flags)
             .env(NOTIFY_SOCKET, notify.path())
             .stdin(Stdio::null())
@@ -53,7 +85,7 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
             return Err(ToolError::Other(format!(
-                "kedge server does not serve; its log:\n{}",
+                "kedge {command} does not serve; its log:\n{}",
                 read(&log)
             )));
         }

@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the API server, the dataplane and the cluster's DNS on this machine
     Server(Box<ServerArgs>),
+    /// Run the dataplane alone, for the Services of another API server, in kube-proxy's place
+    Proxy(ProxyArgs),
     /// Create or change objects from YAML or JSON, by server-side apply
     Apply(ApplyArgs),
     /// Print objects
@@ -43,6 +45,32 @@ pub struct ServerArgs {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// Flags that kube-proxy has too go by its names.
+#[derive(Debug, Args)]
+pub struct ProxyArgs {
+    /// Kubeconfig of the API server whose Services are wanted
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: PathBuf,
+    /// Name of this machine's Node [default: the host name]
+    #[arg(long, alias = "hostname-override", value_name = "NAME")]
+    pub node_name: Option<String>,
+    /// Range of pod addresses, and one of the other family: whoever comes from elsewhere is masqueraded
+    #[arg(long, value_name = "CIDR[,CIDR6]", value_delimiter = ',')]
+    pub cluster_cidr: Vec<String>,
+    /// Range of Service addresses, and one of the other family: packets to an address of it that no Service has are dropped
+    #[arg(long, value_name = "CIDR[,CIDR6]", value_delimiter = ',')]
+    pub service_cidr: Vec<String>,
+    /// Where /healthz and /livez are served, or none [default: 0.0.0.0:10256]
+    #[arg(long, value_name = "ADDR:PORT|none")]
+    pub healthz_bind_address: Option<String>,
+    /// Where /metrics and /proxyMode are served, or none [default: 127.0.0.1:10249]
+    #[arg(long, value_name = "ADDR:PORT|none")]
+    pub metrics_bind_address: Option<String>,
+    /// error, warn, info, debug or trace, or a filter such as info,kedge_proxy=debug [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
 }
 
 /// Which server is asked.

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use kedge_machinery::{AddressRange, RangeError};
+use kedge_proxy::ProxyConfig;
 
+use crate::dataplane::Pages;
 use crate::settings::{Engine, Part, Plugin, Settings};
 
 /// What the server runs with.
@@ -25,6 +27,7 @@ pub struct Config {
     pub cluster_domain: String,
     pub cluster_dns: IpAddr,
     pub lb_pools: Vec<AddressRange>,
+    pub pages: Pages,
     pub disable: Vec<Part>,
     pub enable_admission_plugins: Vec<Plugin>,
     pub disable_admission_plugins: Vec<Plugin>,
@@ -85,12 +88,35 @@ impl Config {
             service_cidrs,
             cluster_cidrs,
             lb_pools,
+            pages: Pages {
+                healthz: page(
+                    "healthz-bind-address",
+                    settings.healthz_bind_address.as_deref(),
+                    ([0, 0, 0, 0], 10256),
+                )?,
+                metrics: page(
+                    "metrics-bind-address",
+                    settings.metrics_bind_address.as_deref(),
+                    ([127, 0, 0, 1], 10249),
+                )?,
+            },
             disable: settings.disable,
             enable_admission_plugins: settings.enable_admission_plugins,
             disable_admission_plugins: settings.disable_admission_plugins,
             engine: settings.store.unwrap_or(Engine::Sled),
             log_level: settings.log_level.unwrap_or_else(|| "info".into()),
         })
+    }
+
+    /// What the proxy is told.
+    #[must_use]
+    pub fn proxy(&self) -> ProxyConfig {
+        ProxyConfig {
+            node_name: self.node_name.clone(),
+            service_cidrs: self.service_cidrs.clone(),
+            cluster_cidrs: self.cluster_cidrs.clone(),
+            ..ProxyConfig::default()
+        }
     }
 
     /// True when a part was not disabled.
@@ -212,6 +238,23 @@ fn listen(texts: &[String]) -> Result<Vec<SocketAddr>, Mistake> {
                 .map_err(|_| mistake("listen", format!("{text:?} is no address with a port; give one such as 0.0.0.0:6443 or [::]:6443")))
         })
         .collect()
+}
+
+fn page(
+    setting: &'static str,
+    text: Option<&str>,
+    default: ([u8; 4], u16),
+) -> Result<Option<SocketAddr>, Mistake> {
+    match text.map(str::trim) {
+        None => Ok(Some(SocketAddr::from(default))),
+        Some("none") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            let default = SocketAddr::from(default);
+            let detail =
+                format!("{text:?} is no address with a port; give one such as {default}, or none");
+            mistake(setting, detail)
+        }),
+    }
 }
 
 /// A Node's name is a DNS-1123 subdomain.
@@ -423,6 +466,10 @@ mod tests {
                 "second address of its family",
             ),
             ("node-name: Edge_1", "cannot name a Node"),
+            (
+                "healthz-bind-address: '10256'",
+                "healthz-bind-address: \"10256\" is no address with a port; give one such as 0.0.0.0:10256, or none",
+            ),
             (
                 "service-node-port-range: 32767-30000",
                 "does not run upwards",

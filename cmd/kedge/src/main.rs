@@ -7,10 +7,13 @@ mod check;
 mod cleanup;
 mod client;
 mod config;
+mod dataplane;
 mod findings;
 mod heap;
+mod proxy;
 mod server;
 mod settings;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -52,6 +55,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Get(args) => block_on(client::get(args))??,
         Command::Delete(args) => block_on(client::delete(args))??,
         Command::Server(args) => server::run(*args)?,
+        Command::Proxy(args) => proxy::run(args)?,
         Command::Check => {
             return Ok(if block_on(check::check())? {
                 ExitCode::SUCCESS

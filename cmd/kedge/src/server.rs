@@ -3,7 +3,6 @@
 mod cluster_dns;
 mod host;
 mod identity;
-mod tasks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,15 +19,16 @@ use kedge_registry::admission::{
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
+use kedge_telemetry::metrics::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::ServerArgs;
 use crate::config::{Config, Mistake};
 use crate::findings;
 use crate::settings::{Engine, FileError, Part, Plugin, Settings};
+use crate::tasks::Tasks;
 use host::Network;
 use identity::Identity;
-use tasks::Tasks;
 
 /// Events kept for watches that resume, as etcd's default of kube-apiserver's watch cache is of this order.
 const WINDOW: usize = 4096;
@@ -70,23 +70,35 @@ pub enum ServerError {
     Runtime(#[from] std::io::Error),
 }
 
+impl From<(&'static str, String)> for ServerError {
+    fn from((part, why): (&'static str, String)) -> Self {
+        Self::Part { part, why }
+    }
+}
+
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: ServerArgs) -> Result<(), ServerError> {
     let settings = args.settings.over(Settings::load(args.config.as_deref())?);
-    let hostname = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
+    let hostname = hostname();
     let config = Config::resolve(settings, &hostname)?;
     kedge_telemetry::log::init(&config.log_level)?;
-    // Work comes in bursts and is short: more threads than this only cost memory.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(serve(config, hostname))
+}
+
+/// The kernel's name for this machine.
+pub fn hostname() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
+}
+
+/// Work comes in bursts and is short: more threads than these only cost memory.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)
         .thread_name("kedge")
         .enable_all()
-        .build()?;
-    runtime.block_on(serve(config, hostname))
+        .build()
 }
 
 async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
@@ -105,6 +117,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         admission: admission(&config),
     });
     let identity = Identity::load(&config, &hostname, &network.node_addresses())?;
+    let metrics = Metrics::default();
     let api = Server::bind(ServerConfig {
         listen: config.listen.clone(),
         registry: registry.clone(),
@@ -113,6 +126,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         tokens: identity.tokens(),
         ready: Vec::new(),
         limits: Limits::default(),
+        metrics: metrics.clone(),
     })?;
     let listening = api.addresses();
     identity.write_kubeconfig(&config.data_dir, &listening)?;
@@ -129,7 +143,9 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     report(&client, &recovery).await;
 
     let mut tasks = Tasks::new();
-    let balancer = network.start(&config, &client, &mut tasks).await?;
+    let balancer = network
+        .start(&config, &client, &metrics, &mut tasks)
+        .await?;
     let credentials = identity.credentials();
     identity.follow(registry.clone(), network.watch(), port, &mut tasks);
     tasks.spawn("the API server", |shutdown| async move {
@@ -191,7 +207,7 @@ fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
 }
 
 /// Ends at the first SIGTERM or SIGINT.
-async fn stop_signal() {
+pub async fn stop_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),

@@ -72,6 +72,14 @@ pub struct Settings {
     #[serde(default, deserialize_with = "one_or_many")]
     pub disable_admission_plugins: Vec<Plugin>,
 
+    /// Where the dataplane's /healthz and /livez are served, or none [default: 0.0.0.0:10256]
+    #[arg(long, value_name = "ADDR:PORT|none")]
+    pub healthz_bind_address: Option<String>,
+
+    /// Where /metrics and /proxyMode are served without TLS, or none [default: 127.0.0.1:10249]
+    #[arg(long, value_name = "ADDR:PORT|none")]
+    pub metrics_bind_address: Option<String>,
+
     /// Engine of the store [default: sled]
     #[arg(long, value_name = "ENGINE")]
     pub store: Option<Engine>,
@@ -210,6 +218,8 @@ impl Settings {
                 self.disable_admission_plugins,
                 file.disable_admission_plugins,
             ),
+            healthz_bind_address: self.healthz_bind_address.or(file.healthz_bind_address),
+            metrics_bind_address: self.metrics_bind_address.or(file.metrics_bind_address),
             store: self.store.or(file.store),
             log_level: self.log_level.or(file.log_level),
         }

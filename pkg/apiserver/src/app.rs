@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use kedge_registry::Registry;
+use kedge_telemetry::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::authn::{Authenticator, BearerTokens};
 use crate::authz::Authorizer;
 use crate::in_flight::InFlight;
+use crate::metrics::Requests;
 use crate::{HealthCheck, Limits, Tokens};
 
 pub(crate) struct App {
@@ -19,6 +21,8 @@ pub(crate) struct App {
     pub authorizers: Vec<Box<dyn Authorizer>>,
     pub ready: Vec<HealthCheck>,
     pub limits: Limits,
+    pub metrics: Metrics,
+    pub requests: Requests,
     pub in_flight: InFlight,
     /// Cancelled when the server stops: watches end.
     pub stopping: CancellationToken,

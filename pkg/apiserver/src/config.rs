@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kedge_registry::Registry;
+use kedge_telemetry::metrics::Metrics;
 use rustls::server::ResolvesServerCert;
 use rustls_pki_types::CertificateDer;
 
@@ -25,6 +26,8 @@ pub struct ServerConfig {
     /// Beyond the server's own: what must hold before `/readyz` says so.
     pub ready: Vec<HealthCheck>,
     pub limits: Limits,
+    /// What `/metrics` shows; the server adds its own.
+    pub metrics: Metrics,
 }
 
 /// A named condition of `/readyz`.

@@ -76,6 +76,7 @@ pub(crate) fn paths(app: &App, parts: &Parts) -> Answer {
         "/apis",
         "/healthz",
         "/livez",
+        "/metrics",
         "/openapi/v2",
         "/openapi/v3",
         openid::KEYS,

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +18,7 @@ use crate::answer::{self, Answer};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
 use crate::in_flight::Place;
+use crate::metrics::Requests;
 use crate::request_info::RequestInfo;
 use crate::{activity, authz, deadline, negotiate, refusal, routes};
 
@@ -74,13 +76,29 @@ impl Front {
     }
 
     async fn admit_and_route(&self, peer: &Peer, request: Request<Body>) -> Answer {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         let info = RequestInfo::parse(&parts.method, parts.uri.path(), query);
         let time = match deadline::of(&info, query) {
             Ok(time) => time,
             Err(status) => return answer::refuse(&status),
         };
+        let begun = Requests::begin(&info, self.app.registry.catalog());
+        let answer = self.admit_and_serve(peer, parts, body, info, time).await;
+        if let Some(begun) = begun {
+            self.app.requests.end(begun, answer.status());
+        }
+        answer
+    }
+
+    async fn admit_and_serve(
+        &self,
+        peer: &Peer,
+        mut parts: http::request::Parts,
+        body: Body,
+        info: RequestInfo,
+        time: Option<Duration>,
+    ) -> Answer {
         let admitted = self.admit(peer, &parts, &info);
         let (user, place) = match admitted {
             Ok(admitted) => admitted,

@@ -20,6 +20,7 @@ mod health;
 mod in_flight;
 mod listener;
 mod members;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod openid;

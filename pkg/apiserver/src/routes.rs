@@ -12,7 +12,7 @@ use crate::authn::User;
 use crate::request_info::RequestInfo;
 use crate::route::{self, Route};
 use crate::verbs::{self, Ask};
-use crate::{discovery, health, openapi, openid, refusal, version};
+use crate::{discovery, health, metrics, openapi, openid, refusal, version};
 
 /// All paths over one application.
 pub(crate) fn router(app: SharedApp) -> Router {
@@ -25,6 +25,7 @@ pub(crate) fn router(app: SharedApp) -> Router {
         .route("/healthz/{check}", get(health::live_check))
         .route("/readyz", get(health::ready))
         .route("/readyz/{check}", get(health::ready_check))
+        .route("/metrics", get(metrics::page))
         .route("/", get(index))
         .route("/api", get(discovery::core))
         .route("/api/", get(discovery::core))

@@ -18,6 +18,7 @@ use crate::authz::{Node, Rbac, SystemMasters};
 use crate::connection::Connections;
 use crate::front::Front;
 use crate::in_flight::InFlight;
+use crate::metrics::Requests;
 use crate::{BindError, ServerConfig, listener, tls};
 
 /// How long accepting rests when the process has no file descriptor left: only an ending connection helps.
@@ -45,7 +46,10 @@ impl Server {
             tokens,
             ready,
             limits,
+            metrics,
         } = config;
+        let requests = Requests::default();
+        metrics.add(|registry| requests.register(registry));
         let listeners = listen
             .into_iter()
             .map(listener::listen)
@@ -87,6 +91,8 @@ impl Server {
             ready,
             in_flight: InFlight::new(&limits),
             limits,
+            metrics,
+            requests,
             stopping: stopping.clone(),
             address,
         };

@@ -245,6 +245,7 @@ async fn an_address_in_use_says_what_to_do() {
         tokens: lab.tokens.clone(),
         ready: Vec::new(),
         limits: kedge_apiserver::Limits::default(),
+        metrics: kedge_telemetry::metrics::Metrics::default(),
     };
     let error = kedge_apiserver::Server::bind(config)
         .err()

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use kedge_addresses::{Follower, Keeper, KeeperConfig, Wished, forwarding};
 use kedge_client::SharedClient;
 use kedge_controllers::{Credentials, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, Transport};
-use kedge_proxy::{Proxy, ProxyConfig};
+use kedge_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
-use super::tasks::Tasks;
 use super::{NODE_VERSION, ServerError};
 use crate::config::Config;
+use crate::dataplane;
 use crate::settings::Part;
+use crate::tasks::Tasks;
 
 /// A machine that nobody can log in to any more is worse than a Service without an address.
 const SSH: u16 = 22;
@@ -60,6 +61,7 @@ impl Network {
         &self,
         config: &Config,
         client: &SharedClient,
+        metrics: &Metrics,
         tasks: &mut Tasks,
     ) -> Result<watch::Sender<Wished>, ServerError> {
         for changed in forwarding::enable()? {
@@ -85,7 +87,8 @@ impl Network {
             Ok(())
         });
         if config.has(Part::Proxy) {
-            self.start_proxy(config, client, tasks).await?;
+            let (client, node) = (client.clone(), self.node.clone());
+            dataplane::start(config.proxy(), config.pages, client, node, metrics, tasks).await?;
         }
         Ok(balancer)
     }
@@ -130,34 +133,5 @@ impl Network {
             drop(balancer);
             Ok(())
         });
-    }
-
-    async fn start_proxy(
-        &self,
-        config: &Config,
-        client: &SharedClient,
-        tasks: &mut Tasks,
-    ) -> Result<(), ServerError> {
-        let proxy = Proxy::new(
-            ProxyConfig {
-                node_name: config.node_name.clone(),
-                service_cidrs: config.service_cidrs.clone(),
-                cluster_cidrs: config.cluster_cidrs.clone(),
-                ..ProxyConfig::default()
-            },
-            client.clone(),
-            self.node.clone(),
-        );
-        let mut ready = proxy.ready();
-        tasks.spawn("the proxy", |shutdown| async move {
-            proxy.run(shutdown).await.map_err(|e| e.to_string())
-        });
-        let rules = async {
-            let _ = ready.wait_for(|ready| *ready).await;
-        };
-        match tasks.until_ended(rules).await {
-            None => Ok(()),
-            Some((part, why)) => Err(ServerError::Part { part, why }),
-        }
     }
 }

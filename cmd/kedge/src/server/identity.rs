@@ -13,8 +13,8 @@ use kedge_registry::Registry;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use super::tasks::Tasks;
 use crate::config::{Config, nth};
+use crate::tasks::Tasks;
 
 /// Longest wait for the day that a certificate is due: clocks jump, and a late look is a lapse.
 const LOOK: Duration = Duration::from_secs(24 * 3600);

@@ -68,6 +68,7 @@ impl Lab {
             tokens: Arc::clone(&tokens),
             ready,
             limits,
+            metrics: kedge_telemetry::metrics::Metrics::default(),
         })
         .unwrap();
         let address = server.addresses()[0];

@@ -1,0 +1,207 @@
+//! `kedge proxy` in kube-proxy's place: the API server is elsewhere, and not always there.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+
+use kedge_tests::ask;
+use kedge_tests::lab::{CLIENT, Lab, NODE, address};
+use kedge_tests::netns::Netns;
+use kedge_tests::server::{Server, kedge};
+use kedge_tests::site::{pods, service};
+use kedge_tests::wait::until;
+use serde_json::{Value, json};
+
+const SERVER: [&str; 10] = [
+    "--node-name",
+    "control",
+    "--node-ip",
+    "192.168.50.100,fd00:50::100",
+    "--service-cidr",
+    "10.43.0.0/16,fd00:43::/112",
+    "--cluster-cidr",
+    "10.42.0.0/16,fd00:42::/64",
+    "--disable",
+    "proxy,dns,loadbalancer",
+];
+
+const PROXY: [&str; 8] = [
+    "--hostname-override",
+    "node",
+    "--cluster-cidr",
+    "10.42.0.0/16,fd00:42::/64",
+    "--service-cidr",
+    "10.43.0.0/16,fd00:43::/112",
+    "--metrics-bind-address",
+    "0.0.0.0:10249",
+];
+
+/// The API server runs on the LAN, the dataplane on the node.
+struct Apart {
+    server: Option<Server>,
+    proxy: Option<Server>,
+    lab: Lab,
+    files: tempfile::TempDir,
+}
+
+impl Apart {
+    fn new() -> Self {
+        let mut apart = Self {
+            server: None,
+            proxy: None,
+            lab: Lab::new().unwrap(),
+            files: tempfile::tempdir().unwrap(),
+        };
+        apart.start_server();
+        let local = std::fs::read_to_string(apart.data().join("kubeconfig.yaml")).unwrap();
+        let url = local
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("server: "))
+            .unwrap();
+        let far = local.replace(url, &format!("https://{}:6443", CLIENT[0]));
+        std::fs::write(apart.kubeconfig(), far).unwrap();
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}});
+        apart.apply(&[vec![node], pods(), vec![web()]].concat());
+        let selector = "kubernetes.io/service-name=web";
+        for family in ["IPv4", "IPv6"] {
+            apart.until(&["endpointslices", "-l", selector], |slice| {
+                slice["addressType"] == family
+                    && slice["endpoints"].as_array().map_or(0, Vec::len) == 3
+            });
+        }
+        apart.start_proxy();
+        apart
+    }
+
+    fn data(&self) -> PathBuf {
+        self.files.path().join("data")
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.files.path().join("far.yaml")
+    }
+
+    fn start_server(&mut self) {
+        let server = Server::start(&self.lab.client, &self.data(), &SERVER).unwrap();
+        self.server = Some(server);
+    }
+
+    fn start_proxy(&mut self) {
+        let files = self.files.path().join("proxy");
+        let proxy = Server::proxy(&self.lab.node, &files, &self.kubeconfig(), &PROXY).unwrap();
+        self.proxy = Some(proxy);
+    }
+
+    fn apply(&self, manifests: &[Value]) {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
+        let words = ["apply", "--with-status", "-f", "-"];
+        kedge(&self.lab.client, &self.kubeconfig(), &words, &list).unwrap();
+    }
+
+    fn until(&self, words: &[&str], right: impl Fn(&Value) -> bool) -> Value {
+        until(&self.lab.client, &self.kubeconfig(), words, right).unwrap()
+    }
+
+    fn cluster_ip(&self) -> SocketAddr {
+        let web = self.until(&["service", "web"], |_| true);
+        let ip = web["spec"]["clusterIP"].as_str().unwrap();
+        (address(ip), 80).into()
+    }
+}
+
+fn web() -> Value {
+    service(
+        "web",
+        json!({"type": "NodePort", "ports": [{"name": "tcp", "port": 80, "targetPort": 8080, "nodePort": 30080}]}),
+    )
+}
+
+/// The answer to a GET, headers and all.
+fn page(from: &Netns, to: SocketAddr, path: &str) -> String {
+    from.enter(|| {
+        let mut stream = TcpStream::connect_timeout(&to, ask::PATIENCE).unwrap();
+        stream.set_read_timeout(Some(ask::PATIENCE)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    })
+    .unwrap()
+}
+
+#[test]
+fn services_of_another_api_server_carry_packets() {
+    let apart = Apart::new();
+    let to = apart.cluster_ip();
+    ask::http(&apart.lab.pods[0], to).unwrap();
+    for node in NODE {
+        ask::http(&apart.lab.client, (address(node), 30080).into()).unwrap();
+    }
+    let healthz = page(
+        &apart.lab.client,
+        (address(NODE[0]), 10256).into(),
+        "/healthz",
+    );
+    assert!(healthz.starts_with("HTTP/1.1 200"), "{healthz}");
+    assert!(healthz.contains("\"nodeEligible\": true"), "{healthz}");
+    let watched: SocketAddr = (address(NODE[0]), 10249).into();
+    let mode = page(&apart.lab.client, watched, "/proxyMode");
+    assert!(mode.ends_with("nftables"), "{mode}");
+    let metrics = page(&apart.lab.client, watched, "/metrics");
+    for name in [
+        "kubeproxy_sync_proxy_rules_duration_seconds_count",
+        "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+
+    let taint = json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"},
+        "spec": {"taints": [{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}]},
+    });
+    apart.apply(&[taint]);
+    // What came after the taint is in the rules, so the taint is known.
+    apart.apply(&[service(
+        "after",
+        json!({"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30081}]}),
+    )]);
+    ask::until_connected(&apart.lab.client, (address(NODE[0]), 30081).into()).unwrap();
+    let healthz = page(
+        &apart.lab.client,
+        (address(NODE[0]), 10256).into(),
+        "/healthz",
+    );
+    assert!(healthz.starts_with("HTTP/1.1 503"), "{healthz}");
+    let livez = page(
+        &apart.lab.client,
+        (address(NODE[0]), 10256).into(),
+        "/livez",
+    );
+    assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
+}
+
+#[test]
+fn traffic_goes_on_while_the_api_server_is_away() {
+    let mut apart = Apart::new();
+    let to = apart.cluster_ip();
+    apart.server.take().unwrap().kill();
+    ask::http(&apart.lab.pods[0], to).unwrap();
+    apart.proxy.take().unwrap().kill();
+    ask::http(&apart.lab.pods[0], to).unwrap();
+    apart.start_server();
+    apart.start_proxy();
+    ask::http(&apart.lab.pods[0], to).unwrap();
+
+    // The same proxy over another absence: what changed then is found once it is over.
+    apart.server.take().unwrap().stop().unwrap();
+    apart.start_server();
+    let more =
+        json!({"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30082}]});
+    apart.apply(&[service("more", more)]);
+    ask::until_connected(&apart.lab.client, (address(NODE[1]), 30082).into()).unwrap();
+    apart.proxy.take().unwrap().stop().unwrap();
+    ask::http(&apart.lab.pods[0], to).expect("rules outlive the process");
+}
