@@ -327,6 +327,7 @@ mod tests {
                 "coordination.k8s.io",
                 "node.k8s.io",
                 "discovery.k8s.io",
+                "metallb.io",
             ]
         );
         let served = catalog.kinds().len();

@@ -1,7 +1,7 @@
 //! The table of definitions: what the built-in types are made of, one line a field.
 //!
 //! `data/definitions.txt` is facts only (names, types, field numbers, merge keys, defaults); texts for people come
-//! from `k8s-openapi` when a document needs them. A definition is a line `package/Name`, ending in ` atomic` when the whole is
+//! from `k8s-openapi` (and `data/metallb.io.json`) when a document needs them. A definition is a line `package/Name`, ending in ` atomic` when the whole is
 //! one value to server-side apply, followed by a line for each field:
 //!
 //! ```text
@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("discovery", "io.k8s.api.discovery.v1"),
     ("events", "io.k8s.api.events.v1"),
     ("meta", "io.k8s.apimachinery.pkg.apis.meta.v1"),
+    ("metallb", "io.metallb.v1beta1"),
     ("networking", "io.k8s.api.networking.v1"),
     ("node", "io.k8s.api.node.v1"),
     ("policy", "io.k8s.api.policy.v1"),

@@ -100,6 +100,7 @@ const COORDINATION: Group = group("coordination.k8s.io/v1", "io.k8s.api.coordina
 const CORE: Group = group("v1", "io.k8s.api.core.v1");
 const DISCOVERY: Group = group("discovery.k8s.io/v1", "io.k8s.api.discovery.v1");
 const EVENTS: Group = group("events.k8s.io/v1", "io.k8s.api.events.v1");
+const METALLB: Group = group("metallb.io/v1beta1", "io.metallb.v1beta1");
 const NETWORKING: Group = group("networking.k8s.io/v1", "io.k8s.api.networking.v1");
 const NODE: Group = group("node.k8s.io/v1", "io.k8s.api.node.v1");
 const POLICY: Group = group("policy/v1", "io.k8s.api.policy.v1");
@@ -312,6 +313,18 @@ pub(super) const ROWS: &[Row] = &[
     row(COORDINATION, "Lease", "leases", Namespaced),
     row(NODE, "RuntimeClass", "runtimeclasses", Cluster),
     row(DISCOVERY, "EndpointSlice", "endpointslices", Namespaced),
+    Row {
+        subresources: &[STATUS],
+        ..row(METALLB, "IPAddressPool", "ipaddresspools", Namespaced)
+    },
+    Row {
+        subresources: &[STATUS],
+        ..row(METALLB, "L2Advertisement", "l2advertisements", Namespaced)
+    },
+    Row {
+        subresources: &[STATUS],
+        ..row(METALLB, "ServiceL2Status", "servicel2statuses", Namespaced)
+    },
 ];
 
 /// Bodies of subresources that are no resources here.

@@ -17,6 +17,7 @@ mod apps;
 mod batch;
 mod endpoints;
 mod event;
+mod metallb;
 mod networking;
 mod node;
 mod pod;
@@ -156,6 +157,9 @@ fn columns(kind: &Kind) -> &'static [Column] {
         ("coordination.k8s.io", "Lease") => LEASE,
         ("discovery.k8s.io", "EndpointSlice") => endpoints::ENDPOINT_SLICE,
         ("events.k8s.io", "Event") => event::COLUMNS,
+        ("metallb.io", "IPAddressPool") => metallb::IP_ADDRESS_POOL,
+        ("metallb.io", "L2Advertisement") => metallb::L2_ADVERTISEMENT,
+        ("metallb.io", "ServiceL2Status") => metallb::SERVICE_L2_STATUS,
         ("networking.k8s.io", "IPAddress") => networking::IP_ADDRESS,
         ("networking.k8s.io", "Ingress") => networking::INGRESS,
         ("networking.k8s.io", "IngressClass") => networking::INGRESS_CLASS,
@@ -234,6 +238,9 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
         }
         ("discovery.k8s.io", "EndpointSlice") => endpoints::endpoint_slice(object, age()),
         ("events.k8s.io", "Event") => event::cells(object, now),
+        ("metallb.io", "IPAddressPool") => metallb::ip_address_pool(object),
+        ("metallb.io", "L2Advertisement") => metallb::l2_advertisement(object),
+        ("metallb.io", "ServiceL2Status") => metallb::service_l2_status(object),
         ("networking.k8s.io", "IPAddress") => networking::ip_address(object, age()),
         ("networking.k8s.io", "Ingress") => networking::ingress(object, age()),
         ("networking.k8s.io", "IngressClass") => networking::ingress_class(object, age()),

@@ -45,13 +45,15 @@ impl Plan {
         at.ok().and_then(|at| self.fields.get(at))
     }
 
-    /// Of a definition by its short name, `core/Service`.
+    /// Of a definition by its short name, `core/Service`; none of what has no protobuf form.
     pub(super) fn of(name: &str) -> Option<&'static Self> {
         static PLANS: OnceLock<Vec<OnceLock<Plan>>> = OnceLock::new();
         let all = table::definitions();
         let at = all.binary_search_by(|d| d.name.cmp(name)).ok()?;
         let plans = PLANS.get_or_init(|| all.iter().map(|_| OnceLock::new()).collect());
-        Some(plans.get(at)?.get_or_init(|| Self::new(all[at].fields())))
+        let plan = plans.get(at)?.get_or_init(|| Self::new(all[at].fields()));
+        let numbered = !plan.fields.is_empty() || all[at].fields().next().is_none();
+        numbered.then_some(plan)
     }
 
     /// `PartialObjectMetadata` of `meta.k8s.io/v1`, which no document describes: an object with metadata alone.

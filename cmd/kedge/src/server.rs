@@ -15,7 +15,8 @@ use kedge_client::SharedClient;
 use kedge_client::local::Local;
 use kedge_registry::admission::{
     Admission, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
-    DefaultIngressClass, Escalation, HeldAddress, NodeRestriction, Priority, ServiceAccount,
+    DefaultIngressClass, Escalation, HeldAddress, NodeRestriction, OverlappingPools, Priority,
+    ServiceAccount,
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
@@ -202,6 +203,7 @@ fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
             Box::new(NodeRestriction) as Box<dyn Admission>,
             Box::new(Escalation),
             Box::new(HeldAddress),
+            Box::new(OverlappingPools),
         ])
         .collect()
 }

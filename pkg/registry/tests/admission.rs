@@ -247,3 +247,42 @@ async fn what_the_server_holds_stays() {
     remove("ipaddresses", "10.43.0.9").await.unwrap();
     world.create("services", wanted).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_two_pools_share_an_address() {
+    let world = build_with(&["10.43.0.0/28"], 100, admission::builtin()).await;
+    let pools = world.target("ipaddresspools", "");
+    let pool = |name: &str, addresses: &[&str]| {
+        object(json!({"metadata": {"name": name}, "spec": {"addresses": addresses}}))
+    };
+    let options = options();
+    let create = |body| world.registry.create(&pools, body, &options);
+    let first = create(pool("first", &["1.1.1.1-1.1.1.100", "fd00::/120"]))
+        .await
+        .unwrap();
+    for addresses in [&["1.1.1.15-1.1.1.20"], &["1.1.1.0/24"], &["fd00::/64"]] {
+        let error = create(pool("second", addresses)).await.unwrap_err();
+        assert_eq!(error.code, 403);
+        assert!(
+            error.message.contains("of the IPAddressPool default/first"),
+            "{error}"
+        );
+    }
+    create(pool("second", &["1.1.1.101-1.1.1.200"]))
+        .await
+        .unwrap();
+    // A pool may change what is its own, and not take what is another's.
+    let version = parse(&first.value)["metadata"]["resourceVersion"].clone();
+    let update = |addresses: &[&str]| {
+        let mut body = pool("first", addresses);
+        body.0["metadata"]["resourceVersion"] = version.clone();
+        body
+    };
+    let named = world.target("ipaddresspools", "first");
+    let put = |body| world.registry.update(&named, body, &options);
+    assert_eq!(
+        put(update(&["1.1.1.1-1.1.1.101"])).await.unwrap_err().code,
+        403
+    );
+    put(update(&["1.1.1.1-1.1.1.50"])).await.unwrap();
+}

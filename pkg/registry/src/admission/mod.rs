@@ -15,6 +15,7 @@ mod default_ingress_class;
 mod escalation;
 mod held_address;
 mod node_restriction;
+mod overlapping_pools;
 mod policy;
 mod priority;
 mod service_account;
@@ -26,6 +27,7 @@ pub use default_ingress_class::DefaultIngressClass;
 pub use escalation::Escalation;
 pub use held_address::HeldAddress;
 pub use node_restriction::NodeRestriction;
+pub use overlapping_pools::OverlappingPools;
 pub use priority::Priority;
 pub use service_account::ServiceAccount;
 pub use view::View;
@@ -79,5 +81,6 @@ pub fn builtin() -> Vec<Box<dyn Admission>> {
         Box::new(Escalation),
         Box::new(Priority),
         Box::new(HeldAddress),
+        Box::new(OverlappingPools),
     ]
 }

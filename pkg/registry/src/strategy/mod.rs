@@ -16,6 +16,7 @@ mod endpoints;
 mod endpointslice;
 pub(crate) mod event;
 mod lease;
+mod metallb;
 pub(crate) mod namespace;
 mod networking;
 mod node;
@@ -161,6 +162,8 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         }
         ("coordination.k8s.io", "Lease") => &lease::Lease,
         ("discovery.k8s.io", "EndpointSlice") => &endpointslice::EndpointSlice,
+        ("metallb.io", "IPAddressPool") => &metallb::IpAddressPool,
+        ("metallb.io", "L2Advertisement") => &metallb::L2Advertisement,
         ("networking.k8s.io", "IPAddress") => &networking::IpAddress,
         ("networking.k8s.io", "Ingress") => &networking::Ingress,
         ("networking.k8s.io", "IngressClass") => &networking::IngressClass,
