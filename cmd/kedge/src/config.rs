@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use kedge_machinery::{AddressRange, RangeError};
+use kedge_machinery::{AddressRange, RangeError, names};
 use kedge_proxy::ProxyConfig;
 
 use crate::dataplane::Pages;
@@ -27,6 +27,8 @@ pub struct Config {
     pub cluster_domain: String,
     pub cluster_dns: IpAddr,
     pub lb_pools: Vec<AddressRange>,
+    /// Served beside Services without a class.
+    pub lb_class: Option<String>,
     pub pages: Pages,
     pub disable: Vec<Part>,
     pub enable_admission_plugins: Vec<Plugin>,
@@ -88,6 +90,7 @@ impl Config {
             service_cidrs,
             cluster_cidrs,
             lb_pools,
+            lb_class: settings.lb_class.map(lb_class).transpose()?,
             pages: Pages {
                 healthz: page(
                     "healthz-bind-address",
@@ -186,6 +189,17 @@ fn pool(text: &str) -> Result<AddressRange, Mistake> {
     text.trim()
         .parse()
         .map_err(|error: RangeError| mistake("lb-pool", error.to_string()))
+}
+
+/// A class is written as label keys are.
+fn lb_class(name: String) -> Result<String, Mistake> {
+    match names::qualified_name(&name).into_iter().next() {
+        None => Ok(name),
+        Some(why) => {
+            let detail = format!("{name:?} is no class: {why}; give one such as example.com/lan");
+            Err(mistake("lb-class", detail))
+        }
+    }
 }
 
 fn check_overlaps(
@@ -447,6 +461,7 @@ mod tests {
                 "lb-pool: 10.43.1.0/24",
                 "lb-pool: 10.43.1.0-10.43.1.255 overlaps with service-cidr 10.43.0.0/16",
             ),
+            ("lb-class: a b", "lb-class: \"a b\" is no class"),
             (
                 "lb-pool: [192.168.1.1-192.168.1.9, 192.168.1.5]",
                 "overlaps with 192.168.1.1-192.168.1.9",

@@ -57,6 +57,10 @@ pub struct Settings {
     #[serde(default, deserialize_with = "one_or_many")]
     pub lb_pool: Vec<String>,
 
+    /// spec.loadBalancerClass of the Services that get addresses, beside those without a class [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub lb_class: Option<String>,
+
     /// Parts to leave out, comma-separated or repeated
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     #[serde(default, deserialize_with = "one_or_many")]
@@ -209,6 +213,7 @@ impl Settings {
             cluster_domain: self.cluster_domain.or(file.cluster_domain),
             cluster_dns: self.cluster_dns.or(file.cluster_dns),
             lb_pool: list(self.lb_pool, file.lb_pool),
+            lb_class: self.lb_class.or(file.lb_class),
             disable: list(self.disable, file.disable),
             enable_admission_plugins: list(
                 self.enable_admission_plugins,

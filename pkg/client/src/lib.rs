@@ -47,6 +47,8 @@ resources! {
     CERTIFICATESIGNINGREQUESTS = "certificates.k8s.io" "v1" "certificatesigningrequests" "CertificateSigningRequest";
     CLUSTERROLES = "rbac.authorization.k8s.io" "v1" "clusterroles" "ClusterRole";
     CLUSTERROLEBINDINGS = "rbac.authorization.k8s.io" "v1" "clusterrolebindings" "ClusterRoleBinding";
+    IPADDRESSPOOLS = "metallb.io" "v1beta1" "ipaddresspools" "IPAddressPool";
+    L2ADVERTISEMENTS = "metallb.io" "v1beta1" "l2advertisements" "L2Advertisement";
     ENDPOINTSLICES = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice";
 }
 

@@ -11,7 +11,8 @@ use kedge_api::Catalog;
 use kedge_client::local::Local;
 use kedge_client::{ObjectKey, Resource, SharedClient};
 use kedge_controllers::{
-    Config, Credentials, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, VirtualAddresses, run,
+    Config, Credentials, Kind, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo,
+    VirtualAddresses, run,
 };
 use kedge_machinery::Object;
 use kedge_pki::Authority;
@@ -99,6 +100,8 @@ impl Server {
                 reserved: Default::default(),
                 class: None,
                 virtual_addresses,
+                node_name: "edge".into(),
+                metrics: LoadBalancerMetrics::default(),
             }),
             kinds: Kind::builtin(),
             credentials: self.credentials.clone(),

@@ -1,11 +1,14 @@
 //! This machine's network: followed live, given what kedge adds to it, and the parts that work on it.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use kedge_addresses::{Follower, Keeper, KeeperConfig, Wished, forwarding};
 use kedge_client::SharedClient;
-use kedge_controllers::{Credentials, Kind, LoadBalancerConfig, NodeConfig, NodeInfo, Transport};
+use kedge_controllers::{
+    Credentials, Kind, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo, Transport,
+};
 use kedge_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
@@ -25,6 +28,7 @@ pub struct Network {
     node: watch::Receiver<Arc<[IpAddr]>>,
     /// Kept so that a fixed set of addresses is never taken for one whose teller went away.
     _fixed: Option<watch::Sender<Arc<[IpAddr]>>>,
+    balancer_metrics: LoadBalancerMetrics,
 }
 
 impl Network {
@@ -37,6 +41,7 @@ impl Network {
                 follower,
                 node,
                 _fixed: None,
+                balancer_metrics: LoadBalancerMetrics::default(),
             });
         }
         let (fixed, node) = watch::channel(Arc::from(config.node_ips.as_slice()));
@@ -44,6 +49,7 @@ impl Network {
             follower,
             node,
             _fixed: Some(fixed),
+            balancer_metrics: LoadBalancerMetrics::default(),
         })
     }
 
@@ -64,6 +70,9 @@ impl Network {
         metrics: &Metrics,
         tasks: &mut Tasks,
     ) -> Result<watch::Sender<Wished>, ServerError> {
+        if config.has(Part::Loadbalancer) {
+            metrics.add(|registry| self.balancer_metrics.register(registry));
+        }
         for changed in forwarding::enable()? {
             tracing::info!("forwarding: {changed}");
         }
@@ -105,10 +114,11 @@ impl Network {
     ) {
         let load_balancer = config.has(Part::Loadbalancer).then(|| LoadBalancerConfig {
             pools: config.lb_pools.clone(),
-            // Others listen on the node's own addresses too; these are known to.
-            reserved: [port, SSH].map(|port| (Transport::Tcp, port)).into(),
-            class: None,
+            reserved: reserved(config, port),
+            class: config.lb_class.clone(),
             virtual_addresses: balancer.clone(),
+            node_name: config.node_name.clone(),
+            metrics: self.balancer_metrics.clone(),
         });
         if load_balancer.is_none() {
             // Nobody is to have addresses: those of a former run go.
@@ -134,4 +144,13 @@ impl Network {
             Ok(())
         });
     }
+}
+
+/// Ports of the node's own addresses that no Service takes over: others listen there too, but these are known to.
+fn reserved(config: &Config, port: u16) -> BTreeSet<(Transport, u16)> {
+    let pages = [config.pages.healthz, config.pages.metrics];
+    let reachable = |page: &SocketAddr| !page.ip().is_loopback();
+    let pages = pages.into_iter().flatten().filter(reachable);
+    let ports = pages.map(|page| page.port()).chain([port, SSH]);
+    ports.map(|port| (Transport::Tcp, port)).collect()
 }

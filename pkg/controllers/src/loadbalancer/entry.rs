@@ -70,6 +70,15 @@ impl Entry {
         }
     }
 
+    /// It matters to nobody that this is there instead of what was.
+    pub(super) fn is_as(&self, before: &Self) -> bool {
+        let others = match (&self.role, &before.role) {
+            (Role::Others(addresses), Role::Others(before)) => addresses == before,
+            _ => false,
+        };
+        others && self.node_ports == before.node_ports
+    }
+
     /// Notes whether the Service asks for something else than it did.
     pub(super) fn follows(&mut self, before: &Self) {
         if let (Role::Ours(ours), Some(before)) = (&mut self.role, before.ours()) {

@@ -1,18 +1,25 @@
 //! Addresses for Services of type LoadBalancer, into their status.
+//!
+//! Pools come from the settings and from IPAddressPools; where there are none, Services share the node's own addresses.
 
+mod advertisement;
 mod allocate;
 mod candidates;
 mod entry;
+mod metrics;
 mod outcome;
 mod pool;
+mod pools;
 mod request;
 mod share;
 mod tenants;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use tokio::sync::watch;
@@ -21,12 +28,18 @@ use tracing::info;
 use crate::config::LoadBalancerConfig;
 use crate::engine::{Reconcile, Write};
 use crate::events::{About, EventType, Recorder};
+use crate::view::{self, MetaOnly};
+use advertisement::Advertisements;
 use allocate::{Requests, World, allocate};
 use entry::{Entry, Role};
 use outcome::{Name, Outcome};
-use pool::Pool;
+use pool::Labels;
+use pools::Pools;
 use share::share;
+use usage::usage;
 
+pub use advertisement::Links;
+pub use metrics::LoadBalancerMetrics;
 pub use request::{Transport, TransportError};
 
 /// The controller.
@@ -35,6 +48,12 @@ pub(crate) struct LoadBalancer {
     node: watch::Receiver<Arc<[IpAddr]>>,
     recorder: Recorder,
     services: BTreeMap<Name, Entry>,
+    pools: Pools,
+    advertisements: Advertisements,
+    /// Labels of every namespace.
+    namespaces: BTreeMap<String, Labels>,
+    /// Labels of this machine's Node.
+    node_labels: Labels,
     /// What every Service was told last, so that an Event is written when that changes.
     told: BTreeMap<Name, Outcome>,
     stale: bool,
@@ -47,13 +66,59 @@ impl LoadBalancer {
         recorder: Recorder,
     ) -> Self {
         Self {
+            pools: Pools::new(&config.pools),
             config,
             node,
             recorder,
             services: BTreeMap::new(),
+            advertisements: Advertisements::default(),
+            namespaces: BTreeMap::new(),
+            node_labels: Labels::new(),
             told: BTreeMap::new(),
             stale: true,
         }
+    }
+
+    /// Takes a Service in. True where its part in this may be another now.
+    fn observe_service(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+        let name = (key.namespace.clone(), key.name.clone());
+        let class = self.config.class.as_deref();
+        match bytes.and_then(|bytes| Entry::read(bytes, class)) {
+            Some(mut entry) => {
+                let before = self.services.get(&name);
+                if let Some(before) = before {
+                    entry.follows(before);
+                }
+                let matters = !before.is_some_and(|before| entry.is_as(before));
+                self.services.insert(name, entry);
+                matters
+            }
+            None => {
+                self.told.remove(&name);
+                self.services.remove(&name).is_some()
+            }
+        }
+    }
+
+    /// Takes a namespace in. True where its labels are others now.
+    fn observe_namespace(&mut self, name: &str, bytes: Option<&Bytes>) -> bool {
+        let Some(labels) = bytes.map(labels) else {
+            return self.namespaces.remove(name).is_some();
+        };
+        let changed = self.namespaces.get(name) != Some(&labels);
+        self.namespaces.insert(name.into(), labels);
+        changed
+    }
+
+    /// Takes a Node in. True where it is this machine's, and its labels are others now.
+    fn observe_node(&mut self, name: &str, bytes: Option<&Bytes>) -> bool {
+        if name != self.config.node_name {
+            return false;
+        }
+        let labels = bytes.map(labels).unwrap_or_default();
+        let changed = self.node_labels != labels;
+        self.node_labels = labels;
+        changed
     }
 
     fn outcomes(&mut self) -> BTreeMap<Name, Outcome> {
@@ -69,26 +134,43 @@ impl LoadBalancer {
                 Role::Others(addresses) => foreign.extend(addresses),
             }
         }
-        if self.config.pools.is_empty() {
+        if self.pools.all().is_empty() {
             let node = self.node.borrow_and_update().clone();
             share(&node, &requests, &self.config.reserved, &node_ports)
         } else {
             let world = World {
-                pools: &[Pool::of_settings(&self.config.pools)],
-                namespaces: &BTreeMap::new(),
+                pools: self.pools.all(),
+                namespaces: &self.namespaces,
                 foreign: &foreign,
             };
             allocate(world, &requests)
         }
     }
 
+    /// The addresses that this machine announces, and where.
+    fn announced(&self, outcomes: &BTreeMap<Name, Outcome>) -> BTreeMap<IpAddr, Links> {
+        static NONE: Labels = Labels::new();
+        let mut announced = BTreeMap::new();
+        for (name, outcome) in outcomes {
+            let ours = self.services.get(name).and_then(Entry::ours);
+            let labels = ours.map_or(&NONE, |ours| &ours.request.labels);
+            for ip in &outcome.addresses {
+                let of_pools = self.pools.all().iter();
+                let Some(pool) = of_pools.into_iter().find(|pool| pool.contains(*ip)) else {
+                    continue;
+                };
+                let pool_labels = self.pools.labels(pool).unwrap_or(&NONE);
+                let node = &self.node_labels;
+                if let Some(links) = self.advertisements.links(pool, pool_labels, node, labels) {
+                    advertisement::add(&mut announced, *ip, links);
+                }
+            }
+        }
+        announced
+    }
+
     fn publish(&self, outcomes: &BTreeMap<Name, Outcome>) {
-        let pooled = !self.config.pools.is_empty();
-        let set: BTreeSet<IpAddr> = outcomes
-            .values()
-            .filter(|_| pooled)
-            .flat_map(|outcome| outcome.addresses.iter().copied())
-            .collect();
+        let set: BTreeSet<IpAddr> = self.announced(outcomes).into_keys().collect();
         self.config.virtual_addresses.send_if_modified(|old| {
             let changed = old.as_deref() != Some(&set);
             if changed {
@@ -135,32 +217,36 @@ impl LoadBalancer {
     }
 }
 
+/// `metadata.labels`.
+fn labels(bytes: &Bytes) -> Labels {
+    let object = view::read::<MetaOnly>(bytes);
+    object
+        .map(|object| object.metadata.labels)
+        .unwrap_or_default()
+}
+
 impl Reconcile for LoadBalancer {
     const NAME: &'static str = "load balancer";
 
     fn resources(&self) -> Vec<Resource> {
-        vec![Resource::SERVICES]
+        vec![
+            Resource::SERVICES,
+            Resource::NAMESPACES,
+            Resource::NODES,
+            Resource::IPADDRESSPOOLS,
+            Resource::L2ADVERTISEMENTS,
+        ]
     }
 
     fn observe(&mut self, change: &Change) {
-        let name = (change.key.namespace.clone(), change.key.name.clone());
-        let class = self.config.class.as_deref();
-        let bytes = change.object.as_ref();
-        let mut entry = bytes.and_then(|bytes| Entry::read(bytes, class));
-        if let (Some(entry), Some(before)) = (&mut entry, self.services.get(&name)) {
-            entry.follows(before);
-        }
-        let before = match entry {
-            Some(entry) => {
-                self.stale = true;
-                self.services.insert(name, entry)
-            }
-            None => {
-                self.told.remove(&name);
-                self.services.remove(&name)
-            }
+        let (key, bytes) = (&change.key, change.object.as_ref());
+        self.stale |= match key.resource {
+            Resource::NAMESPACES => self.observe_namespace(&key.name, bytes),
+            Resource::NODES => self.observe_node(&key.name, bytes),
+            Resource::IPADDRESSPOOLS => self.pools.observe(key, bytes),
+            Resource::L2ADVERTISEMENTS => self.advertisements.observe(key, bytes),
+            _ => self.observe_service(key, bytes),
         };
-        self.stale |= before.is_some();
     }
 
     async fn plan(&mut self, _: &SharedClient, _: Timestamp) -> Vec<Write> {
@@ -170,7 +256,9 @@ impl Reconcile for LoadBalancer {
         let outcomes = self.outcomes();
         // Onto the link before into the status: who reads the status can connect.
         self.publish(&outcomes);
-        let mut writes = Vec::new();
+        let used = usage(self.pools.all(), &outcomes);
+        self.config.metrics.set(&used);
+        let mut writes = self.pools.statuses(&used);
         for (name, outcome) in &outcomes {
             let Some(entry) = self.services.get(name) else {
                 continue;
@@ -181,9 +269,7 @@ impl Reconcile for LoadBalancer {
             }
         }
         self.told = outcomes;
-        for entry in self.services.values_mut() {
-            entry.settle();
-        }
+        self.services.values_mut().for_each(Entry::settle);
         writes
     }
 
@@ -193,12 +279,14 @@ impl Reconcile for LoadBalancer {
 
     /// The node's own addresses matter where there are no pools.
     async fn changed(&mut self) {
-        if !self.config.pools.is_empty() || self.node.changed().await.is_err() {
+        if !self.pools.all().is_empty() || self.node.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
         self.stale = true;
     }
 }
 
+#[cfg(test)]
+mod pools_tests;
 #[cfg(test)]
 mod tests;

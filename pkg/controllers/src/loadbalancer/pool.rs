@@ -77,6 +77,21 @@ impl Pool {
             .filter(move |ip| !(avoid && is_buggy(*ip)))
     }
 
+    /// How many addresses of a family it gives.
+    pub(super) fn capacity(&self, ipv6: bool) -> u128 {
+        let of_family = self.ranges.iter().filter(|r| r.is_ipv6() == ipv6);
+        of_family
+            .map(|range| {
+                range.size()
+                    - if self.avoid_buggy_ips {
+                        range.buggy()
+                    } else {
+                        0
+                    }
+            })
+            .fold(0, u128::saturating_add)
+    }
+
     /// The pool is for this Service.
     pub(super) fn serves(&self, consumer: &Consumer<'_>) -> bool {
         self.allocation
@@ -184,6 +199,7 @@ mod tests {
         };
         let all: Vec<String> = pool.addresses(false).map(|ip| ip.to_string()).collect();
         assert_eq!(all, ["10.0.0.254", "10.0.1.1"]);
+        assert_eq!((pool.capacity(false), pool.capacity(true)), (2, 1 << 64));
         assert!(!pool.contains("10.0.1.0".parse().unwrap()));
         assert!(pool.contains("fd00::".parse().unwrap()));
     }

@@ -6,22 +6,24 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fake::{Fake, Running};
 
-struct Bench {
-    fake: Fake,
+pub(super) struct Bench {
+    pub(super) fake: Fake,
     node: watch::Sender<Arc<[IpAddr]>>,
-    addresses: watch::Receiver<crate::VirtualAddresses>,
+    pub(super) addresses: watch::Receiver<crate::VirtualAddresses>,
     running: Option<Running>,
     config: LoadBalancerConfig,
 }
 
 impl Bench {
-    fn new(pools: &[&str]) -> Self {
+    pub(super) fn new(pools: &[&str]) -> Self {
         let (virtual_addresses, addresses) = watch::channel(None);
         let config = LoadBalancerConfig {
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
             reserved: [(Transport::Tcp, 6443)].into(),
             class: Some("kedge".into()),
             virtual_addresses,
+            node_name: "edge".into(),
+            metrics: LoadBalancerMetrics::default(),
         };
         let node = watch::Sender::new(Arc::from(["192.168.1.5".parse().unwrap()]));
         Self {
@@ -33,7 +35,7 @@ impl Bench {
         }
     }
 
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let (config, node) = (self.config.clone(), self.node.subscribe());
         let recorder = Recorder::start(self.fake.client(), "test");
         self.running = Some(
@@ -43,18 +45,18 @@ impl Bench {
     }
 
     /// Addresses in the status of a Service.
-    fn ingress(&self, name: &str) -> Vec<String> {
+    pub(super) fn ingress(&self, name: &str) -> Vec<String> {
         ingress(&self.fake, name)
     }
 
-    fn published(&self) -> Option<Vec<String>> {
+    pub(super) fn published(&self) -> Option<Vec<String>> {
         self.addresses
             .borrow()
             .as_ref()
             .map(|set| set.iter().map(ToString::to_string).collect())
     }
 
-    async fn until_ingress(&self, name: &str, wanted: &[&str]) {
+    pub(super) async fn until_ingress(&self, name: &str, wanted: &[&str]) {
         self.fake.until(|fake| ingress(fake, name) == wanted).await;
     }
 }
@@ -73,7 +75,7 @@ fn ingress(fake: &Fake, name: &str) -> Vec<String> {
         .collect()
 }
 
-fn service(name: &str, created: u8, spec: Value) -> Value {
+pub(super) fn service(name: &str, created: u8, spec: Value) -> Value {
     let mut service = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": "a", "name": name, "creationTimestamp": format!("2026-01-01T00:00:{created:02}Z")},

@@ -1,5 +1,6 @@
 //! The parts of objects that controllers look at, read out of their bytes without the rest.
 
+mod address_pool;
 mod pod;
 mod service;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use address_pool::{AddressPool, L2Advertisement, PoolStatus};
 pub(crate) use pod::Pod;
 pub(crate) use service::{Ingress, Service, ServicePort, TargetPort};
 
