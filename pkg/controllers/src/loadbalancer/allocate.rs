@@ -35,19 +35,44 @@ pub(super) fn by_age<'a>(requests: &Requests<'a>) -> Vec<&'a Name> {
 
 /// Allocates.
 pub(super) fn allocate(world: World<'_>, requests: &Requests<'_>) -> BTreeMap<Name, Outcome> {
+    let mut has: Has<'_> = requests
+        .iter()
+        .map(|(name, request)| (*name, request.current.clone()))
+        .collect();
+    loop {
+        let Pass { outcomes, left } = pass(world, requests, &has);
+        if !left {
+            return outcomes;
+        }
+        // Somebody left an address that others, served before, may have waited for. Who left has all that it asks for now, or
+        // nothing, and does not leave again.
+        for (name, addresses) in &mut has {
+            if let Some(outcome) = outcomes.get(*name) {
+                addresses.clone_from(&outcome.addresses);
+            }
+        }
+    }
+}
+
+/// What each Service has.
+type Has<'a> = BTreeMap<&'a Name, Vec<IpAddr>>;
+
+struct Pass {
+    outcomes: BTreeMap<Name, Outcome>,
+    /// A Service left an address that it could have kept.
+    left: bool,
+}
+
+fn pass(world: World<'_>, requests: &Requests<'_>, has: &Has<'_>) -> Pass {
     let order = by_age(requests);
     let mut tenants = Tenants::new(world.foreign);
     let mut kept: BTreeMap<&Name, Vec<IpAddr>> = BTreeMap::new();
     let (edited, settled): (Vec<&Name>, Vec<&Name>) =
         order.iter().partition(|name| requests[*name].edited);
     for name in settled.into_iter().chain(edited) {
-        let request = requests[name];
-        let addresses = keep(
-            world.pools,
-            &consumer(world, name, request),
-            request,
-            &tenants,
-        );
+        let (request, current) = (requests[name], &has[name]);
+        let who = consumer(world, name, request);
+        let addresses = keep(world.pools, &who, request, current, &tenants);
         for ip in &addresses {
             tenants.add(*ip, name, request);
         }
@@ -55,6 +80,7 @@ pub(super) fn allocate(world: World<'_>, requests: &Requests<'_>) -> BTreeMap<Na
     }
     let mut free = Free::new(world.pools);
     let mut outcomes = BTreeMap::new();
+    let mut left = false;
     // Addresses asked for by name before those that could be anybody's.
     let (named, any): (Vec<&Name>, Vec<&Name>) = order
         .into_iter()
@@ -64,15 +90,17 @@ pub(super) fn allocate(world: World<'_>, requests: &Requests<'_>) -> BTreeMap<Na
         let wish = Wish {
             request,
             consumer: consumer(world, name, request),
+            lost: kept.len() < has[name].len(),
             kept: &kept,
         };
         let outcome = wish.fulfil(world.pools, &mut free, &tenants);
+        left |= kept.iter().any(|ip| !outcome.addresses.contains(ip));
         for ip in outcome.addresses.iter().filter(|ip| !kept.contains(ip)) {
             tenants.add(*ip, name, request);
         }
         outcomes.insert(name.clone(), outcome);
     }
-    outcomes
+    Pass { outcomes, left }
 }
 
 fn consumer<'a>(world: World<'a>, name: &'a Name, request: &'a Request) -> Consumer<'a> {
@@ -84,33 +112,42 @@ fn consumer<'a>(world: World<'a>, name: &'a Name, request: &'a Request) -> Consu
     }
 }
 
-/// Of what a Service has, what it may keep.
+/// Of what a Service has, what it may keep: one address of each family, all from one pool.
 fn keep(
     pools: &[Pool],
     consumer: &Consumer<'_>,
     request: &Request,
+    current: &[IpAddr],
     tenants: &Tenants<'_>,
 ) -> Vec<IpAddr> {
-    let pool_allows = |ip: IpAddr| {
-        pools.iter().any(|pool| {
-            pool.contains(ip)
-                && pool.serves(consumer)
-                && request.pool.as_ref().is_none_or(|name| *name == pool.name)
-        })
-    };
-    let fits = |ip: &&IpAddr| {
-        pool_allows(**ip)
-            && (request.requested.is_empty() || request.requested.contains(ip))
-            && tenants.check(**ip, request).is_ok()
-    };
-    let of_family = |ipv6: &bool| {
-        let current = request.current.iter();
-        current
-            .filter(fits)
-            .find(|ip| ip.is_ipv6() == *ipv6)
-            .copied()
-    };
-    request.families.iter().filter_map(of_family).collect()
+    let mut home: Option<&Pool> = None;
+    let mut kept = Vec::new();
+    for ipv6 in &request.families {
+        let fits = |ip: &IpAddr| {
+            ip.is_ipv6() == *ipv6
+                && (request.requested.is_empty() || request.requested.contains(ip))
+                && tenants.check(*ip, request).is_ok()
+        };
+        let pool_of = |ip: &IpAddr| {
+            let may = |pool: &&Pool| {
+                pool.contains(*ip)
+                    && pool.serves(consumer)
+                    && request.pool.as_ref().is_none_or(|name| *name == pool.name)
+            };
+            let same = |pool: &&Pool| home.is_none_or(|home| std::ptr::eq(home, *pool));
+            // Who asks for addresses of two pools gets them.
+            pools
+                .iter()
+                .filter(may)
+                .find(|pool| !request.requested.is_empty() || same(pool))
+        };
+        let fitting = current.iter().filter(|ip| fits(ip));
+        if let Some((ip, pool)) = fitting.filter_map(|ip| Some((*ip, pool_of(ip)?))).next() {
+            home.get_or_insert(pool);
+            kept.push(ip);
+        }
+    }
+    kept
 }
 
 /// One Service's request, and what it has of it already.
@@ -118,6 +155,8 @@ struct Wish<'a> {
     request: &'a Request,
     consumer: Consumer<'a>,
     kept: &'a [IpAddr],
+    /// It had more than that.
+    lost: bool,
 }
 
 impl Wish<'_> {
@@ -129,10 +168,15 @@ impl Wish<'_> {
         } else {
             self.named(pools, tenants).map(Outcome::served)
         };
-        found.unwrap_or_else(|waiting| Outcome {
+        let mut outcome = found.unwrap_or_else(|waiting| Outcome {
             addresses: self.kept.to_vec(),
             waiting: Some(waiting),
-        })
+        });
+        // One family without the other is of no use to some.
+        if self.request.all_families && outcome.addresses.len() < self.request.families.len() {
+            outcome.addresses.clear();
+        }
+        outcome
     }
 
     /// Exactly the addresses that were asked for, or none.
@@ -160,7 +204,7 @@ impl Wish<'_> {
         Ok(addresses)
     }
 
-    /// An address of each family: what the Service has, and what is free.
+    /// An address of each family, all from one pool.
     fn any(
         &self,
         pools: &[Pool],
@@ -168,45 +212,47 @@ impl Wish<'_> {
         tenants: &Tenants<'_>,
     ) -> Result<Outcome, Waiting> {
         let request = self.request;
-        let candidates = Candidates::of(pools, &self.consumer, request, self.kept)?;
-        let mut give = |at: usize, ipv6: bool| {
-            let has = self.kept.iter().find(|ip| ip.is_ipv6() == ipv6).copied();
-            has.or_else(|| free.find(pools, at, ipv6, request, tenants))
-        };
-        if let Some(addresses) = candidates.one_pool(request, &mut give) {
-            return Ok(Outcome::served(addresses));
+        let (families, both) = (&request.families, request.all_families);
+        if self.kept.len() == families.len() {
+            return Ok(Outcome::served(self.kept.to_vec()));
         }
-        let mut addresses = Vec::new();
-        let mut missing = None;
-        for ipv6 in request.families.iter().copied() {
-            match candidates.all().find_map(|at| give(at, ipv6)) {
-                Some(ip) => addresses.push(ip),
-                None => missing = Some(ipv6),
+        let mut give = |at: usize, ipv6: bool| free.find(pools, at, ipv6, request, tenants);
+        let home = pools
+            .iter()
+            .position(|pool| self.kept.iter().any(|ip| pool.contains(*ip)));
+        if let Some(home) = home {
+            let has = |ipv6: bool| self.kept.iter().find(|ip| ip.is_ipv6() == ipv6).copied();
+            let full: Option<Vec<IpAddr>> = families
+                .iter()
+                .map(|ipv6| has(*ipv6).or_else(|| give(home, *ipv6)))
+                .collect();
+            if let Some(full) = full {
+                return Ok(Outcome::served(full));
+            }
+            if !both && !self.lost {
+                return Ok(partial(&pools[home], request, self.kept.to_vec()));
             }
         }
-        let Some(ipv6) = missing else {
-            return Ok(Outcome::served(addresses));
-        };
-        let of_family: Vec<&Pool> = candidates
-            .all()
-            .filter_map(|at| pools.get(at))
-            .filter(|pool| pool.has_family(ipv6))
-            .collect();
-        // One family without the other is of no use to some; a second family that no pool has is not worth an Event.
-        let content = !request.all_families && !addresses.is_empty();
-        let quiet = content && of_family.is_empty();
-        let waiting = Waiting::Exhausted {
-            ipv6,
-            pools: of_family.iter().map(ToString::to_string).collect(),
-        };
-        if content {
-            return Ok(Outcome {
-                addresses,
-                waiting: (!quiet).then_some(waiting),
-            });
+        let candidates = Candidates::of(pools, &self.consumer, request)?;
+        match (candidates.best(families, both, &mut give), home) {
+            (Some((_, full)), _) if full.len() == families.len() => Ok(Outcome::served(full)),
+            (_, Some(home)) if !both => Ok(partial(&pools[home], request, self.kept.to_vec())),
+            (Some((at, some)), None) if !both => Ok(partial(&pools[at], request, some)),
+            _ => Err(candidates.shortage(pools, families, &mut give)),
         }
-        Err(waiting)
     }
+}
+
+/// Not every family. One that the pool does not have at all is not worth an Event.
+fn partial(pool: &Pool, request: &Request, addresses: Vec<IpAddr>) -> Outcome {
+    let has = |ipv6: bool| addresses.iter().any(|ip| ip.is_ipv6() == ipv6);
+    let mut families = request.families.iter().copied();
+    let missing = families.find(|ipv6| !has(*ipv6) && pool.has_family(*ipv6));
+    let waiting = missing.map(|ipv6| Waiting::Exhausted {
+        ipv6,
+        pools: vec![pool.to_string()],
+    });
+    Outcome { addresses, waiting }
 }
 
 /// The addresses that are asked for, in the order of the Service's families.

@@ -16,13 +16,11 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// The pool that is asked for by name, else those that give of themselves. Where the Service has an address already
-    /// (`kept`), the pool of that comes first: both families from one pool where it can be.
+    /// The pool that is asked for by name, else those that give of themselves.
     pub(super) fn of(
         pools: &[Pool],
         consumer: &Consumer<'_>,
         request: &Request,
-        kept: &[IpAddr],
     ) -> Result<Self, Waiting> {
         if let Some(name) = &request.pool {
             return Self::named(pools, consumer, name);
@@ -34,8 +32,7 @@ impl Candidates {
             let names = pools.iter().map(|pool| pool.name.clone()).collect();
             return Err(Waiting::NoPool(names));
         }
-        let has = |at: usize| kept.iter().any(|ip| pools[at].contains(*ip));
-        all.sort_by_key(|at| (!has(*at), pools[*at].rank(), *at));
+        all.sort_by_key(|at| (pools[*at].rank(), *at));
         let (open, pinned) = all
             .into_iter()
             .partition(|at| pools[*at].rank() == Rank::Open);
@@ -62,31 +59,61 @@ impl Candidates {
         })
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = usize> {
+    fn all(&self) -> impl Iterator<Item = usize> {
         self.pinned.iter().chain(&self.open).copied()
     }
 
-    /// Addresses of all families of the Service from one pool. A pool made for the Service that has one of them goes before a
-    /// pool for everybody that has both, where one is enough.
-    pub(super) fn one_pool(
+    /// The pool that has an address of every family, and these. Where there is none and one family is enough, the first pool
+    /// with an address of the primary family, else with one of the other. A pool made for the Service that has one goes before one
+    /// for everybody that has both.
+    pub(super) fn best(
         &self,
-        request: &Request,
+        families: &[bool],
+        both: bool,
         give: &mut impl FnMut(usize, bool) -> Option<IpAddr>,
-    ) -> Option<Vec<IpAddr>> {
+    ) -> Option<(usize, Vec<IpAddr>)> {
         for tier in [&self.pinned, &self.open] {
-            let mut some = false;
+            let mut some: Vec<(usize, IpAddr)> = Vec::new();
             for at in tier {
-                let families = request.families.iter();
-                let found: Vec<IpAddr> = families.filter_map(|ipv6| give(*at, *ipv6)).collect();
-                if found.len() == request.families.len() {
-                    return Some(found);
+                let found: Vec<IpAddr> = families.iter().filter_map(|v6| give(*at, *v6)).collect();
+                if found.len() == families.len() {
+                    return Some((*at, found));
                 }
-                some |= !found.is_empty();
+                some.extend(found.into_iter().map(|ip| (*at, ip)));
             }
-            if some && !request.all_families {
-                return None;
+            let of_family = |ipv6: &bool| some.iter().find(|(_, ip)| ip.is_ipv6() == *ipv6);
+            let first = families.iter().find_map(of_family);
+            if let Some((at, ip)) = first.filter(|_| !both) {
+                return Some((*at, vec![*ip]));
             }
         }
         None
+    }
+
+    /// What there is too little of.
+    pub(super) fn shortage(
+        &self,
+        pools: &[Pool],
+        families: &[bool],
+        give: &mut impl FnMut(usize, bool) -> Option<IpAddr>,
+    ) -> Waiting {
+        let named = |has: &dyn Fn(&Pool) -> bool| -> Vec<String> {
+            let all = self.all().map(|at| &pools[at]);
+            all.filter(|pool| has(pool))
+                .map(ToString::to_string)
+                .collect()
+        };
+        let nowhere = |ipv6: &&bool| !self.all().any(|at| pools[at].has_family(**ipv6));
+        let missing = families.iter().find(nowhere).or_else(|| {
+            let mut families = families.iter();
+            families.find(|ipv6| self.all().all(|at| give(at, **ipv6).is_none()))
+        });
+        match missing {
+            Some(ipv6) => Waiting::Exhausted {
+                ipv6: *ipv6,
+                pools: named(&|pool| pool.has_family(*ipv6)),
+            },
+            None => Waiting::NotTogether(named(&|_| true)),
+        }
     }
 }

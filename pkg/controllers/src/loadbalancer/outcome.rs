@@ -35,6 +35,8 @@ pub(super) enum Waiting {
         ipv6: bool,
         pools: Vec<String>,
     },
+    /// Both families are required of one pool, and of these none has both.
+    NotTogether(Vec<String>),
     /// Of these pools none gives of itself to this Service.
     NoPool(Vec<String>),
     UnknownPool(String),
@@ -93,6 +95,11 @@ impl fmt::Display for Waiting {
                 let (family, pools) = (family(*ipv6), pools.join(", "));
                 write!(f, "no {family} address is free in {pools}")
             }
+            Self::NotTogether(pools) => write!(
+                f,
+                "spec.ipFamilyPolicy is RequireDualStack, and no pool has a free address of both families: {}",
+                pools.join(", ")
+            ),
             Self::NoPool(pools) => write!(
                 f,
                 "no address pool gives to this Service of itself: look at autoAssign and serviceAllocation of {}",
