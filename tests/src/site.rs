@@ -54,7 +54,19 @@ impl Site {
     /// # Errors
     /// As [`Server::start`].
     pub fn with(lab: Lab, more: &[&'static str]) -> Result<Self, ToolError> {
-        let flags = [&FLAGS, more].concat();
+        Self::flagged(lab, [&FLAGS, more].concat())
+    }
+
+    /// The same without a pool in its settings.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn without_pool(lab: Lab, more: &[&'static str]) -> Result<Self, ToolError> {
+        let flags = FLAGS.split(|flag| *flag == "--lb-pool").next();
+        Self::flagged(lab, [flags.unwrap_or_default(), more].concat())
+    }
+
+    fn flagged(lab: Lab, flags: Vec<&'static str>) -> Result<Self, ToolError> {
         Ok(Self {
             server: Some(lab.server(&flags)?),
             flags,
