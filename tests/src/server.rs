@@ -103,6 +103,31 @@ impl Server {
         self.data.join("kubeconfig.yaml")
     }
 
+    /// The same with the server at one of its other addresses, for hosts that reach it there.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn kubeconfig_at(&self, address: &str) -> Result<PathBuf, ToolError> {
+        let io = |source| ToolError::Start {
+            program: "a kubeconfig".into(),
+            source,
+        };
+        let text = std::fs::read_to_string(self.kubeconfig()).map_err(io)?;
+        let is_server = |line: &str| line.trim_start().starts_with("server: ");
+        let moved: String = text
+            .lines()
+            .map(|line| match line.split_once("server: ") {
+                Some((indent, _)) if is_server(line) => {
+                    format!("{indent}server: https://{address}:6443\n")
+                }
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let path = self.data.with_extension(address);
+        std::fs::write(&path, moved).map_err(io)?;
+        Ok(path)
+    }
+
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -54,13 +54,6 @@ impl Apart {
             files: tempfile::tempdir().unwrap(),
         };
         apart.start_server();
-        let local = std::fs::read_to_string(apart.data().join("kubeconfig.yaml")).unwrap();
-        let url = local
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("server: "))
-            .unwrap();
-        let far = local.replace(url, &format!("https://{}:6443", CLIENT[0]));
-        std::fs::write(apart.kubeconfig(), far).unwrap();
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}});
         apart.apply(&[vec![node], pods(), vec![web()]].concat());
         let selector = "kubernetes.io/service-name=web";
@@ -79,7 +72,8 @@ impl Apart {
     }
 
     fn kubeconfig(&self) -> PathBuf {
-        self.files.path().join("far.yaml")
+        let server = self.server.as_ref().unwrap();
+        server.kubeconfig_at(CLIENT[0]).unwrap()
     }
 
     fn start_server(&mut self) {

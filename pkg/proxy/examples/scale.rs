@@ -1,6 +1,5 @@
-//! What the proxy costs at scale, in a network namespace of its own: `cargo run --release -p
-//! kedge-proxy --example scale`. Needs root and `ip` of iproute2. Arguments are sizes, as SERVICES
-//! or SERVICESxENDPOINTS; each is measured in a process of its own and printed as one line.
+//! What the proxy costs at scale, in a network namespace of its own. Needs root and `ip` of iproute2. Its argument is
+//! a size, as =SERVICES or =SERVICESxENDPOINTS; it prints one line of JSON. `scripts/bench dataplane` runs it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,46 +11,21 @@ mod api;
 mod host;
 
 use std::net::Ipv4Addr;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use api::{Api, config};
 use host::Host;
-use kedge_nftables::Socket;
+use kedge_nftables::{Batch, Family, Socket, Table};
 use serde_json::{Value, json};
 
-const SIZES: [&str; 5] = ["100", "1000", "10000", "30000", "1000x100"];
 /// How often one change is made to find its median.
 const CHANGES: u32 = 200;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.as_slice() {
-        [one] if one.starts_with('=') => measure(&one[1..]),
-        [] => each(SIZES.map(str::to_owned).as_slice()),
-        sizes => each(sizes),
-    }
-}
-
-/// One process for each size, so that memory is that size's alone.
-fn each(sizes: &[String]) {
-    println!(
-        "{:>10} {:>10} {:>10} {:>12} {:>12} {:>12} {:>12} {:>10} {:>10}",
-        "Services",
-        "endpoints",
-        "load",
-        "restart",
-        "p50 change",
-        "p99 change",
-        "add+delete",
-        "RSS",
-        "heal"
-    );
-    for size in sizes {
-        let status = Command::new(std::env::current_exe().unwrap())
-            .arg(format!("={size}"))
-            .status();
-        assert!(status.unwrap().success());
+    let size = std::env::args().nth(1).unwrap_or_default();
+    match size.strip_prefix('=') {
+        Some(size) => measure(size),
+        None => panic!("usage: scale =SERVICES[xENDPOINTS]"),
     }
 }
 
@@ -107,13 +81,42 @@ fn measure(size: &str) {
     let start = Instant::now();
     Api::start(&node, config(), objects(services, endpoints)).stop();
     let restart = start.elapsed().saturating_sub(made);
+    let kernel = replaced(&mut socket);
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
     println!(
-        "{services:>10} {endpoints:>10} {load:>10.1?} {restart:>12.1?} {:>12.1?} {:>12.1?} {:>12.1?} {:>7} kB {heal:>10.1?}",
-        changes[changes.len() / 2],
-        changes[changes.len() * 99 / 100],
-        added + deleted,
-        resident,
+        "{}",
+        json!({
+            "services": services,
+            "endpoints": endpoints,
+            "load_us": micros(load),
+            "restart_us": micros(restart),
+            "change_us": micros(changes[changes.len() / 2]),
+            "change_p99_us": micros(changes[changes.len() * 99 / 100]),
+            "kernel_us": micros(kernel),
+            "add_delete_us": micros(added + deleted),
+            "rss_kb": resident,
+            "heal_us": micros(heal),
+        })
     );
+}
+
+/// What the kernel takes to replace one element of the map of endpoints, in a transaction of its own: the median.
+fn replaced(socket: &mut Socket) -> Duration {
+    let table = Table::new(Family::Ip, "kedge");
+    let elements = socket.elements(&table, "eps").unwrap();
+    let mut times: Vec<Duration> = (0..CHANGES as usize)
+        .map(|n| {
+            let element = std::slice::from_ref(&elements[n * 7919 % elements.len()]);
+            let mut batch = Batch::new();
+            batch.delete_elements(&table, "eps", element);
+            batch.add_elements(&table, "eps", element);
+            let start = Instant::now();
+            socket.commit(&batch).unwrap();
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn objects(services: u32, endpoints: u32) -> impl Iterator<Item = Value> {

@@ -5,7 +5,6 @@
 
 mod etcd;
 mod lists;
-mod load;
 mod objects;
 mod watchers;
 
@@ -21,7 +20,7 @@ use kedge_tests::server::Server;
 use kedge_tests::site::FLAGS;
 use kedge_tests::tool::ToolError;
 
-use self::load::{Load, Outcome};
+use crate::load::{Load, Outcome};
 use crate::{other, print};
 
 /// Connections of every load.

@@ -1,8 +1,11 @@
-//! What `scripts/bench idle` and `scripts/bench api` run.
+//! What `scripts/bench idle`, `api` and `dataplane` run.
 #![forbid(unsafe_code)]
 
 mod api;
+mod dataplane;
 mod idle;
+mod load;
+mod plot;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,7 @@ fn main() -> ExitCode {
         ["idle", seconds] => seconds.parse().map_or_else(|_| Err(usage()), idle::run),
         ["api"] => api::run(10_000),
         ["api", objects] => objects.parse().map_or_else(|_| Err(usage()), api::run),
+        ["dataplane", plots] => dataplane::run(plots.as_ref()),
         _ => Err(usage()),
     };
     match result {
@@ -27,7 +31,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ToolError {
-    ToolError::Other("usage: kedge-bench idle [SECONDS] | api [OBJECTS]".into())
+    ToolError::Other(
+        "usage: kedge-bench idle [SECONDS] | api [OBJECTS] | dataplane FOLDER-OF-PLOTS".into(),
+    )
 }
 
 /// The bound that a figure is held to, and the figure.

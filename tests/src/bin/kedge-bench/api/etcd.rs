@@ -17,8 +17,8 @@ use kedge_tests::tool::ToolError;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::load::{Outcome, Times};
 use super::objects;
+use crate::load::{Outcome, Times};
 use crate::other;
 
 /// Where it listens, in a namespace where nothing else does.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use kedge_tests::connection::{Ask, Endpoint, Version};
 use kedge_tests::tool::ToolError;
 
-use super::load::Times;
 use super::{milliseconds, objects};
+use crate::load::Times;
 use crate::print;
 
 /// Times that each list is asked for; the median counts.

@@ -11,8 +11,8 @@ use kedge_tests::connection::{Ask, Connection, Endpoint, Version};
 use kedge_tests::tool::ToolError;
 use tokio::sync::mpsc;
 
-use super::load::Times;
 use super::objects;
+use crate::load::Times;
 use crate::other;
 
 /// A watcher's connection, and the stream of its events.

@@ -1,0 +1,100 @@
+//! Connections while endpoints change: none may fail.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use http::Method;
+use kedge_tests::connection::{Ask, Version};
+use kedge_tests::lab::{Lab, PODS};
+use kedge_tests::tool::ToolError;
+use socket2::{Domain, Socket, Type};
+
+use super::cluster::{Cluster, SLICES, on, slice};
+use super::end_to_end::until;
+use crate::{other, print};
+
+const CONNECTIONS: usize = 100_000;
+const CHANGES: usize = 10_000;
+const NAME: &str = "churn";
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 43, 250, 2);
+/// Less than a SYN waits before it is sent again: one that was lost is a failure.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// Prints how many failed.
+pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
+    cluster.ensure(lab, NAME, ADDRESS)?;
+    let pods: Vec<Ipv4Addr> = PODS
+        .iter()
+        .map(|pod| pod[0].parse().map_err(other))
+        .collect::<Result<_, _>>()?;
+    // One endpoint leaves, one comes, or all are there.
+    let sets = [
+        slice(NAME, &pods),
+        slice(NAME, &pods[..2]),
+        slice(NAME, &pods[1..]),
+        slice(NAME, &[pods[2], pods[0]]),
+    ];
+    let create = Ask::json(Method::POST, SLICES, sets[0].clone());
+    let replace = |n: usize| {
+        let path = format!("{SLICES}/{NAME}-x");
+        Ask::json(Method::PUT, path, sets[n % sets.len()].clone())
+    };
+    on(lab, async {
+        let mut connection = cluster.endpoint().connect(Version::Http1).await?;
+        connection.send(&create).await?;
+        until(ADDRESS, true).map(drop)
+    })?;
+    let (made, failed, changed) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicBool::new(false),
+    );
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let connecting = scope.spawn(|| {
+            lab.pods[0].enter(|| {
+                while made.load(Ordering::Relaxed) < CONNECTIONS || !changed.load(Ordering::Relaxed)
+                {
+                    if connect().is_err() {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        });
+        let changing = on(lab, async {
+            let mut connection = cluster.endpoint().connect(Version::Http1).await?;
+            for n in 1..=CHANGES {
+                connection.send(&replace(n)).await?;
+            }
+            Ok(())
+        });
+        changed.store(true, Ordering::Relaxed);
+        let connected = connecting
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        changing.and(connected)
+    })?;
+    print(
+        &format!(
+            "connections that failed of {} during {CHANGES} changes",
+            made.into_inner()
+        ),
+        &failed.into_inner().to_string(),
+        "0",
+    );
+    print(
+        "  in",
+        &format!("{:.0} s", start.elapsed().as_secs_f64()),
+        "",
+    );
+    Ok(())
+}
+
+/// A connection, ended by a reset so that its port is free at once.
+fn connect() -> std::io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.connect_timeout(&SocketAddr::from((ADDRESS, 80)).into(), PATIENCE)
+}
