@@ -62,6 +62,17 @@ pub struct ProxyArgs {
     /// Range of Service addresses, and one of the other family: packets to an address of it that no Service has are dropped
     #[arg(long, value_name = "CIDR[,CIDR6]", value_delimiter = ',')]
     pub service_cidr: Vec<String>,
+    /// On which of this machine's addresses node ports are open: those in these ranges, or primary [default: primary]
+    #[arg(
+        long,
+        alias = "nodeport-addresses",
+        value_name = "CIDR[,CIDR]|primary",
+        value_delimiter = ','
+    )]
+    pub node_port_addresses: Vec<String>,
+    /// Masquerade all traffic to Service addresses, from inside the cluster too
+    #[arg(long)]
+    pub masquerade_all: bool,
     /// Where /healthz and /livez are served, or none [default: 0.0.0.0:10256]
     #[arg(long, value_name = "ADDR:PORT|none")]
     pub healthz_bind_address: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use kedge_machinery::{AddressRange, RangeError, names};
-use kedge_proxy::ProxyConfig;
+use kedge_proxy::{Masquerade, NodePorts, ProxyConfig};
 
 use crate::dataplane::Pages;
 use crate::settings::{Engine, Part, Plugin, Settings};
@@ -23,6 +23,8 @@ pub struct Config {
     pub service_cidrs: Vec<IpNet>,
     pub cluster_cidrs: Vec<IpNet>,
     pub node_ports: RangeInclusive<u16>,
+    pub node_port_addresses: NodePorts,
+    pub masquerade: Masquerade,
     /// Without a dot at either end.
     pub cluster_domain: String,
     pub cluster_dns: IpAddr,
@@ -80,6 +82,12 @@ impl Config {
                     .as_deref()
                     .unwrap_or("30000-32767"),
             )?,
+            node_port_addresses: node_port_addresses(&settings.node_port_addresses)?,
+            masquerade: if settings.masquerade_all {
+                Masquerade::All
+            } else {
+                Masquerade::OffCluster
+            },
             cluster_domain: cluster_domain(
                 settings
                     .cluster_domain
@@ -118,7 +126,8 @@ impl Config {
             node_name: self.node_name.clone(),
             service_cidrs: self.service_cidrs.clone(),
             cluster_cidrs: self.cluster_cidrs.clone(),
-            ..ProxyConfig::default()
+            masquerade: self.masquerade,
+            node_ports: self.node_port_addresses.clone(),
         }
     }
 
@@ -348,6 +357,32 @@ fn node_ports(text: &str) -> Result<RangeInclusive<u16>, Mistake> {
     Ok(first..=last)
 }
 
+/// Ranges, or the word `primary` alone, as kube-proxy's `--nodeport-addresses`.
+fn node_port_addresses(texts: &[String]) -> Result<NodePorts, Mistake> {
+    let wrong = |detail: String| Err(mistake("node-port-addresses", detail));
+    if texts.iter().any(|text| text.trim() == "primary") {
+        return match texts {
+            [_] => Ok(NodePorts::default()),
+            _ => wrong("primary stands alone; leave the ranges out, or the word".into()),
+        };
+    }
+    let mut cidrs = Vec::new();
+    for text in texts {
+        let Ok(cidr) = text.trim().parse::<IpNet>() else {
+            return wrong(format!(
+                "{text:?} is no address range; give one such as 192.168.1.0/24, or primary"
+            ));
+        };
+        if cidr.addr().is_loopback() {
+            return wrong(format!(
+                "{cidr} is loopback, where nf_tables cannot open node ports; give ranges of the machine's links"
+            ));
+        }
+        cidrs.push(cidr);
+    }
+    Ok(NodePorts { cidrs })
+}
+
 fn cluster_domain(text: &str) -> Result<String, Mistake> {
     let domain = text.trim_matches('.').to_ascii_lowercase();
     if is_subdomain(&domain) {
@@ -481,6 +516,18 @@ mod tests {
                 "second address of its family",
             ),
             ("node-name: Edge_1", "cannot name a Node"),
+            (
+                "node-port-addresses: 127.0.0.0/8",
+                "node-port-addresses: 127.0.0.0/8 is loopback",
+            ),
+            (
+                "node-port-addresses: [primary, 10.0.0.0/8]",
+                "primary stands alone",
+            ),
+            (
+                "node-port-addresses: lan",
+                "node-port-addresses: \"lan\" is no address range",
+            ),
             (
                 "healthz-bind-address: '10256'",
                 "healthz-bind-address: \"10256\" is no address with a port; give one such as 0.0.0.0:10256, or none",

@@ -108,6 +108,8 @@ impl From<ProxyArgs> for Settings {
             node_name: args.node_name,
             service_cidr: args.service_cidr,
             cluster_cidr: args.cluster_cidr,
+            node_port_addresses: args.node_port_addresses,
+            masquerade_all: args.masquerade_all,
             healthz_bind_address: args.healthz_bind_address,
             metrics_bind_address: args.metrics_bind_address,
             log_level: args.log_level,

@@ -44,6 +44,21 @@ pub struct Settings {
     #[arg(long, value_name = "FIRST-LAST")]
     pub service_node_port_range: Option<String>,
 
+    /// On which of this machine's addresses node ports are open: those in these ranges, or primary [default: primary]
+    #[arg(
+        long,
+        alias = "nodeport-addresses",
+        value_name = "CIDR[,CIDR]|primary",
+        value_delimiter = ','
+    )]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub node_port_addresses: Vec<String>,
+
+    /// Masquerade all traffic to Service addresses, from inside the cluster too
+    #[arg(long)]
+    #[serde(default)]
+    pub masquerade_all: bool,
+
     /// Domain of the cluster's names [default: cluster.local]
     #[arg(long, value_name = "DOMAIN")]
     pub cluster_domain: Option<String>,
@@ -210,6 +225,8 @@ impl Settings {
             service_node_port_range: self
                 .service_node_port_range
                 .or(file.service_node_port_range),
+            node_port_addresses: list(self.node_port_addresses, file.node_port_addresses),
+            masquerade_all: self.masquerade_all || file.masquerade_all,
             cluster_domain: self.cluster_domain.or(file.cluster_domain),
             cluster_dns: self.cluster_dns.or(file.cluster_dns),
             lb_pool: list(self.lb_pool, file.lb_pool),
@@ -276,6 +293,7 @@ mod tests {
             let sample = match flag {
                 "store" => "redb",
                 "disable" => "dns",
+                "masquerade-all" => "true",
                 "enable-admission-plugins" | "disable-admission-plugins" => "ServiceAccount",
                 _ => "x",
             };

@@ -37,23 +37,33 @@ pub enum Masquerade {
 /// On which of the node's addresses node ports are open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodePorts {
-    /// Only on addresses in these ranges. When empty: on every node address but loopback and
-    /// link-local ones.
+    /// All addresses in these ranges. When empty: the node's primary addresses, the first of each family
+    /// (kube-proxy's `--nodeport-addresses primary`).
     pub cidrs: Vec<IpNet>,
 }
 
 impl NodePorts {
-    /// Whether node ports are open on `address`.
-    pub fn include(&self, address: IpAddr) -> bool {
-        if !self.cidrs.is_empty() {
-            return self.cidrs.iter().any(|cidr| cidr.contains(&address));
-        }
-        let link_local = match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || link_local)
+    /// Those of a node's addresses on which node ports are open. Loopback and link-local ones are not what others reach
+    /// a node by.
+    pub fn select<'a>(&'a self, addresses: &'a [IpAddr]) -> impl Iterator<Item = IpAddr> + 'a {
+        let mut seen = [false; 2];
+        let outward = addresses.iter().copied().filter(|ip| is_outward(*ip));
+        outward.filter(move |ip| {
+            if self.cidrs.is_empty() {
+                !std::mem::replace(&mut seen[Family::of(*ip) as usize], true)
+            } else {
+                self.cidrs.iter().any(|cidr| cidr.contains(ip))
+            }
+        })
     }
+}
+
+fn is_outward(address: IpAddr) -> bool {
+    let link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || link_local)
 }
 
 /// The ranges of one family.
@@ -70,24 +80,30 @@ mod tests {
 
     use super::*;
 
-    #[rstest]
-    #[case("192.0.2.1", true)]
-    #[case("2001:db8::1", true)]
-    #[case("127.0.0.1", false)]
-    #[case("::1", false)]
-    #[case("fe80::1", false)]
-    #[case("169.254.1.1", false)]
-    #[case("0.0.0.0", false)]
-    fn node_ports_are_open_on_routable_addresses(#[case] address: &str, #[case] open: bool) {
-        assert_eq!(NodePorts::default().include(address.parse().unwrap()), open);
+    fn selected(cidrs: &[&str], addresses: &[&str]) -> Vec<String> {
+        let ports = NodePorts {
+            cidrs: cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect(),
+        };
+        let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let selected = ports.select(&addresses);
+        selected.map(|ip| ip.to_string()).collect()
     }
 
-    #[test]
-    fn given_ranges_decide_alone() {
-        let ports = NodePorts {
-            cidrs: vec!["127.0.0.0/8".parse().unwrap()],
-        };
-        assert!(ports.include("127.0.0.1".parse().unwrap()));
-        assert!(!ports.include("192.0.2.1".parse().unwrap()));
+    #[rstest]
+    #[case::primary(&[], &["192.0.2.1", "2001:db8::1"])]
+    #[case::one_range(&["198.51.100.0/24"], &["198.51.100.1"])]
+    #[case::all(&["0.0.0.0/0", "::/0"], &["192.0.2.1", "198.51.100.1", "2001:db8::1", "2001:db8::2"])]
+    #[case::nowhere(&["203.0.113.0/24"], &[])]
+    fn node_ports_are_open_where_they_should(#[case] cidrs: &[&str], #[case] open: &[&str]) {
+        let addresses = [
+            "127.0.0.1",
+            "169.254.1.1",
+            "fe80::1",
+            "192.0.2.1",
+            "198.51.100.1",
+            "2001:db8::1",
+            "2001:db8::2",
+        ];
+        assert_eq!(selected(cidrs, &addresses), open);
     }
 }

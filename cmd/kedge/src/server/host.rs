@@ -96,7 +96,12 @@ impl Network {
             Ok(())
         });
         if config.has(Part::Proxy) {
-            let (client, node) = (client.clone(), self.node.clone());
+            let node = if config.node_port_addresses.cidrs.is_empty() {
+                self.node.clone()
+            } else {
+                self.follower.node_addresses()
+            };
+            let client = client.clone();
             dataplane::start(config.proxy(), config.pages, client, node, metrics, tasks).await?;
         }
         Ok(balancer)

@@ -168,13 +168,8 @@ fn fronts(
     fronts.extend(own(&service.load_balancer_ips, port.port, balanced));
     fronts.extend(own(&service.external_ips, port.port, Role::External));
     if let Some(number) = port.node_port {
-        let open = |address: &&IpAddr| context.config.node_ports.include(**address);
-        let addresses: Vec<IpAddr> = context
-            .node_addresses
-            .iter()
-            .filter(open)
-            .copied()
-            .collect();
+        let open = context.config.node_ports.select(context.node_addresses);
+        let addresses: Vec<IpAddr> = open.collect();
         fronts.extend(own(&addresses, number, Role::NodePort));
     }
     fronts.into()
