@@ -4,11 +4,11 @@
 //! what it asks for, and is shared with nobody against the rules; what is left goes to those that wait, the oldest
 //! first. So the outcome is the same after every restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::candidates::Candidates;
-use super::outcome::{Name, Outcome, Waiting};
+use super::outcome::{Holder, Name, Outcome, Waiting};
 use super::pool::{Consumer, Labels, Pool};
 use super::request::Request;
 use super::tenants::Tenants;
@@ -19,8 +19,8 @@ pub(super) struct World<'a> {
     pub pools: &'a [Pool],
     /// Labels of namespaces that have some.
     pub namespaces: &'a BTreeMap<String, Labels>,
-    /// Addresses that Services of other implementations have.
-    pub foreign: &'a BTreeSet<IpAddr>,
+    /// Addresses that somebody else has.
+    pub held: &'a BTreeMap<IpAddr, Holder>,
 }
 
 /// Those who ask.
@@ -65,7 +65,7 @@ struct Pass {
 
 fn pass(world: World<'_>, requests: &Requests<'_>, has: &Has<'_>) -> Pass {
     let order = by_age(requests);
-    let mut tenants = Tenants::new(world.foreign);
+    let mut tenants = Tenants::new(world.held);
     let mut kept: BTreeMap<&Name, Vec<IpAddr>> = BTreeMap::new();
     let (edited, settled): (Vec<&Name>, Vec<&Name>) =
         order.iter().partition(|name| requests[*name].edited);

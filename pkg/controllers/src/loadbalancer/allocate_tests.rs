@@ -1,5 +1,7 @@
 //! Allocation from pools: cases, and what must hold of every one.
 
+use std::collections::BTreeSet;
+
 use kedge_machinery::AddressRange;
 use kedge_machinery::selector::LabelSelector;
 use proptest::prelude::*;
@@ -44,7 +46,7 @@ fn allocate_all(pools: &[Pool], requests: &BTreeMap<Name, Request>) -> BTreeMap<
     let world = World {
         pools,
         namespaces: &BTreeMap::new(),
-        foreign: &BTreeSet::new(),
+        held: &BTreeMap::new(),
     };
     allocate(world, &requests.iter().collect())
 }
@@ -158,7 +160,7 @@ fn an_address_asked_for_is_given_or_nothing() {
         outcomes["asks"].waiting,
         Some(Waiting::Taken {
             ip: ip("192.168.1.240"),
-            by: Some(name("holder"))
+            by: name("holder")
         })
     );
 }
@@ -204,15 +206,43 @@ fn dual_stack() {
 }
 
 #[test]
-fn addresses_of_other_implementations_are_not_given() {
-    let (a, request) = (name("a"), request("1", &[]));
+fn what_somebody_else_has_is_not_given() {
+    let held = BTreeMap::from([
+        (ip("10.0.0.1"), Holder::OtherBalancer),
+        (ip("10.0.0.2"), Holder::Machine),
+    ]);
     let world = World {
-        pools: &pools(&["192.168.1.240/31"]),
+        pools: &pools(&["10.0.0.1-10.0.0.4"]),
         namespaces: &BTreeMap::new(),
-        foreign: &[ip("192.168.1.240")].into(),
+        held: &held,
     };
-    let outcomes = allocate(world, &[(&a, &request)].into());
-    assert_eq!(outcomes[&a].addresses, [ip("192.168.1.241")]);
+    let asks = |text: &str| Request {
+        requested: vec![ip(text)],
+        ..request("1", &[])
+    };
+    // The machine may come by an address that a Service has, and keeps it.
+    let requests = [
+        (name("any"), request("1", &[])),
+        (name("had"), request("2", &["10.0.0.2"])),
+        (name("theirs"), asks("10.0.0.1")),
+        (name("own"), asks("10.0.0.2")),
+    ];
+    let outcomes = allocate(
+        world,
+        &requests
+            .iter()
+            .map(|(name, request)| (name, request))
+            .collect(),
+    );
+    assert_eq!(outcomes[&name("any")].addresses, [ip("10.0.0.3")]);
+    assert_eq!(outcomes[&name("had")].addresses, [ip("10.0.0.4")]);
+    for (who, why) in [
+        ("theirs", "another load balancer"),
+        ("own", "10.0.0.2 is this machine's own address"),
+    ] {
+        let text = outcomes[&name(who)].waiting.as_ref().unwrap().to_string();
+        assert!(text.contains(why), "{text}");
+    }
 }
 
 /// A Service with a label.

@@ -32,7 +32,7 @@ use crate::view::{self, MetaOnly};
 use advertisement::Advertisements;
 use allocate::{Requests, World, allocate};
 use entry::{Entry, Role};
-use outcome::{Name, Outcome};
+use outcome::{Holder, Name, Outcome};
 use pool::Labels;
 use pools::Pools;
 use share::share;
@@ -123,7 +123,7 @@ impl LoadBalancer {
 
     fn outcomes(&mut self) -> BTreeMap<Name, Outcome> {
         let mut requests = Requests::new();
-        let mut foreign = BTreeSet::new();
+        let mut held = BTreeMap::new();
         let mut node_ports = BTreeMap::new();
         for (name, entry) in &self.services {
             node_ports.extend(entry.node_ports.iter().map(|port| (*port, name.clone())));
@@ -131,17 +131,20 @@ impl LoadBalancer {
                 Role::Ours(ours) => {
                     requests.insert(name, &ours.request);
                 }
-                Role::Others(addresses) => foreign.extend(addresses),
+                Role::Others(addresses) => {
+                    held.extend(addresses.iter().map(|ip| (*ip, Holder::OtherBalancer)));
+                }
             }
         }
+        let node = self.node.borrow_and_update().clone();
         if self.pools.all().is_empty() {
-            let node = self.node.borrow_and_update().clone();
             share(&node, &requests, &self.config.reserved, &node_ports)
         } else {
+            held.extend(node.iter().map(|ip| (*ip, Holder::Machine)));
             let world = World {
                 pools: self.pools.all(),
                 namespaces: &self.namespaces,
-                foreign: &foreign,
+                held: &held,
             };
             allocate(world, &requests)
         }
@@ -277,9 +280,9 @@ impl Reconcile for LoadBalancer {
         self.stale = true;
     }
 
-    /// The node's own addresses matter where there are no pools.
+    /// The node's own addresses are shared where there are no pools, and left out of pools.
     async fn changed(&mut self) {
-        if !self.pools.all().is_empty() || self.node.changed().await.is_err() {
+        if self.node.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
         self.stale = true;

@@ -26,6 +26,15 @@ impl Outcome {
     }
 }
 
+/// Who else may have an address of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A Service that is not served here has it.
+    OtherBalancer,
+    /// It is this machine's own: whoever logs in by it is not to meet a Service.
+    Machine,
+}
+
 /// Why a Service waits. `Display` is for the Event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -67,10 +76,15 @@ pub(super) enum Waiting {
         port: Port,
         by: Name,
     },
-    /// By a Service that is served here, or by one that is not.
+    /// By a Service that is served here.
     Taken {
         ip: IpAddr,
-        by: Option<Name>,
+        by: Name,
+    },
+    /// By somebody else.
+    Held {
+        ip: IpAddr,
+        by: Holder,
     },
     /// By a Service, or by the machine itself.
     PortTaken {
@@ -121,10 +135,15 @@ impl fmt::Display for Waiting {
             Self::OneFamily => f.write_str(
                 "spec.ipFamilyPolicy is RequireDualStack, and an address of one family alone is asked for",
             ),
-            Self::Taken { ip, by: Some(by) } => write!(f, "{ip} belongs to Service {}", path(by)),
-            Self::Taken { ip, by: None } => {
-                write!(f, "{ip} belongs to a Service of another load balancer")
-            }
+            Self::Taken { ip, by } => write!(f, "{ip} belongs to Service {}", path(by)),
+            Self::Held {
+                ip,
+                by: Holder::OtherBalancer,
+            } => write!(f, "{ip} belongs to a Service of another load balancer"),
+            Self::Held {
+                ip,
+                by: Holder::Machine,
+            } => write!(f, "{ip} is this machine's own address"),
             Self::OtherKey { ip, by, key } => write!(
                 f,
                 "{ip} belongs to Service {}, which shares it with the key {key:?}",

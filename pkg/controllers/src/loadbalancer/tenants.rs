@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::outcome::{Name, Waiting};
+use super::outcome::{Holder, Name, Waiting};
 use super::request::{Port, Request, Sharing};
 
 /// The addresses that are given.
 pub(super) struct Tenants<'a> {
-    /// Those that somebody else has: Services of another load balancer.
-    foreign: &'a BTreeSet<IpAddr>,
+    /// Those that somebody else has.
+    held: &'a BTreeMap<IpAddr, Holder>,
     by_address: BTreeMap<IpAddr, Tenancy<'a>>,
     /// Where those are who share under a key.
     shared: BTreeMap<&'a Sharing, BTreeSet<IpAddr>>,
@@ -26,9 +26,9 @@ struct Tenancy<'a> {
 }
 
 impl<'a> Tenants<'a> {
-    pub(super) fn new(foreign: &'a BTreeSet<IpAddr>) -> Self {
+    pub(super) fn new(held: &'a BTreeMap<IpAddr, Holder>) -> Self {
         Self {
-            foreign,
+            held,
             by_address: BTreeMap::new(),
             shared: BTreeMap::new(),
         }
@@ -36,7 +36,7 @@ impl<'a> Tenants<'a> {
 
     /// Nobody has it.
     pub(super) fn is_free(&self, ip: IpAddr) -> bool {
-        !self.by_address.contains_key(&ip) && !self.foreign.contains(&ip)
+        !self.by_address.contains_key(&ip) && !self.held.contains_key(&ip)
     }
 
     /// Addresses of Services that this one shares a key with, ports apart.
@@ -48,8 +48,8 @@ impl<'a> Tenants<'a> {
 
     /// That a Service may have the address, alone or with those who have it.
     pub(super) fn check(&self, ip: IpAddr, request: &Request) -> Result<(), Waiting> {
-        if self.foreign.contains(&ip) {
-            return Err(Waiting::Taken { ip, by: None });
+        if let Some(by) = self.held.get(&ip) {
+            return Err(Waiting::Held { ip, by: *by });
         }
         let Some(tenancy) = self.by_address.get(&ip) else {
             return Ok(());
@@ -64,7 +64,7 @@ impl<'a> Tenants<'a> {
                 let key = theirs.key.clone();
                 return Err(Waiting::OtherKey { ip, by, key });
             }
-            _ => return Err(Waiting::Taken { ip, by: Some(by) }),
+            _ => return Err(Waiting::Taken { ip, by }),
         }
         let taken = |port: &Port| Some((*port, *tenancy.ports.get(port)?));
         match request.ports.iter().find_map(taken) {
@@ -137,8 +137,8 @@ mod tests {
     )]
     fn who_may_join(#[case] first: Request, #[case] second: Request, #[case] why: &str) {
         let (ip, name) = ("10.0.0.1".parse().unwrap(), ("a".into(), "first".into()));
-        let foreign = BTreeSet::new();
-        let mut tenants = Tenants::new(&foreign);
+        let held = BTreeMap::new();
+        let mut tenants = Tenants::new(&held);
         tenants.add(ip, &name, &first);
         let answer = tenants.check(ip, &second);
         match answer {
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn the_same_number_of_another_protocol_is_another_port() {
         let (ip, name) = ("10.0.0.1".parse().unwrap(), ("a".into(), "first".into()));
-        let foreign = BTreeSet::new();
-        let mut tenants = Tenants::new(&foreign);
+        let held = BTreeMap::new();
+        let mut tenants = Tenants::new(&held);
         let (tcp, mut udp) = (request("k", "", 53), request("k", "", 53));
         udp.ports = vec![(Transport::Udp, 53)];
         tenants.add(ip, &name, &tcp);
