@@ -6,7 +6,7 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use common::in_namespace;
-use kedge_nftables::conntrack::{Filter, Ports, Socket as Conntrack, Status};
+use kedge_nftables::conntrack::{Asked, Filter, Ports, Socket as Conntrack, Status};
 use kedge_nftables::expr::{Cmp, Ct, CtKey, Immediate, Meta, MetaKey, Nat, Payload};
 use kedge_nftables::{Batch, Chain, ChainType, Family, Hook, Reg, Rule, Socket, Table, Value};
 
@@ -138,23 +138,42 @@ fn the_kernel_filters_by_mark_and_family() {
         assert_eq!(
             count(Filter {
                 ipv6: Some(true),
-                mark: None
+                ..Filter::default()
             }),
             1
         );
         assert_eq!(
             count(Filter {
                 ipv6: Some(false),
-                mark: None
+                ..Filter::default()
             }),
             2
         );
+        let mut asked = |protocol, destination: Option<SocketAddr>, ipv6| {
+            count(Filter {
+                ipv6: Some(ipv6),
+                asked: Some(Asked {
+                    protocol,
+                    destination,
+                }),
+                ..Filter::default()
+            })
+        };
+        assert_eq!(asked(17, None, false), 2);
+        assert_eq!(asked(6, None, false), 0);
+        assert_eq!(asked(17, Some(SERVICE), false), 1);
+        assert_eq!(asked(17, Some(backend), false), 1);
+        assert_eq!(asked(17, Some(SocketAddr::new(SERVICE.ip(), 54)), false), 0);
+        let to = v6.local_addr().unwrap();
+        assert_eq!(asked(17, Some(to), true), 1);
+        let other = SocketAddr::new(to.ip(), to.port() ^ 1);
+        assert_eq!(asked(17, Some(other), true), 0);
 
         let entries = conntrack
             .entries(
                 Filter {
                     ipv6: Some(true),
-                    mark: None,
+                    ..Filter::default()
                 },
                 |_| true,
             )

@@ -5,5 +5,5 @@ mod socket;
 mod tuple;
 
 pub use entry::{Entry, Status};
-pub use socket::{Filter, Socket};
+pub use socket::{Asked, Filter, Socket};
 pub use tuple::{Icmp, Ports, Tuple};

@@ -1,6 +1,6 @@
 //! Dumps and deletions.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST};
 
@@ -25,6 +25,19 @@ pub struct Filter {
     /// Value and mask: those whose `mark & mask == value`. (`CTA_MARK_MASK`, on every kernel since
     /// 3.3.)
     pub mark: Option<(u32, u32)>,
+    /// Those that were asked for so. It needs `ipv6`, and a kernel that knows `CTA_FILTER`, 5.8 or later: an older
+    /// one hands out all.
+    pub asked: Option<Asked>,
+}
+
+/// What a connection's first packet was sent to, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Transport protocol (`IPPROTO_*`).
+    pub protocol: u8,
+    /// Address and port; any, when `None`. Of IPv6 the kernel compares the port alone: asked for an address,
+    /// it hands out all others (`ctnetlink_filter_match_tuple`, up to 6.18 at least).
+    pub destination: Option<SocketAddr>,
 }
 
 impl Filter {
@@ -34,6 +47,7 @@ impl Filter {
         Self {
             ipv6: None,
             mark: Some((value, mask)),
+            asked: None,
         }
     }
 
@@ -43,6 +57,30 @@ impl Filter {
             Some(false) => NFPROTO_IPV4,
             Some(true) => NFPROTO_IPV6,
         }
+    }
+}
+
+impl Asked {
+    fn encode(self, w: &mut Writer) {
+        let mut flags = ct::CTA_FILTER_F_CTA_PROTO_NUM;
+        w.nested(ct::CTA_TUPLE_ORIG, |w| {
+            if let Some(SocketAddr::V4(to)) = self.destination {
+                flags |= ct::CTA_FILTER_F_CTA_IP_DST;
+                w.nested(ct::CTA_TUPLE_IP, |w| {
+                    w.bytes(ct::CTA_IP_V4_DST, &to.ip().octets());
+                });
+            }
+            w.nested(ct::CTA_TUPLE_PROTO, |w| {
+                w.u8(ct::CTA_PROTO_NUM, self.protocol);
+                if let Some(to) = self.destination {
+                    flags |= ct::CTA_FILTER_F_CTA_PROTO_DST_PORT;
+                    w.be16(ct::CTA_PROTO_DST_PORT, to.port());
+                }
+            });
+        });
+        w.nested(ct::CTA_FILTER, |w| {
+            w.bytes(ct::CTA_FILTER_ORIG_FLAGS, &flags.to_ne_bytes());
+        });
     }
 }
 
@@ -92,6 +130,9 @@ impl Socket {
             if let Some((value, mask)) = filter.mark {
                 w.be32(ct::CTA_MARK, value);
                 w.be32(ct::CTA_MARK_MASK, mask);
+            }
+            if let Some(asked) = filter.asked {
+                asked.encode(w);
             }
         };
         let request = kind(ct::IPCTNL_MSG_CT_GET);

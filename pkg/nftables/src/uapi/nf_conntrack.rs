@@ -14,6 +14,15 @@ pub const CTA_MARK: u16 = 8;
 pub const CTA_ID: u16 = 12;
 pub const CTA_ZONE: u16 = 18;
 pub const CTA_MARK_MASK: u16 = 21;
+pub const CTA_FILTER: u16 = 25;
+
+// enum ctattr_filter
+pub const CTA_FILTER_ORIG_FLAGS: u16 = 1;
+
+// What of a filter's tuple counts (net/netfilter/nf_internals.h, since 5.8)
+pub const CTA_FILTER_F_CTA_IP_DST: u32 = 1 << 1;
+pub const CTA_FILTER_F_CTA_PROTO_NUM: u32 = 1 << 3;
+pub const CTA_FILTER_F_CTA_PROTO_DST_PORT: u32 = 1 << 5;
 
 // enum ctattr_tuple
 pub const CTA_TUPLE_IP: u16 = 1;

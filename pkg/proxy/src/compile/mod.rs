@@ -149,6 +149,7 @@ fn fronts(
     guarded: bool,
     context: &Context<'_>,
 ) -> Box<[Front]> {
+    let service_cidrs = &context.config.service_cidrs;
     let own = |list: &[IpAddr], port: u16, role: Role| -> Vec<Front> {
         list.iter()
             .filter(|address| Family::of(**address) == family)
@@ -156,6 +157,7 @@ fn fronts(
                 address,
                 port,
                 role,
+                vacant: service_cidrs.iter().any(|cidr| cidr.contains(&address)),
             })
             .collect()
     };

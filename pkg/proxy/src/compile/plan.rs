@@ -71,6 +71,8 @@ pub struct Front {
     pub address: IpAddr,
     pub port: u16,
     pub role: Role,
+    /// While no Service is asked here, packets are dropped: no flow can be from before.
+    pub vacant: bool,
 }
 
 /// What kind of address it is. Where two claim the same address and port, the earlier role has it.

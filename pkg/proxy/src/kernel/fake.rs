@@ -35,6 +35,8 @@ pub struct Inside {
     /// Elements in each commit that was carried out.
     pub commits: Vec<usize>,
     pub reads: usize,
+    /// How often all flows were looked through.
+    pub looks: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -183,6 +185,7 @@ impl Kernel for FakeKernel {
 
     fn forget_flows(&mut self, stale: &Stale) -> Result<usize, Error> {
         let mut inside = self.lock();
+        inside.looks += 1;
         let before = inside.flows.len();
         inside.flows.retain(|flow| !stale.contains(flow));
         Ok(before - inside.flows.len())

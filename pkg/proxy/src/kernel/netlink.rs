@@ -1,8 +1,9 @@
 //! The real kernel, over netlink.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 
-use kedge_nftables::conntrack::{self, Entry, Filter};
+use kedge_nftables::conntrack::{self, Asked, Entry, Filter};
 use kedge_nftables::{Batch, Element as RawElement, Error, Set, Socket};
 
 use super::transaction::{Repair, Transaction};
@@ -14,7 +15,7 @@ use crate::ruleset::{
     AFFINITY, ChainRules, Encoded, SetName, chains, decode, decode_affinity, learn, learn_chain,
     learn_seconds, sets, table,
 };
-use crate::state::{Flow, Stale};
+use crate::state::{Flow, Scope, Stale};
 
 /// Elements that are encoded at a time: what fits in one message.
 const CHUNK: usize = 512;
@@ -91,10 +92,19 @@ impl Kernel for Netlink {
 
     fn forget_flows(&mut self, stale: &Stale) -> Result<usize, Error> {
         let mut deleted = 0;
-        for family in stale.families() {
+        for family in Family::ALL {
+            let destination = match stale.scope(family) {
+                Scope::Nowhere => continue,
+                Scope::One(key) => Some(SocketAddr::new(key.address, key.port)),
+                Scope::Anywhere => None,
+            };
             let filter = Filter {
                 ipv6: Some(family == Family::V6),
                 mark: None,
+                asked: Some(Asked {
+                    protocol: Protocol::Udp.code(),
+                    destination,
+                }),
             };
             let is_stale =
                 |entry: &Entry| udp_flow(family, entry).is_some_and(|flow| stale.contains(&flow));

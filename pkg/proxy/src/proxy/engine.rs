@@ -306,6 +306,7 @@ impl<K: Kernel> Engine<K> {
                 table.elements
             };
             let (remove, add) = self.state.difference(family, have);
+            self.state.passed_by(add.iter(), &mut self.pending.forget);
             transaction.remove.extend(remove);
             transaction.add.extend(add);
             transaction.repair[family as usize] = table.repair;

@@ -23,6 +23,11 @@ impl Changes {
         }
     }
 
+    /// Whether nothing is recorded.
+    pub fn are_ignored(&self) -> bool {
+        self.ignored
+    }
+
     /// An element that is there no more.
     pub fn remove(&mut self, (key, value): Element) {
         if !self.ignored {

@@ -19,7 +19,7 @@ mod update;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::family::{Endpoint, Family};
+use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::{Element, Group, Key, ServiceKey, Value, fixed_elements};
 use crate::model::ServiceName;
 use claims::Claims;
@@ -30,7 +30,7 @@ use shared::Counted;
 pub use changes::Changes;
 pub use delta::{Delta, Forget};
 pub use recovered::Recovered;
-pub use stale::{Flow, Stale};
+pub use stale::{Flow, Scope, Stale};
 
 /// All that the kernel should hold.
 #[derive(Debug, Default)]
@@ -109,6 +109,18 @@ impl State {
             .flat_map(Port::groups)
             .map(|group| (group.group, group.slots.iter().copied().collect()))
             .collect()
+    }
+
+    /// UDP addresses among elements that the kernel lacked: flows may have passed them by.
+    pub fn passed_by<'a>(&self, added: impl Iterator<Item = &'a Element>, forget: &mut Forget) {
+        for (key, _) in added {
+            if let Key::Service(key) = key
+                && key.protocol == Protocol::Udp
+                && let Some(port) = self.port_at(key)
+            {
+                forget.stale.serve(*key, port.serving());
+            }
+        }
     }
 
     /// Brings what is to be forgotten up to what is right by now.

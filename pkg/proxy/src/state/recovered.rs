@@ -114,11 +114,6 @@ impl Recovered {
             .filter(|group| !self.taken.contains(group))
     }
 
-    /// Whether the kernel had this address before, with any meaning.
-    pub fn has(&self, key: &ServiceKey) -> bool {
-        self.services.contains_key(key)
-    }
-
     /// UDP addresses that the kernel had, with the groups that they led to.
     pub fn udp(&self) -> impl Iterator<Item = (ServiceKey, Vec<Group>)> + '_ {
         let udp = self

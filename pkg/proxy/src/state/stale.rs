@@ -20,6 +20,15 @@ pub struct Stale {
     closed: HashMap<ServiceKey, HashSet<Group>>,
 }
 
+/// Where flows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Nowhere,
+    One(ServiceKey),
+    /// To several addresses: looked at in one go, whatever their number.
+    Anywhere,
+}
+
 /// A UDP flow, from its conntrack entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
@@ -36,10 +45,15 @@ impl Stale {
         self.served.is_empty() && self.closed.is_empty()
     }
 
-    /// The families that have any.
-    pub fn families(&self) -> HashSet<Family> {
+    /// Where the flows of a family go that are to be looked at.
+    pub fn scope(&self, family: Family) -> Scope {
         let keys = self.served.keys().chain(self.closed.keys());
-        keys.map(|key| Family::of(key.address)).collect()
+        let mut keys = keys.filter(|key| Family::of(key.address) == family);
+        match (keys.next(), keys.next()) {
+            (None, _) => Scope::Nowhere,
+            (Some(key), None) => Scope::One(*key),
+            _ => Scope::Anywhere,
+        }
     }
 
     /// From now on, only these endpoints are right at this address.

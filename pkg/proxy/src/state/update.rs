@@ -75,14 +75,7 @@ impl State {
                 }
             }
         }
-        self.replace_fronts(
-            name,
-            old_fronts,
-            &ports,
-            &shrunk,
-            recovered.as_deref(),
-            delta,
-        );
+        self.replace_fronts(name, old_fronts, &ports, &shrunk, delta);
         if !ports.is_empty() || !plan.cluster_ips.is_empty() {
             let applied = Applied {
                 ports: ports.into(),
@@ -233,14 +226,13 @@ impl State {
         mut old: HashMap<ServiceKey, Asked>,
         ports: &[Port],
         shrunk: &HashSet<PortId>,
-        recovered: Option<&Recovered>,
         delta: &mut Delta,
     ) {
         let new = fronts(ports);
         for (key, asked) in old.extract_if(|key, _| !new.contains_key(key)) {
             let (before, after) = self.claims.release(key, name);
             shift(key, before, after, &mut delta.changes);
-            if key.protocol == Protocol::Udp && before != after {
+            if asked.answers && before != after {
                 delta.forget.stale.close(key, asked.groups);
             }
         }
@@ -255,11 +247,11 @@ impl State {
             if key.protocol != Protocol::Udp || self.claims.owner(&key) != Some(name) {
                 continue;
             }
-            let known = match recovered {
-                Some(recovered) => recovered.has(&key),
-                None => old.get(&key).is_some_and(|old| old.id == asked.id) && before.is_some(),
-            };
-            if (!known || shrunk.contains(&asked.id))
+            let known = old.get(&key).is_some_and(|old| old.id == asked.id) && before.is_some();
+            // Where everything is compared, that tells which addresses are new to the kernel.
+            let new = !known && !delta.changes.are_ignored();
+            let may_have_flows = before.is_some() || !asked.vacant;
+            if (new && may_have_flows || shrunk.contains(&asked.id))
                 && let Some(port) = ports.iter().find(|port| port.spec.id == asked.id)
             {
                 delta.forget.stale.serve(key, port.serving());
@@ -274,6 +266,10 @@ struct Asked {
     role: Role,
     mark: Mark,
     groups: Vec<Group>,
+    /// [`crate::compile::Front::vacant`]
+    vacant: bool,
+    /// It is a UDP port that some endpoint answers: there may be flows.
+    answers: bool,
 }
 
 /// All addresses of some ports. None is there twice.
@@ -291,6 +287,8 @@ fn fronts(ports: &[Port]) -> HashMap<ServiceKey, Asked> {
                 role: front.role,
                 mark: port.mark(front),
                 groups: port.groups().map(|group| group.group).collect(),
+                vacant: front.vacant,
+                answers: port.spec.id.protocol == Protocol::Udp && port.serving().next().is_some(),
             };
             out.insert(key, asked);
         }

@@ -339,6 +339,71 @@ fn flows_from_before_the_service_are_forgotten() {
 }
 
 #[test]
+fn flows_are_looked_through_only_where_one_may_be_stale() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    engine.apply(vec![]).unwrap();
+    let looks = || std::mem::take(&mut kernel.lock().looks);
+    looks();
+    // Nobody was answered there before.
+    engine
+        .apply(vec![
+            service("a", "10.43.0.1", json!({})),
+            service("b", "10.43.0.2", json!({})),
+        ])
+        .unwrap();
+    engine
+        .apply(vec![slice("a", &[1]), slice("b", &[1, 2])])
+        .unwrap();
+    engine
+        .apply(vec![slice("a", &[1, 3]), slice("b", &[1, 2, 3])])
+        .unwrap();
+    assert_eq!(looks(), 0);
+    // Many at once are one look.
+    engine
+        .apply(vec![slice("a", &[1]), slice("b", &[1])])
+        .unwrap();
+    assert_eq!(looks(), 1);
+    engine
+        .apply(vec![slice("a", &[]), slice("b", &[1])])
+        .unwrap();
+    assert_eq!(looks(), 1);
+    // It has had no endpoint since.
+    engine
+        .apply(vec![change(Resource::SERVICES, "a", None)])
+        .unwrap();
+    assert_eq!(looks(), 0);
+    engine
+        .apply(vec![change(Resource::SERVICES, "b", None)])
+        .unwrap();
+    assert_eq!(looks(), 1);
+}
+
+#[test]
+fn flows_that_passed_by_while_rules_were_missing_are_forgotten() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    engine
+        .apply(vec![service("a", "10.43.0.1", json!({})), slice("a", &[1])])
+        .unwrap();
+    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let right = flow("10.43.0.1", 53, endpoint(1), a);
+    let itself = Endpoint {
+        address: [10, 43, 0, 1].into(),
+        port: 53,
+    };
+    let astray = flow("10.43.0.1", 53, itself, Group { id: 0, ..a });
+    {
+        let mut inside = kernel.lock();
+        inside.flows = vec![right, astray];
+        inside.tables[0] = None;
+        inside.generation += 1;
+    }
+    engine.heal().unwrap();
+    assert_eq!(kernel.lock().flows, [right]);
+}
+
+#[test]
 fn a_flow_to_a_draining_endpoint_lives() {
     let kernel = FakeKernel::default();
     let mut engine = engine(&kernel);
