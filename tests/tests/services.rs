@@ -8,6 +8,7 @@ use kedge_tests::ask;
 use kedge_tests::lab::{CLIENT, NODE, PODS, PORT, address};
 use kedge_tests::netns::Netns;
 use kedge_tests::site::{Site, pods, service};
+use kedge_tests::tool::run;
 use serde_json::json;
 
 const FAMILIES: [(bool, &str); 2] = [(true, "IPv4"), (false, "IPv6")];
@@ -214,4 +215,25 @@ fn a_pool_that_is_full_serves_the_next_when_an_address_is_freed() {
     );
     site.kedge(&["delete", "service", "lb-3"]).unwrap();
     site.balancer(&format!("lb-{addresses}"), true, 80).unwrap();
+}
+
+#[test]
+fn top_shows_who_is_connected() {
+    let site = site();
+    serve(&site, "web", json!({}));
+    serve(&site, "idle", json!({}));
+    let counting = "echo 1 > /proc/sys/net/netfilter/nf_conntrack_acct";
+    run(site.lab.node.command("sh").args(["-c", counting])).unwrap();
+    let to = site.cluster_ip("web", true, 80).unwrap();
+    let mut open = ask::Connection::open(&site.lab.pods[0], to).unwrap();
+    open.ask().unwrap();
+    let shown = site.kedge(&["top", "--once"]).unwrap();
+    let lines: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let header = "NAMESPACE NAME CONNECTIONS NEW/S PACKETS/S BYTES/S";
+    assert_eq!(lines[0].join(" "), header, "{shown}");
+    assert_eq!(lines[1], ["default", "web", "1", "0", "0", "0"], "{shown}");
+    assert_eq!(lines.len(), 2, "{shown}");
 }

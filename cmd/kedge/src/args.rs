@@ -30,6 +30,8 @@ pub enum Command {
     Get(GetArgs),
     /// Delete an object
     Delete(DeleteArgs),
+    /// Show what each Service carries on this machine, as it changes
+    Top(TopArgs),
     /// Say what this kernel and machine lack, each with what to do
     Check,
     /// Remove every rule, address and route that kedge made, and nothing else
@@ -90,6 +92,21 @@ pub struct Connection {
     /// Kubeconfig of the server [default: $KUBECONFIG, else /var/lib/kedge/kubeconfig.yaml]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Services of this namespace alone [default: of all]
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub interval: u16,
+    /// Print one table, of one interval, and end; so it is when nobody looks at a terminal
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Args)]

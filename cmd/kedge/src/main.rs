@@ -14,6 +14,7 @@ mod proxy;
 mod server;
 mod settings;
 mod tasks;
+mod top;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Delete(args) => block_on(client::delete(args))??,
         Command::Server(args) => server::run(*args)?,
         Command::Proxy(args) => proxy::run(args)?,
+        Command::Top(args) => block_on(top::top(args))??,
         Command::Check => {
             return Ok(if block_on(check::check())? {
                 ExitCode::SUCCESS

@@ -43,11 +43,15 @@ pub enum CommandError {
 }
 
 fn connect(connection: &Connection) -> Result<HttpClient, CommandError> {
-    let path = connection
+    Ok(HttpClient::from_kubeconfig(&kubeconfig(connection))?)
+}
+
+/// The file that a command is to use.
+pub fn kubeconfig(connection: &Connection) -> PathBuf {
+    connection
         .kubeconfig
         .clone()
-        .unwrap_or_else(|| Kubeconfig::locate(Path::new(KUBECONFIG)));
-    Ok(HttpClient::from_kubeconfig(&path)?)
+        .unwrap_or_else(|| Kubeconfig::locate(Path::new(KUBECONFIG)))
 }
 
 /// A query's value with what would end it written as %XX (RFC 3986, 2.1).

@@ -4,7 +4,7 @@ use super::Tuple;
 use crate::bits::bits;
 use crate::error::Error;
 use crate::uapi::nf_conntrack as ct;
-use crate::wire::{Attributes, Writer};
+use crate::wire::{Attribute, Attributes, Writer};
 
 bits! {
     /// `enum ip_conntrack_status`
@@ -44,6 +44,32 @@ pub struct Entry {
     pub zone: u16,
     /// Seconds until it expires.
     pub timeout: Option<u32>,
+    /// What it has carried, if the kernel counts (`net.netfilter.nf_conntrack_acct`).
+    pub traffic: Option<Traffic>,
+}
+
+/// What a connection has carried in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Traffic {
+    /// Packets.
+    pub packets: u64,
+    /// Octets of them, IP headers included.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// Adds what one direction has carried.
+    fn add(&mut self, direction: Attribute<'_>) -> Result<(), Error> {
+        for attribute in direction.nested() {
+            let attribute = attribute?;
+            match attribute.kind {
+                ct::CTA_COUNTERS_PACKETS => self.packets += attribute.be64()?,
+                ct::CTA_COUNTERS_BYTES => self.bytes += attribute.be64()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Entry {
@@ -51,6 +77,7 @@ impl Entry {
         let (mut original, mut reply) = (None, None);
         let (mut status, mut mark, mut id, mut zone, mut timeout) =
             (Status::empty(), 0, None, 0, None);
+        let mut traffic = None;
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
@@ -60,6 +87,11 @@ impl Entry {
                 ct::CTA_MARK => mark = attribute.be32()?,
                 ct::CTA_ID => id = Some(attribute.be32()?),
                 ct::CTA_ZONE => zone = attribute.be16()?,
+                ct::CTA_COUNTERS_ORIG | ct::CTA_COUNTERS_REPLY => {
+                    traffic
+                        .get_or_insert_with(Traffic::default)
+                        .add(attribute)?;
+                }
                 ct::CTA_TIMEOUT => timeout = Some(attribute.be32()?),
                 _ => {}
             }
@@ -72,6 +104,7 @@ impl Entry {
             id,
             zone,
             timeout,
+            traffic,
         })
     }
 

@@ -4,6 +4,6 @@ mod entry;
 mod socket;
 mod tuple;
 
-pub use entry::{Entry, Status};
+pub use entry::{Entry, Status, Traffic};
 pub use socket::{Asked, Filter, Socket};
 pub use tuple::{Icmp, Ports, Tuple};

@@ -11,6 +11,8 @@ pub const CTA_TUPLE_REPLY: u16 = 2;
 pub const CTA_STATUS: u16 = 3;
 pub const CTA_TIMEOUT: u16 = 7;
 pub const CTA_MARK: u16 = 8;
+pub const CTA_COUNTERS_ORIG: u16 = 9;
+pub const CTA_COUNTERS_REPLY: u16 = 10;
 pub const CTA_ID: u16 = 12;
 pub const CTA_ZONE: u16 = 18;
 pub const CTA_MARK_MASK: u16 = 21;
@@ -23,6 +25,10 @@ pub const CTA_FILTER_ORIG_FLAGS: u16 = 1;
 pub const CTA_FILTER_F_CTA_IP_DST: u32 = 1 << 1;
 pub const CTA_FILTER_F_CTA_PROTO_NUM: u32 = 1 << 3;
 pub const CTA_FILTER_F_CTA_PROTO_DST_PORT: u32 = 1 << 5;
+
+// enum ctattr_counters
+pub const CTA_COUNTERS_PACKETS: u16 = 1;
+pub const CTA_COUNTERS_BYTES: u16 = 2;
 
 // enum ctattr_tuple
 pub const CTA_TUPLE_IP: u16 = 1;
