@@ -15,6 +15,7 @@ use crate::burst::Bursts;
 use crate::cleanup::gone;
 use crate::error::Error;
 use crate::host::{Host, Link, RouteKind};
+use crate::place::Links;
 use crate::plan::{Addition, Plan, Wanted, plan};
 use crate::route_plan::route_plan;
 use crate::rtnl::Rtnl;
@@ -26,8 +27,8 @@ const RETRY: Duration = Duration::from_secs(10);
 /// draw kedge into a race.
 const CALM: Duration = Duration::from_secs(1);
 
-/// The addresses for the LAN; nothing as long as nobody knows them.
-pub type Wished = Option<Arc<BTreeSet<IpAddr>>>;
+/// The addresses for the LAN, and the links that each may be on; nothing as long as nobody knows them.
+pub type Wished = Option<Arc<BTreeMap<IpAddr, Links>>>;
 
 /// What a [`Keeper`] keeps beside the addresses for the LAN.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +121,7 @@ impl Keeper {
             .min()
     }
 
-    async fn round(&mut self, host: &Host, wished: Option<&BTreeSet<IpAddr>>) {
+    async fn round(&mut self, host: &Host, wished: Option<&BTreeMap<IpAddr, Links>>) {
         let now = Instant::now();
         self.state.retry = None;
         self.state.added.retain(|_, added| *added + CALM > now);
@@ -217,7 +218,7 @@ impl Keeper {
             .places
             .extend(own.map(|address| (address.ip, address.link)));
         if let Some(announced) = &wanted.announced {
-            self.state.places.retain(|ip, _| announced.contains(ip));
+            self.state.places.retain(|ip, _| announced.contains_key(ip));
         }
     }
 

@@ -32,5 +32,5 @@ pub use error::Error;
 pub use follow::Follower;
 pub use host::{Address, Host, Link, Mac, Route, RouteKind, Rule, address_flags, scope};
 pub use keeper::{Keeper, KeeperConfig, Wished};
-pub use place::Reason;
+pub use place::{Links, Reason};
 pub use probe::{Finding, Severity, probe};

@@ -1,5 +1,6 @@
 //! Which link an address belongs on.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -16,6 +17,8 @@ pub enum Reason {
     DefaultRoute,
     /// There is no default route; the link has this node's first address.
     NodeAddress,
+    /// No subnet holds it, and it is to be announced on this link.
+    Named,
     /// The address is for this machine alone.
     Loopback,
 }
@@ -27,30 +30,46 @@ impl fmt::Display for Reason {
             Self::Kept => "the address was there before, and no link's subnet holds it",
             Self::DefaultRoute => "no link's subnet holds the address; this one has the default route",
             Self::NodeAddress => "no link's subnet holds the address and there is no default route; this one has the node's address",
+            Self::Named => "no link's subnet holds the address, and it is to be announced on this one",
             Self::Loopback => "the address is for this machine alone",
         })
     }
 }
 
-/// The link for an address that the LAN is to reach. `before` is the link where it is or was.
+/// Names of the links that an address may be on; any where there are none.
+pub type Links = Option<BTreeSet<String>>;
+
+/// The address may be on the link.
+pub(crate) fn allows(host: &Host, links: &Links, link: u32) -> bool {
+    let named = |links: &BTreeSet<String>| links.contains(&host.link_name(link));
+    links.as_ref().is_none_or(named)
+}
+
+/// The link for an address that the LAN is to reach, among those that it may be on. `before` is the link where it is or was.
 /// The link may be switched off: then the address waits for it rather than move about.
-pub(crate) fn place(host: &Host, ip: IpAddr, before: Option<u32>) -> Option<(u32, Reason)> {
-    by_subnet(host, ip)
+pub(crate) fn place(
+    host: &Host,
+    ip: IpAddr,
+    links: &Links,
+    before: Option<u32>,
+) -> Option<(u32, Reason)> {
+    let may = |link: &u32| allows(host, links, *link);
+    let there = before.filter(|link| host.links.contains_key(link));
+    let reached = || by_default_route(host, ip.is_ipv6()).filter(may);
+    let own = || by_node_address(host, ip.is_ipv6()).filter(may);
+    by_subnet(host, ip, &may)
         .map(|link| (link, Reason::Subnet))
-        .or_else(|| {
-            before
-                .filter(|link| host.links.contains_key(link))
-                .map(|link| (link, Reason::Kept))
-        })
-        .or_else(|| by_default_route(host, ip.is_ipv6()).map(|link| (link, Reason::DefaultRoute)))
-        .or_else(|| by_node_address(host, ip.is_ipv6()).map(|link| (link, Reason::NodeAddress)))
+        .or_else(|| there.filter(may).map(|link| (link, Reason::Kept)))
+        .or_else(|| reached().map(|link| (link, Reason::DefaultRoute)))
+        .or_else(|| own().map(|link| (link, Reason::NodeAddress)))
+        .or_else(|| by_name(host, links.as_ref()?).map(|link| (link, Reason::Named)))
 }
 
 /// The longest prefix wins, then a link that can carry packets, then the lowest index.
-fn by_subnet(host: &Host, ip: IpAddr) -> Option<u32> {
+fn by_subnet(host: &Host, ip: IpAddr, may: &impl Fn(&u32) -> bool) -> Option<u32> {
     host.addresses
         .iter()
-        .filter(|address| !address.own)
+        .filter(|address| !address.own && may(&address.link))
         .filter_map(|address| {
             let link = host
                 .links
@@ -83,10 +102,38 @@ fn by_node_address(host: &Host, ipv6: bool) -> Option<u32> {
         .map(|address| address.link)
 }
 
+/// A link that can carry packets, then the lowest index.
+fn by_name(host: &Host, names: &BTreeSet<String>) -> Option<u32> {
+    let links = host.links.values();
+    links
+        .filter(|link| !link.loopback && names.contains(&link.name))
+        .min_by_key(|link| (!link.running, link.index))
+        .map(|link| link.index)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::samples::{default_route, host};
+
+    fn place(host: &Host, ip: IpAddr, before: Option<u32>) -> Option<(u32, Reason)> {
+        super::place(host, ip, &None, before)
+    }
+
+    #[test]
+    fn of_the_links_that_it_may_be_on() {
+        let mut host = host(&[&["10.0.0.1/24"], &["10.0.0.2/24"], &[]]);
+        host.routes.push(default_route(false, 3, 0));
+        let on = |links: &[u32], text: &str| {
+            let names = links.iter().map(|link| host.link_name(*link)).collect();
+            super::place(&host, ip(text), &Some(names), Some(2))
+        };
+        assert_eq!(on(&[3, 4], "10.0.0.9"), Some((3, Reason::Subnet)));
+        assert_eq!(on(&[2], "203.0.113.9"), Some((2, Reason::Kept)));
+        assert_eq!(on(&[3, 4], "203.0.113.9"), Some((3, Reason::DefaultRoute)));
+        assert_eq!(on(&[4], "10.0.0.9"), Some((4, Reason::Named)));
+        assert_eq!(on(&[], "10.0.0.9"), None);
+    }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()

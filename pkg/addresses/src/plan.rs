@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::host::Host;
-use crate::place::{Reason, place};
+use crate::place::{Links, Reason, allows, place};
 
 /// The addresses that the machine should have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Addresses that the LAN reaches; nothing while nobody knows them yet (then those that are there stay).
-    pub announced: Option<BTreeSet<IpAddr>>,
+    pub announced: Option<BTreeMap<IpAddr, Links>>,
     /// Addresses for this machine alone, on the loopback link.
     pub local: BTreeSet<IpAddr>,
 }
@@ -67,12 +67,15 @@ pub fn plan(wanted: &Wanted, host: &Host, before: &BTreeMap<IpAddr, u32>) -> Pla
         .announced
         .iter()
         .flatten()
-        .filter(|ip| !wanted.local.contains(ip))
-        .map(|ip| {
+        .filter(|(ip, _)| !wanted.local.contains(ip))
+        .map(|(ip, links)| {
             let there = own
                 .get(ip)
                 .and_then(|links| links.iter().find(|link| Some(**link) != loopback));
-            (*ip, place(host, *ip, there.or(before.get(ip)).copied()))
+            (
+                *ip,
+                place(host, *ip, links, there.or(before.get(ip)).copied()),
+            )
         });
     let mut places: BTreeMap<IpAddr, u32> = BTreeMap::new();
     for (ip, placed) in local.chain(announced) {
@@ -98,7 +101,9 @@ pub fn plan(wanted: &Wanted, host: &Host, before: &BTreeMap<IpAddr, u32>) -> Pla
         for link in links {
             let unknown = wanted.announced.is_none() && Some(link) != loopback;
             // What waits for its proper link is better served from the wrong one until then.
-            let needed = plan.waiting.contains_key(&ip);
+            let links = wanted.announced.as_ref().and_then(|all| all.get(&ip));
+            let needed = plan.waiting.contains_key(&ip)
+                && links.is_none_or(|links| allows(host, links, link));
             if !unknown && !needed && places.get(&ip) != Some(&link) {
                 plan.remove.push((ip, link));
             }
@@ -123,7 +128,7 @@ mod tests {
 
     fn announced(ips: &[&str]) -> Wanted {
         Wanted {
-            announced: Some(ips.iter().map(|text| ip(text)).collect()),
+            announced: Some(ips.iter().map(|text| (ip(text), None)).collect()),
             local: BTreeSet::new(),
         }
     }
@@ -280,6 +285,11 @@ mod tests {
         (0u8..3, 1u8..12).prop_map(|(net, last)| Ipv4Addr::new(10, net, 0, last).into())
     }
 
+    fn any_links() -> impl Strategy<Value = Links> {
+        let name = (2u32..6).prop_map(|link| format!("eth{}", link - 2));
+        prop::option::weighted(0.3, prop::collection::btree_set(name, 0..3))
+    }
+
     prop_compose! {
         fn any_host()(
             links in prop::collection::vec((any::<bool>(), prop::option::of((0u8..3, 1u8..12))), 0..4),
@@ -305,7 +315,7 @@ mod tests {
         #[test]
         fn one_step_is_enough_and_touches_nothing_of_others(
             mut host in any_host(),
-            announced in prop::option::of(prop::collection::btree_set(any_ip(), 0..8)),
+            announced in prop::option::of(prop::collection::btree_map(any_ip(), any_links(), 0..8)),
             local in prop::collection::btree_set(any_ip(), 0..2),
             before in prop::collection::btree_map(any_ip(), 1u32..6, 0..4),
         ) {
@@ -319,14 +329,15 @@ mod tests {
             prop_assert!(again.is_empty(), "{again:?} after {first:?}");
             let left: Vec<_> = host.addresses.iter().filter(|a| !a.own).cloned().collect();
             prop_assert_eq!(&left, &foreign);
-            for ip in wanted.announced.iter().flatten().chain(&wanted.local) {
+            for ip in wanted.announced.iter().flatten().map(|(ip, _)| ip).chain(&wanted.local) {
                 let there = host.addresses.iter().filter(|a| a.ip == *ip).count();
                 prop_assert!(there > 0 || first.waiting.contains_key(ip), "{ip} is neither there nor waiting");
             }
             match &wanted.announced {
                 None => prop_assert_eq!(host.addresses.iter().filter(|a| a.own && a.link != 1).count(), unknown),
                 Some(set) => for a in host.addresses.iter().filter(|a| a.own) {
-                    prop_assert!(set.contains(&a.ip) || wanted.local.contains(&a.ip), "{} is unwanted", a.ip);
+                    let may = set.get(&a.ip).is_some_and(|links| allows(&host, links, a.link));
+                    prop_assert!(may || wanted.local.contains(&a.ip), "{} is unwanted there", a.ip);
                 },
             }
         }

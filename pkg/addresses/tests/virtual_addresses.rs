@@ -3,7 +3,6 @@
 
 mod lab;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +31,8 @@ fn wished(addresses: &[&str]) -> Wished {
     Some(Arc::new(
         addresses
             .iter()
-            .map(|text| text.parse().unwrap())
-            .collect::<BTreeSet<IpAddr>>(),
+            .map(|text| (text.parse().unwrap(), None))
+            .collect(),
     ))
 }
 
@@ -301,4 +300,28 @@ fn cleanup_removes_what_is_kedges_and_nothing_else() {
         );
     });
     assert_eq!(picture(), before);
+}
+
+#[test]
+fn an_address_is_on_the_links_that_it_may_be_on() {
+    let (node, host) = lan();
+    node.connect(&host, "eth1", &["192.168.8.1/24"], &["192.168.8.2/24"]);
+    let on = |links: Option<&[&str]>| -> Wished {
+        let names = links.map(|names| names.iter().map(ToString::to_string).collect());
+        Some(Arc::new([(V4.parse().unwrap(), names)].into()))
+    };
+    node.block_on(|| async move {
+        let running = Running::start(on(Some(&["eth1"]))).await;
+        running.until(|host| has(host, V4, "eth1")).await;
+        running.wishes.send_replace(on(Some(&["eth1", "eth0"])));
+        running
+            .until(|host| has(host, V4, "eth0") && !has(host, V4, "eth1"))
+            .await;
+        // A link that is not there: nowhere.
+        running.wishes.send_replace(on(Some(&["eth7"])));
+        running.until(|host| !has(host, V4, "eth0")).await;
+        running.wishes.send_replace(on(None));
+        running.until(|host| has(host, V4, "eth0")).await;
+        running.stop().await;
+    });
 }

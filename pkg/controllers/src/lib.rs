@@ -28,6 +28,6 @@ mod view;
 
 pub use config::{Config, Credentials, Kind, LoadBalancerConfig, NodeConfig};
 pub use events::{About, EventType, Recorder};
-pub use loadbalancer::{Links, LoadBalancerMetrics, Transport, TransportError};
+pub use loadbalancer::{LoadBalancerMetrics, Transport, TransportError};
 pub use node::NodeInfo;
 pub use run::{VirtualAddresses, run};

@@ -278,7 +278,7 @@ async fn a_service_lives_and_dies() {
     let published = running.addresses.borrow().clone().unwrap();
     assert_eq!(
         published
-            .iter()
+            .keys()
             .map(ToString::to_string)
             .collect::<Vec<_>>(),
         ["192.168.1.240"]

@@ -15,12 +15,8 @@ use super::pool::{Labels, Pool, SETTINGS};
 use super::pools::selectors;
 use crate::view::{self, L2Advertisement};
 
-/// Links by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Links {
-    Any,
-    These(BTreeSet<String>),
-}
+/// Names of links; any where there are none.
+pub(super) type Links = Option<BTreeSet<String>>;
 
 /// An L2Advertisement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,11 +45,7 @@ impl Advertisement {
     }
 
     fn links(&self) -> Links {
-        if self.interfaces.is_empty() {
-            Links::Any
-        } else {
-            Links::These(self.interfaces.clone())
-        }
+        (!self.interfaces.is_empty()).then(|| self.interfaces.clone())
     }
 
     fn selects(&self, pool: &Pool, pool_labels: &Labels, node: &Labels, service: &Labels) -> bool {
@@ -93,35 +85,29 @@ impl Advertisements {
         service: &Labels,
     ) -> Option<Links> {
         if (pool.namespace.as_str(), pool.name.as_str()) == ("", SETTINGS) {
-            return Some(Links::Any);
+            return Some(None);
         }
         let all = self.0.iter();
         let links = all
             .filter(|((namespace, _), _)| *namespace == pool.namespace)
             .filter(|(_, advertisement)| advertisement.selects(pool, pool_labels, node, service))
             .map(|(_, advertisement)| advertisement.links());
-        links.reduce(Links::and)
+        links.reduce(both)
     }
 }
 
-impl Links {
-    /// Those of both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::These(mut own), Self::These(theirs)) => {
-                own.extend(theirs);
-                Self::These(own)
-            }
-            _ => Self::Any,
-        }
-    }
+/// The links of either.
+fn both(own: Links, other: Links) -> Links {
+    own.zip(other).map(|(mut own, other)| {
+        own.extend(other);
+        own
+    })
 }
 
 /// Adds the links of one more Service on an address.
 pub(super) fn add(announced: &mut BTreeMap<IpAddr, Links>, ip: IpAddr, links: Links) {
     let links = match announced.remove(&ip) {
-        Some(others) => others.and(links),
+        Some(others) => both(others, links),
         None => links,
     };
     announced.insert(ip, links);
@@ -137,25 +123,23 @@ mod tests {
     use crate::engine::key;
 
     fn these(names: &[&str]) -> Option<Links> {
-        Some(Links::These(
-            names.iter().map(ToString::to_string).collect(),
-        ))
+        Some(Some(names.iter().map(ToString::to_string).collect()))
     }
 
     // The pool "lan" has the label zone=east, the node host=a, the Service app=web.
     #[rstest]
     #[case::nothing(&[], None)]
-    #[case::everything(&[json!({})], Some(Links::Any))]
-    #[case::by_name(&[json!({"ipAddressPools": ["dmz", "lan"]})], Some(Links::Any))]
+    #[case::everything(&[json!({})], Some(None))]
+    #[case::by_name(&[json!({"ipAddressPools": ["dmz", "lan"]})], Some(None))]
     #[case::another_pool(&[json!({"ipAddressPools": ["dmz"]})], None)]
-    #[case::by_label(&[json!({"ipAddressPools": ["dmz"], "ipAddressPoolSelectors": [{"matchLabels": {"zone": "east"}}]})], Some(Links::Any))]
+    #[case::by_label(&[json!({"ipAddressPools": ["dmz"], "ipAddressPoolSelectors": [{"matchLabels": {"zone": "east"}}]})], Some(None))]
     #[case::other_label(&[json!({"ipAddressPoolSelectors": [{"matchLabels": {"zone": "west"}}]})], None)]
-    #[case::node(&[json!({"nodeSelectors": [{"matchLabels": {"host": "b"}}, {"matchLabels": {"host": "a"}}]})], Some(Links::Any))]
+    #[case::node(&[json!({"nodeSelectors": [{"matchLabels": {"host": "b"}}, {"matchLabels": {"host": "a"}}]})], Some(None))]
     #[case::other_node(&[json!({"nodeSelectors": [{"matchLabels": {"host": "b"}}]})], None)]
-    #[case::service(&[json!({"serviceSelectors": [{"matchLabels": {"app": "web"}}]})], Some(Links::Any))]
+    #[case::service(&[json!({"serviceSelectors": [{"matchLabels": {"app": "web"}}]})], Some(None))]
     #[case::other_service(&[json!({"serviceSelectors": [{"matchLabels": {"app": "db"}}]})], None)]
     #[case::links(&[json!({"interfaces": ["eth0"]}), json!({"interfaces": ["eth1"]})], these(&["eth0", "eth1"]))]
-    #[case::all_links(&[json!({"interfaces": ["eth0"]}), json!({})], Some(Links::Any))]
+    #[case::all_links(&[json!({"interfaces": ["eth0"]}), json!({})], Some(None))]
     #[case::of_those_that_select(&[json!({"interfaces": ["eth0"]}), json!({"ipAddressPools": ["dmz"]})], these(&["eth0"]))]
     fn where_an_address_is_announced(#[case] specs: &[Value], #[case] wanted: Option<Links>) {
         let mut all = Advertisements::default();
@@ -176,6 +160,6 @@ mod tests {
         };
         assert_eq!(of("m", "lan"), wanted);
         assert_eq!(of("elsewhere", "lan"), None);
-        assert_eq!(of("", SETTINGS), Some(Links::Any));
+        assert_eq!(of("", SETTINGS), Some(None));
     }
 }

@@ -15,7 +15,7 @@ mod share;
 mod tenants;
 mod usage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::config::LoadBalancerConfig;
 use crate::engine::{Reconcile, Write};
 use crate::events::{About, EventType, Recorder};
 use crate::view::{self, MetaOnly};
-use advertisement::Advertisements;
+use advertisement::{Advertisements, Links};
 use allocate::{Requests, World, allocate};
 use entry::{Entry, Role};
 use outcome::{Holder, Name, Outcome};
@@ -38,7 +38,6 @@ use pools::Pools;
 use share::share;
 use usage::usage;
 
-pub use advertisement::Links;
 pub use metrics::LoadBalancerMetrics;
 pub use request::{Transport, TransportError};
 
@@ -173,11 +172,11 @@ impl LoadBalancer {
     }
 
     fn publish(&self, outcomes: &BTreeMap<Name, Outcome>) {
-        let set: BTreeSet<IpAddr> = self.announced(outcomes).into_keys().collect();
+        let announced = self.announced(outcomes);
         self.config.virtual_addresses.send_if_modified(|old| {
-            let changed = old.as_deref() != Some(&set);
+            let changed = old.as_deref() != Some(&announced);
             if changed {
-                *old = Some(Arc::new(set));
+                *old = Some(Arc::new(announced));
             }
             changed
         });

@@ -147,6 +147,18 @@ async fn an_address_is_announced_where_an_advertisement_says() {
     bench.fake.put(Resource::NODES, node("c"));
     published(1).await;
     assert_eq!(bench.ingress("web"), ["10.9.0.1"]);
+    let named = advertisement(json!({"interfaces": ["eth1"]}));
+    bench.fake.put(Resource::L2ADVERTISEMENTS, named);
+    published(2).await;
+    let links: Vec<_> = bench
+        .addresses
+        .borrow()
+        .as_ref()
+        .unwrap()
+        .values()
+        .cloned()
+        .collect();
+    assert_eq!(links, [None, Some(["eth1".to_string()].into())]);
 }
 
 #[tokio::test]

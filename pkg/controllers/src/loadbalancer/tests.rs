@@ -53,7 +53,7 @@ impl Bench {
         self.addresses
             .borrow()
             .as_ref()
-            .map(|set| set.iter().map(ToString::to_string).collect())
+            .map(|set| set.keys().map(ToString::to_string).collect())
     }
 
     pub(super) async fn until_ingress(&self, name: &str, wanted: &[&str]) {
