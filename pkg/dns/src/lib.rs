@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-pub mod answer;
-pub mod model;
+pub mod message;
+mod model;
+pub mod name;
+mod ports;
 pub mod server;
 pub mod upstream;
 pub mod zone;

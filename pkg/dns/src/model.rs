@@ -1,98 +1,132 @@
-//! What DNS needs of Services and EndpointSlices, read out of their JSON.
+//! What DNS needs of Services and EndpointSlices, read out of their JSON into as little memory as it takes.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Deserialize;
+
+use crate::ports::Ports;
 
 /// A Service, as far as names go.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Service {
     /// Addresses of its own.
     Cluster {
-        addresses: Vec<IpAddr>,
-        ports: Vec<Port>,
+        addresses: Box<[IpAddr]>,
+        ports: Ports,
     },
     /// Its names lead to its endpoints.
     Headless,
-    /// An alias; the target without a trailing dot, in lower case.
-    External { target: String },
-}
-
-/// A port that has a name, and so a SRV record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Port {
-    pub name: String,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: String,
-    pub number: u16,
+    /// An alias; the target as it was written.
+    External { target: Box<str> },
 }
 
 /// The endpoints of one EndpointSlice that names may lead to.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Slice {
-    pub service: String,
-    pub endpoints: Vec<Endpoint>,
-    pub ports: Vec<Port>,
+    pub service: Box<str>,
+    pub addresses: Addresses,
+    /// Beside the addresses, empty text for one without; empty altogether where no endpoint has a host name.
+    pub hostnames: Box<[Box<str>]>,
+    pub ports: Ports,
 }
 
-/// One address of an endpoint.
+/// Addresses of one family: a slice has no others.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Endpoint {
-    pub address: IpAddr,
-    /// The label below the Service's name: `hostname`, or the address with dashes.
-    pub label: String,
+pub enum Addresses {
+    V4(Box<[Ipv4Addr]>),
+    V6(Box<[Ipv6Addr]>),
+}
+
+impl Addresses {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::V4(all) => all.len(),
+            Self::V6(all) => all.len(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<IpAddr> {
+        match self {
+            Self::V4(all) => all.get(at).copied().map(IpAddr::V4),
+            Self::V6(all) => all.get(at).copied().map(IpAddr::V6),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = IpAddr> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
 }
 
 #[derive(Deserialize)]
-struct ServiceView {
-    #[serde(default)]
-    spec: ServiceSpec,
+struct ServiceView<'j> {
+    #[serde(default, borrow)]
+    spec: ServiceSpec<'j>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct ServiceSpec {
-    r#type: String,
-    #[serde(rename = "clusterIP")]
-    cluster_ip: String,
-    #[serde(rename = "clusterIPs")]
-    cluster_ips: Vec<String>,
-    external_name: String,
-    ports: Vec<PortView>,
+struct ServiceSpec<'j> {
+    #[serde(borrow)]
+    r#type: Cow<'j, str>,
+    #[serde(rename = "clusterIP", borrow)]
+    cluster_ip: Cow<'j, str>,
+    #[serde(rename = "clusterIPs", borrow)]
+    cluster_ips: Vec<Cow<'j, str>>,
+    #[serde(borrow)]
+    external_name: Cow<'j, str>,
+    #[serde(borrow)]
+    ports: Vec<PortView<'j>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct PortView {
-    name: Option<String>,
-    protocol: Option<String>,
+struct PortView<'j> {
+    #[serde(borrow)]
+    name: Option<Cow<'j, str>>,
+    #[serde(borrow)]
+    protocol: Option<Cow<'j, str>>,
     port: Option<u16>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SliceView {
-    metadata: SliceMeta,
-    #[serde(default)]
-    address_type: String,
-    #[serde(default)]
-    endpoints: Option<Vec<EndpointView>>,
-    #[serde(default)]
-    ports: Option<Vec<PortView>>,
+struct SliceView<'j> {
+    #[serde(borrow)]
+    metadata: SliceMeta<'j>,
+    #[serde(default, borrow)]
+    endpoints: Option<Vec<EndpointView<'j>>>,
+    #[serde(default, borrow)]
+    address_type: Cow<'j, str>,
+    #[serde(default, borrow)]
+    ports: Option<Vec<PortView<'j>>>,
 }
 
 #[derive(Deserialize)]
-struct SliceMeta {
-    #[serde(default)]
-    labels: std::collections::BTreeMap<String, String>,
+struct SliceMeta<'j> {
+    #[serde(default, borrow)]
+    labels: SliceLabels<'j>,
+}
+
+#[derive(Deserialize, Default)]
+struct SliceLabels<'j> {
+    #[serde(rename = "kubernetes.io/service-name", borrow)]
+    service: Option<Cow<'j, str>>,
 }
 
 #[derive(Deserialize)]
-struct EndpointView {
-    #[serde(default)]
-    addresses: Vec<String>,
-    #[serde(default)]
-    hostname: Option<String>,
+struct EndpointView<'j> {
+    #[serde(default, borrow)]
+    addresses: Vec<Cow<'j, str>>,
+    #[serde(default, borrow)]
+    hostname: Option<Cow<'j, str>>,
     #[serde(default)]
     conditions: Option<Conditions>,
 }
@@ -105,89 +139,82 @@ struct Conditions {
 /// Reads a Service; `None` for one that has no name yet (no address given) or cannot be read.
 #[must_use]
 pub fn service(json: &[u8]) -> Option<Service> {
-    let spec = serde_json::from_slice::<ServiceView>(json).ok()?.spec;
+    let spec = serde_json::from_slice::<ServiceView<'_>>(json).ok()?.spec;
     if spec.r#type == "ExternalName" {
-        let target = spec
-            .external_name
-            .trim_end_matches('.')
-            .to_ascii_lowercase();
-        return (!target.is_empty()).then_some(Service::External { target });
+        let target = spec.external_name.trim_end_matches('.');
+        return (!target.is_empty()).then(|| Service::External {
+            target: target.into(),
+        });
     }
     if spec.cluster_ip == "None" {
         return Some(Service::Headless);
     }
     let texts = if spec.cluster_ips.is_empty() {
-        vec![spec.cluster_ip]
+        &[spec.cluster_ip][..]
     } else {
-        spec.cluster_ips
+        &spec.cluster_ips[..]
     };
-    let addresses: Vec<IpAddr> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    let addresses: Box<[IpAddr]> = texts.iter().filter_map(|text| text.parse().ok()).collect();
     (!addresses.is_empty()).then(|| Service::Cluster {
         addresses,
-        ports: ports(spec.ports),
+        ports: ports(&spec.ports),
     })
 }
 
 /// Reads an EndpointSlice; `None` for one of no Service, of names instead of addresses, or unreadable.
 #[must_use]
 pub fn slice(json: &[u8]) -> Option<Slice> {
-    let mut view: SliceView = serde_json::from_slice(json).ok()?;
-    let service = view.metadata.labels.remove("kubernetes.io/service-name")?;
-    if view.address_type == "FQDN" {
-        return None;
-    }
-    let endpoints = view
+    let view: SliceView<'_> = serde_json::from_slice(json).ok()?;
+    let service = view.metadata.labels.service?.into();
+    let ready: Vec<&EndpointView<'_>> = view
         .endpoints
-        .unwrap_or_default()
-        .into_iter()
+        .iter()
+        .flatten()
         // Absent means ready: that is how publishNotReadyAddresses shows here too.
         .filter(|e| e.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true))
-        .flat_map(|e| {
-            let hostname = e.hostname.filter(|h| !h.is_empty());
-            e.addresses.into_iter().filter_map(move |text| {
-                let address: IpAddr = text.parse().ok()?;
-                let label = hostname.clone().unwrap_or_else(|| dashed(address));
-                Some(Endpoint { address, label })
-            })
-        })
         .collect();
+    let texts = || {
+        ready
+            .iter()
+            .flat_map(|e| e.addresses.iter().map(|a| (a, e.hostname.as_deref())))
+    };
+    let (addresses, named): (Addresses, Vec<Option<&str>>) = match &*view.address_type {
+        "FQDN" => return None,
+        "IPv6" => {
+            let (all, names): (Vec<Ipv6Addr>, Vec<_>) = texts()
+                .filter_map(|(text, name)| Some((text.parse::<Ipv6Addr>().ok()?, name)))
+                .unzip();
+            (Addresses::V6(all.into()), names)
+        }
+        _ => {
+            let (all, names): (Vec<Ipv4Addr>, Vec<_>) = texts()
+                .filter_map(|(text, name)| Some((text.parse::<Ipv4Addr>().ok()?, name)))
+                .unzip();
+            (Addresses::V4(all.into()), names)
+        }
+    };
+    let hostnames = if named.iter().any(Option::is_some) {
+        named.iter().map(|n| n.unwrap_or_default().into()).collect()
+    } else {
+        Box::default()
+    };
     Some(Slice {
         service,
-        endpoints,
-        ports: ports(view.ports.unwrap_or_default()),
+        addresses,
+        hostnames,
+        ports: ports(view.ports.as_deref().unwrap_or_default()),
     })
 }
 
-fn ports(views: Vec<PortView>) -> Vec<Port> {
-    views
-        .into_iter()
-        .filter_map(|view| {
-            Some(Port {
-                name: view.name.filter(|name| !name.is_empty())?,
-                protocol: view
-                    .protocol
-                    .as_deref()
-                    .unwrap_or("TCP")
-                    .to_ascii_lowercase(),
-                number: view.port?,
-            })
-        })
-        .collect()
-}
-
-/// `10-42-0-11`, `fd00-42--11`: an address as a label.
-#[must_use]
-pub fn dashed(address: IpAddr) -> String {
-    address.to_string().replace(['.', ':'], "-")
-}
-
-/// The address that a label stands for.
-#[must_use]
-pub fn undashed(label: &str) -> Option<IpAddr> {
-    let v4 = label.replace('-', ".");
-    v4.parse()
-        .ok()
-        .or_else(|| label.replace('-', ":").parse().ok())
+fn ports(views: &[PortView<'_>]) -> Ports {
+    Ports::new(views.iter().filter_map(|view| {
+        let protocol = view.protocol.as_deref().unwrap_or("TCP");
+        Some((
+            view.name.as_deref().unwrap_or_default(),
+            protocol.parse().ok()?,
+            view.port?,
+        ))
+    }))
 }
 
 #[cfg(test)]
@@ -200,7 +227,7 @@ mod tests {
         assert_eq!(
             read(r#"{"type":"ExternalName","externalName":"Example.COM."}"#),
             Some(Service::External {
-                target: "example.com".into()
+                target: "Example.COM".into()
             })
         );
         assert_eq!(
@@ -219,9 +246,9 @@ mod tests {
         assert_eq!(addresses.len(), 2);
         let shown: Vec<_> = ports
             .iter()
-            .map(|p| format!("{}/{}/{}", p.name, p.protocol, p.number))
+            .map(|p| format!("{}/{:?}/{}", p.name, p.protocol, p.number))
             .collect();
-        assert_eq!(shown, ["http/tcp/80", "dns/udp/53"]);
+        assert_eq!(shown, ["http/Tcp/80", "/Tcp/81", "dns/Udp/53"]);
     }
 
     #[test]
@@ -233,16 +260,16 @@ mod tests {
                 {"addresses":["10.42.0.13"]}],"ports":null}"#,
         )
         .unwrap();
-        let labels: Vec<_> = found.endpoints.iter().map(|e| e.label.as_str()).collect();
-        assert_eq!(labels, ["db-0", "10-42-0-13"]);
+        let addresses: Vec<_> = found.addresses.iter().map(|a| a.to_string()).collect();
+        assert_eq!(addresses, ["10.42.0.11", "10.42.0.13"]);
+        assert_eq!(*found.hostnames, ["db-0".into(), "".into()]);
     }
 
     #[test]
-    fn a_label_for_an_address_and_back() {
-        for text in ["10.42.0.11", "fd00:42::11", "::1"] {
-            let address: IpAddr = text.parse().unwrap();
-            assert_eq!(undashed(&dashed(address)), Some(address));
-        }
-        assert_eq!(undashed("web"), None);
+    fn text_with_escapes_is_read_too() {
+        let found = service(
+            br#"{"spec":{"type":"External\u004eame","externalName":"ex\u0061mple.com","ports":[]}}"#,
+        );
+        assert!(matches!(found, Some(Service::External { target }) if &*target == "example.com"));
     }
 }

@@ -1,34 +1,27 @@
 //! The sockets: questions in, answers out, over UDP and TCP on the cluster's DNS address.
 
+mod handler;
+mod tcp;
+mod udp;
+
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use ipnet::IpNet;
 use kedge_client::{Feed, Resource, SharedClient};
 use kedge_machinery::Status;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, UdpSocket};
 
-use crate::answer::{Query, Reply, Transport, Unanswerable};
+use crate::name::WireName;
 use crate::upstream::Resolvers;
 use crate::zone::Zone;
+use handler::Handler;
 
 const PORT: u16 = 53;
-/// Questions that wait for other resolvers, and open TCP connections, at once: beyond that the answer is SERVFAIL,
-/// or the connection waits, so that a storm costs no memory.
-const MAX_ELSEWHERE: usize = 256;
-const MAX_CONNECTIONS: usize = 64;
-/// How long a TCP client may be silent (RFC 7766, 6.2.3).
-const MAX_SILENCE: Duration = Duration::from_secs(10);
-
-/// Pause after a connection that could not be accepted.
-const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// What the server answers for.
 #[derive(Debug, Clone)]
@@ -59,14 +52,7 @@ pub struct Server {
     udp: UdpSocket,
     tcp: TcpListener,
     feed: Box<dyn Feed>,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    zone: RwLock<Zone>,
-    origin: String,
-    resolvers: Resolvers,
-    elsewhere: Arc<Semaphore>,
+    handler: Arc<Handler>,
 }
 
 impl Server {
@@ -76,6 +62,7 @@ impl Server {
     /// The address or port is taken or not permitted.
     pub fn bind(config: Config, client: &SharedClient) -> Result<Self, BindError> {
         let address = SocketAddr::from((config.address, PORT));
+        let domain = WireName::parse(&config.domain).unwrap_or(WireName::root());
         let failed = |protocol| {
             move |source| BindError {
                 address,
@@ -100,12 +87,10 @@ impl Server {
                 Resource::SERVICES,
                 Resource::ENDPOINTSLICES,
             ]),
-            shared: Arc::new(Shared {
-                zone: RwLock::new(Zone::new(&config.domain, config.address, config.reverse)),
-                origin: config.domain.to_ascii_lowercase(),
-                resolvers: Resolvers::new(&config.resolv_conf, config.address),
-                elsewhere: Arc::new(Semaphore::new(MAX_ELSEWHERE)),
-            }),
+            handler: Arc::new(Handler::new(
+                Zone::new(&domain, config.address, config.reverse, serial()),
+                Resolvers::new(&config.resolv_conf, config.address),
+            )),
         })
     }
 
@@ -114,13 +99,13 @@ impl Server {
     /// # Errors
     /// The feed of objects failed.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Status> {
-        self.shared.take_in(self.feed.next_batch().await?);
+        self.handler.take_in(self.feed.next_batch().await?);
         let udp = Arc::new(self.udp);
         tokio::select! {
             () = shutdown => Ok(()),
-            result = follow(self.feed, &self.shared) => result,
-            () = serve_udp(udp, &self.shared) => Ok(()),
-            () = serve_tcp(self.tcp, &self.shared) => Ok(()),
+            result = follow(self.feed, &self.handler) => result,
+            () = udp::serve(udp, &self.handler) => Ok(()),
+            () = tcp::serve(self.tcp, &self.handler) => Ok(()),
         }
     }
 }
@@ -140,148 +125,15 @@ fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> std::io::Result<
     Ok(socket)
 }
 
-async fn follow(mut feed: Box<dyn Feed>, shared: &Shared) -> Result<(), Status> {
+async fn follow(mut feed: Box<dyn Feed>, handler: &Handler) -> Result<(), Status> {
     loop {
         let batch = feed.next_batch().await?;
-        shared.take_in(batch);
+        handler.take_in(batch);
     }
 }
 
-async fn serve_udp(socket: Arc<UdpSocket>, shared: &Arc<Shared>) {
-    let mut waiting = JoinSet::new();
-    let mut buffer = vec![0; 4096];
-    loop {
-        while waiting.try_join_next().is_some() {}
-        // An error here is the ICMP message of a client that went away: nothing to do about it.
-        let Ok((n, peer)) = socket.recv_from(&mut buffer).await else {
-            continue;
-        };
-        match shared.answer_now(&buffer[..n], Transport::Udp) {
-            Now::Reply(answer) => {
-                let _ = socket.send_to(&answer, peer).await;
-            }
-            Now::Nothing => {}
-            Now::Later(later) => {
-                let (shared, socket) = (shared.clone(), socket.clone());
-                waiting.spawn(async move {
-                    let answer = shared.answer_later(later, Transport::Udp).await;
-                    let _ = socket.send_to(&answer, peer).await;
-                });
-            }
-        }
-    }
-}
-
-async fn serve_tcp(listener: TcpListener, shared: &Arc<Shared>) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut open = JoinSet::new();
-    loop {
-        while open.try_join_next().is_some() {}
-        let Ok(place) = connections.clone().acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = shared.clone();
-                open.spawn(async move {
-                    // A client that goes away or breaks off is its own business.
-                    let _ = converse(stream, &shared).await;
-                    drop(place);
-                });
-            }
-            // No descriptor left: the process must give one up first, and no event tells when.
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a DNS connection");
-                drop(place);
-                tokio::time::sleep(BACK_OFF).await;
-            }
-        }
-    }
-}
-
-async fn converse(mut stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
-    loop {
-        let length = tokio::time::timeout(MAX_SILENCE, stream.read_u16()).await??;
-        let mut question = vec![0; length.into()];
-        tokio::time::timeout(MAX_SILENCE, stream.read_exact(&mut question)).await??;
-        let answer = match shared.answer_now(&question, Transport::Tcp) {
-            Now::Reply(answer) => answer,
-            Now::Nothing => return Ok(()),
-            Now::Later(later) => shared.answer_later(later, Transport::Tcp).await,
-        };
-        let length = u16::try_from(answer.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
-        stream
-            .write_all(&[&length.to_be_bytes(), answer.as_slice()].concat())
-            .await?;
-    }
-}
-
-/// What becomes of a question at once.
-enum Now {
-    Reply(Vec<u8>),
-    Nothing,
-    Later(Later),
-}
-
-/// A question that another resolver must help with.
-struct Later {
-    query: Query,
-    alias: Option<(Vec<crate::zone::Record>, String)>,
-    _place: tokio::sync::OwnedSemaphorePermit,
-}
-
-impl Shared {
-    fn take_in(&self, batch: Vec<kedge_client::Change>) {
-        let mut zone = self
-            .zone
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        batch.into_iter().for_each(|change| zone.apply(change));
-    }
-
-    fn answer_now(&self, bytes: &[u8], transport: Transport) -> Now {
-        let query = match Query::parse(bytes, transport) {
-            Ok(query) => query,
-            Err(Unanswerable::Reply(answer)) => return Now::Reply(answer),
-            Err(Unanswerable::Drop) => return Now::Nothing,
-        };
-        let reply = query.answer(
-            &self
-                .zone
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        match reply {
-            Reply::Message(answer) => Now::Reply(answer),
-            Reply::Elsewhere { alias } => match self.elsewhere.clone().try_acquire_owned() {
-                Ok(place) => Now::Later(Later {
-                    query,
-                    alias,
-                    _place: place,
-                }),
-                Err(_) => Now::Reply(query.failure()),
-            },
-        }
-    }
-
-    async fn answer_later(&self, later: Later, transport: Transport) -> Vec<u8> {
-        let Later {
-            query,
-            alias,
-            _place,
-        } = later;
-        match alias {
-            None => match self.resolvers.ask(query.as_bytes(), transport).await {
-                Some(answer) => query.relay(answer),
-                None => query.failure(),
-            },
-            Some((alias, target)) => {
-                let resolved = match query.for_target(&target) {
-                    Some(question) => self.resolvers.ask(&question, transport).await,
-                    None => None,
-                };
-                query.answer_alias(&self.origin, &alias, resolved.as_deref())
-            }
-        }
-    }
+/// Seconds since 1970: a start after a start counts on.
+fn serial() -> u32 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as u32)
 }

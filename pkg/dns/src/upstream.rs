@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-use crate::answer::Transport;
+use crate::message::{Answered, Asked};
 
 /// How long one resolver may take before the next is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,21 +52,25 @@ impl Resolvers {
     }
 
     /// Asks one server after the other; `None` when there is none, or none answered.
-    pub async fn ask(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    pub async fn resolve(&self, asked: &Asked) -> Option<Vec<u8>> {
         for server in self.servers() {
             let server = SocketAddr::from((server, 53));
-            let answer = match transport {
-                Transport::Udp => tokio::time::timeout(PATIENCE, ask_udp(server, query)).await,
-                Transport::Tcp => tokio::time::timeout(PATIENCE, ask_tcp(server, query)).await,
-            };
-            match answer {
-                Ok(Ok(answer)) => return Some(answer),
+            match tokio::time::timeout(PATIENCE, ask(server, asked)).await {
+                Ok(Ok(answer)) => return Some(answer.aged(0)),
                 Ok(Err(error)) => tracing::debug!(%server, %error, "resolver gave no answer"),
                 Err(_) => tracing::debug!(%server, "resolver gave no answer in time"),
             }
         }
         None
     }
+}
+
+async fn ask(server: SocketAddr, asked: &Asked) -> std::io::Result<Answered> {
+    let answer = ask_udp(server, asked).await?;
+    if answer.is_truncated() {
+        return ask_tcp(server, asked).await;
+    }
+    Ok(answer)
 }
 
 fn parse(text: &str, own: IpAddr) -> Vec<IpAddr> {
@@ -85,18 +89,13 @@ fn parse(text: &str, own: IpAddr) -> Vec<IpAddr> {
 }
 
 /// A random id, so that a stranger cannot answer in the resolver's place (RFC 5452).
-fn with_random_id(query: &[u8]) -> std::io::Result<(Vec<u8>, [u8; 2])> {
+fn random_id() -> std::io::Result<u16> {
     let mut id = [0; 2];
     rustix::rand::getrandom(&mut id, rustix::rand::GetRandomFlags::empty())?;
-    let mut query = query.to_vec();
-    match query.get_mut(..2) {
-        Some(place) => place.copy_from_slice(&id),
-        None => return Err(std::io::ErrorKind::InvalidInput.into()),
-    }
-    Ok((query, id))
+    Ok(u16::from_ne_bytes(id))
 }
 
-async fn ask_udp(server: SocketAddr, query: &[u8]) -> std::io::Result<Vec<u8>> {
+async fn ask_udp(server: SocketAddr, asked: &Asked) -> std::io::Result<Answered> {
     let any: IpAddr = if server.is_ipv4() {
         [0, 0, 0, 0].into()
     } else {
@@ -104,20 +103,20 @@ async fn ask_udp(server: SocketAddr, query: &[u8]) -> std::io::Result<Vec<u8>> {
     };
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(server).await?;
-    let (query, id) = with_random_id(query)?;
-    socket.send(&query).await?;
+    let id = random_id()?;
+    socket.send(&asked.message(id, true)).await?;
     let mut buffer = vec![0; 4096];
     loop {
         let n = socket.recv(&mut buffer).await?;
-        if buffer.get(..2) == Some(&id) && n >= 12 {
-            buffer.truncate(n);
-            return Ok(buffer);
+        if asked.is_answered_by(id, &buffer[..n]) {
+            return Answered::read(&buffer[..n]).ok_or(std::io::ErrorKind::InvalidData.into());
         }
     }
 }
 
-async fn ask_tcp(server: SocketAddr, query: &[u8]) -> std::io::Result<Vec<u8>> {
-    let (query, id) = with_random_id(query)?;
+async fn ask_tcp(server: SocketAddr, asked: &Asked) -> std::io::Result<Answered> {
+    let id = random_id()?;
+    let query = asked.message(id, true);
     let mut stream = TcpStream::connect(server).await?;
     let length = u16::try_from(query.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
     stream
@@ -126,11 +125,10 @@ async fn ask_tcp(server: SocketAddr, query: &[u8]) -> std::io::Result<Vec<u8>> {
     let length = stream.read_u16().await?;
     let mut answer = vec![0; length.into()];
     stream.read_exact(&mut answer).await?;
-    if answer.get(..2) == Some(&id) {
-        Ok(answer)
-    } else {
-        Err(std::io::ErrorKind::InvalidData.into())
-    }
+    let answer = asked.is_answered_by(id, &answer).then_some(&answer);
+    answer
+        .and_then(|answer| Answered::read(answer))
+        .ok_or(std::io::ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]

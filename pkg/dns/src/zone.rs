@@ -1,521 +1,370 @@
 //! The cluster's names as a function of its objects: what a name and a type lead to. No sockets, no clock.
+//!
+//! An object takes a few hundred octets: addresses are kept as octets, whatever else follows from them (names of
+//! endpoints, reverse names, records) is made when it is asked for.
 
-use std::collections::{BTreeSet, HashMap};
+mod lookup;
+mod named;
+mod pointers;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kedge_client::{Change, Resource};
-use kedge_machinery::Few;
 
-use crate::model::{self, Port, Service, Slice};
+use crate::model::{self, Addresses};
+use crate::name::WireName;
+use crate::ports::Ports;
+pub use lookup::{Kind, Lookup};
+use named::Named;
+use pointers::{Owner, Pointers};
 
-/// Longest chain of aliases followed inside the zone.
-const MAX_ALIASES: usize = 8;
-
-/// Data of one record. Names are dotted text in lower case, without the trailing dot.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Data {
-    Address(IpAddr),
-    Cname(String),
-    Srv {
-        port: u16,
-        weight: u16,
-        target: String,
-    },
-    Ptr(String),
-    Txt(&'static str),
-    Soa,
-    Ns(String),
-}
-
-/// A record with its owner's name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Record {
-    pub name: String,
-    pub data: Data,
-}
-
-/// What a question gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    /// The name is not the cluster's: another resolver knows.
-    Elsewhere,
-    /// Records, with their targets' addresses as additional ones; `elsewhere` is the target of a last alias that leads out of the zone.
-    Found {
-        answer: Vec<Record>,
-        additional: Vec<Record>,
-        elsewhere: Option<String>,
-    },
-    /// The name is there, this type is not.
-    NoData,
-    NxDomain,
-}
-
-/// The types of question that the zone knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    A,
-    Aaaa,
-    Cname,
-    Srv,
-    Ptr,
-    Txt,
-    Soa,
-    Ns,
-    Other,
-}
+/// No slice: the end of a Service's chain of slices.
+const NONE: u32 = u32::MAX;
 
 /// All names of the cluster.
 #[derive(Debug)]
 pub struct Zone {
-    /// `cluster.local`.
-    origin: String,
+    /// `cluster.local`, in wire form.
+    origin: Box<[u8]>,
     /// Its name server's own address.
     server: IpAddr,
     /// Ranges whose reverse names are the cluster's alone.
     reverse: Vec<IpNet>,
-    namespaces: BTreeSet<String>,
-    services: HashMap<(String, String), Service>,
-    /// By namespace and Service, then by the slice's name.
-    slices: HashMap<(String, String), Few<Slice>>,
-    /// Which Service a slice was last filed under.
-    filed: HashMap<(String, String), String>,
-    pointers: HashMap<IpAddr, Few<()>>,
+    /// Counts changes (RFC 1035, 3.3.13).
+    serial: u32,
+    namespaces: Named<Namespace>,
+    /// By namespace; one that has slices alone is here too.
+    services: Named<Service>,
+    slices: Named<Slice>,
+    pointers: Pointers,
+}
+
+#[derive(Debug, Default)]
+struct Namespace {
+    /// The object itself is there, not only what is in it.
+    there: bool,
+    /// Services and slices that are kept under it.
+    uses: u32,
+}
+
+#[derive(Debug)]
+struct Service {
+    object: Option<model::Service>,
+    /// The first slice of the chain.
+    first: u32,
+}
+
+#[derive(Debug)]
+struct Slice {
+    service: u32,
+    /// The next slice of the same Service.
+    next: u32,
+    addresses: Addresses,
+    hostnames: Box<[Box<str>]>,
+    ports: Ports,
+}
+
+/// Data of one record. Names are made when the record is written: see [`Zone::name_of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    Address(IpAddr),
+    Srv {
+        port: u16,
+        weight: u16,
+        target: Target,
+    },
+    Ptr(Target),
+    Txt(&'static str),
+    Soa,
+    Ns,
+    /// What a question for every type gets (RFC 8482).
+    Hinfo,
+}
+
+/// A name of the cluster, as long as the zone does not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    Service(u32),
+    Endpoint { slice: u32, at: u32 },
+}
+
+/// A change that was read, and only has to be put in place.
+#[derive(Debug)]
+pub enum Update {
+    Namespace(String, bool),
+    Service(String, String, Option<model::Service>),
+    Slice(String, String, Option<model::Slice>),
+}
+
+impl Update {
+    /// Reads a change; `None` for kinds without names.
+    #[must_use]
+    pub fn read(change: Change) -> Option<Self> {
+        let (namespace, name) = (change.key.namespace, change.key.name);
+        let json = change.object;
+        match change.key.resource {
+            Resource::NAMESPACES => Some(Self::Namespace(name, json.is_some())),
+            Resource::SERVICES => {
+                let service = json.and_then(|json| model::service(&json));
+                Some(Self::Service(namespace, name, service))
+            }
+            Resource::ENDPOINTSLICES => {
+                let slice = json.and_then(|json| model::slice(&json));
+                Some(Self::Slice(namespace, name, slice))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Zone {
+    /// `origin` is the cluster's domain, `serial` what its SOA counts changes from.
     #[must_use]
-    pub fn new(origin: &str, server: IpAddr, reverse: Vec<IpNet>) -> Self {
+    pub fn new(origin: &WireName, server: IpAddr, reverse: Vec<IpNet>, serial: u32) -> Self {
         Self {
-            origin: origin.to_ascii_lowercase(),
+            origin: origin.as_bytes().into(),
             server,
             reverse,
-            namespaces: BTreeSet::new(),
-            services: HashMap::new(),
-            slices: HashMap::new(),
-            filed: HashMap::new(),
-            pointers: HashMap::new(),
+            serial,
+            namespaces: Named::default(),
+            services: Named::default(),
+            slices: Named::default(),
+            pointers: Pointers::default(),
         }
     }
 
-    /// The zone's own name.
+    /// The zone's own name, in wire form.
     #[must_use]
-    pub fn origin(&self) -> &str {
+    pub fn origin(&self) -> &[u8] {
         &self.origin
     }
 
-    /// Takes in one change of an object.
-    pub fn apply(&mut self, change: Change) {
-        let key = (change.key.namespace, change.key.name);
-        match change.key.resource {
-            Resource::NAMESPACES => {
-                if change.object.is_some() {
-                    self.namespaces.insert(key.1);
-                } else {
-                    self.namespaces.remove(&key.1);
-                }
+    #[must_use]
+    pub fn server(&self) -> IpAddr {
+        self.server
+    }
+
+    #[must_use]
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Puts a change in place.
+    pub fn take(&mut self, update: Update) {
+        self.serial = self.serial.wrapping_add(1);
+        match update {
+            Update::Namespace(name, there) => {
+                let id = self.namespace(&name);
+                self.namespaces[id].there = there;
+                self.let_namespace_go(id);
             }
-            Resource::SERVICES => {
-                self.set_service(key, change.object.and_then(|json| model::service(&json)))
-            }
-            Resource::ENDPOINTSLICES => {
-                self.set_slice(key, change.object.and_then(|json| model::slice(&json)))
-            }
-            _ => {}
+            Update::Service(namespace, name, object) => self.set_service(&namespace, &name, object),
+            Update::Slice(namespace, name, slice) => self.set_slice(&namespace, &name, slice),
         }
     }
 
-    fn set_service(&mut self, key: (String, String), service: Option<Service>) {
-        self.set_pointers(&key, false);
-        match service {
-            Some(service) => self.services.insert(key.clone(), service),
-            None => self.services.remove(&key),
-        };
-        self.set_pointers(&key, true);
+    fn set_service(&mut self, namespace: &str, name: &str, object: Option<model::Service>) {
+        let namespace = self.namespace(namespace);
+        let id = self.service(namespace, name);
+        if let Some(model::Service::Cluster { addresses, .. }) = &self.services[id].object {
+            for address in addresses {
+                self.pointers.remove(*address, Owner::Service(id));
+            }
+        }
+        if let Some(model::Service::Cluster { addresses, .. }) = &object {
+            for address in addresses {
+                self.pointers.insert(*address, Owner::Service(id));
+            }
+        }
+        self.services[id].object = object;
+        self.let_service_go(id);
+        self.let_namespace_go(namespace);
     }
 
-    fn set_slice(&mut self, key: (String, String), slice: Option<Slice>) {
-        let (namespace, name) = key.clone();
-        if let Some(service) = self.filed.remove(&key) {
-            let owner = (namespace.clone(), service);
-            self.set_pointers(&owner, false);
-            if let Some(slices) = self.slices.get_mut(&owner) {
-                slices.remove(&name);
-                if slices.is_empty() {
-                    self.slices.remove(&owner);
-                }
+    fn set_slice(&mut self, namespace: &str, name: &str, slice: Option<model::Slice>) {
+        let namespace = self.namespace(namespace);
+        if let Some(id) = self.slices.find(namespace, name.as_bytes()) {
+            let old = self.slices.remove(id);
+            self.namespaces[namespace].uses -= 1;
+            for address in old.addresses.iter() {
+                self.pointers.remove(address, Owner::Slice(id));
             }
-            self.set_pointers(&owner, true);
+            self.unchain(old.service, id, old.next);
+            self.let_service_go(old.service);
         }
         if let Some(slice) = slice {
-            let owner = (namespace, slice.service.clone());
-            self.set_pointers(&owner, false);
-            self.filed.insert(key, slice.service.clone());
-            self.slices
-                .entry(owner.clone())
-                .or_default()
-                .insert(name, slice);
-            self.set_pointers(&owner, true);
+            let service = self.service(namespace, &slice.service);
+            let next = self.services[service].first;
+            let kept = Slice {
+                service,
+                next,
+                addresses: slice.addresses,
+                hostnames: slice.hostnames,
+                ports: slice.ports,
+            };
+            let id = self.slices.insert(namespace, name, kept);
+            self.namespaces[namespace].uses += 1;
+            self.services[service].first = id;
+            for address in self.slices[id].addresses.iter() {
+                self.pointers.insert(address, Owner::Slice(id));
+            }
+        }
+        self.let_namespace_go(namespace);
+    }
+
+    /// Takes a slice out of its Service's chain.
+    fn unchain(&mut self, service: u32, slice: u32, next: u32) {
+        let mut at = self.services[service].first;
+        if at == slice {
+            self.services[service].first = next;
+            return;
+        }
+        while at != NONE {
+            let entry = &mut self.slices[at];
+            if entry.next == slice {
+                entry.next = next;
+                return;
+            }
+            at = entry.next;
         }
     }
 
-    /// Adds or removes the reverse names of one Service as it now stands.
-    fn set_pointers(&mut self, key: &(String, String), there: bool) {
-        let base = self.service_name(key);
-        let mut names: Vec<(IpAddr, String)> = Vec::new();
-        match self.services.get(key) {
-            Some(Service::Cluster { addresses, .. }) => {
-                names.extend(addresses.iter().map(|a| (*a, base.clone())))
-            }
-            Some(Service::Headless) => {
-                names.extend(
-                    self.endpoints(key)
-                        .map(|e| (e.address, format!("{}.{base}", e.label))),
-                );
-            }
-            Some(Service::External { .. }) | None => {}
-        }
-        for (address, name) in names {
-            let set = self.pointers.entry(address).or_default();
-            if there {
-                set.insert(name, ());
-            } else {
-                set.remove(&name);
-            }
-            if set.is_empty() {
-                self.pointers.remove(&address);
-            }
+    fn namespace(&mut self, name: &str) -> u32 {
+        match self.namespaces.find(NONE, name.as_bytes()) {
+            Some(id) => id,
+            None => self.namespaces.insert(NONE, name, Namespace::default()),
         }
     }
 
-    fn service_name(&self, (namespace, service): &(String, String)) -> String {
-        format!("{service}.{namespace}.svc.{}", self.origin)
-    }
-
-    fn slices(&self, key: &(String, String)) -> impl Iterator<Item = &Slice> {
-        self.slices.get(key).into_iter().flat_map(Few::values)
-    }
-
-    fn endpoints(&self, key: &(String, String)) -> impl Iterator<Item = &model::Endpoint> {
-        self.slices(key).flat_map(|slice| &slice.endpoints)
-    }
-
-    /// What `name` (lower case, no trailing dot) and a type lead to.
-    #[must_use]
-    pub fn lookup(&self, name: &str, kind: Kind) -> Lookup {
-        let mut answer = Vec::new();
-        let mut name = name.to_string();
-        for _ in 0..MAX_ALIASES {
-            match self.step(&name, kind) {
-                Step::Alias(target) => {
-                    answer.push(Record {
-                        name,
-                        data: Data::Cname(target.clone()),
-                    });
-                    if kind == Kind::Cname {
-                        return found(answer, Vec::new());
-                    }
-                    name = target;
-                }
-                Step::Elsewhere if answer.is_empty() => return Lookup::Elsewhere,
-                Step::Elsewhere => {
-                    return Lookup::Found {
-                        answer,
-                        additional: Vec::new(),
-                        elsewhere: Some(name),
-                    };
-                }
-                Step::Records(data) => {
-                    let additional = self.targets(&data);
-                    answer.extend(data.into_iter().map(|data| Record {
-                        name: name.clone(),
-                        data,
-                    }));
-                    return found(answer, additional);
-                }
-                Step::NoData if answer.is_empty() => return Lookup::NoData,
-                Step::NxDomain if answer.is_empty() => return Lookup::NxDomain,
-                // An alias whose end is not there still is an answer: the alias.
-                Step::NoData | Step::NxDomain => break,
-            }
+    fn service(&mut self, namespace: u32, name: &str) -> u32 {
+        if let Some(id) = self.services.find(namespace, name.as_bytes()) {
+            return id;
         }
-        found(answer, Vec::new())
-    }
-
-    /// Addresses of the targets of SRV records.
-    fn targets(&self, data: &[Data]) -> Vec<Record> {
-        let targets: BTreeSet<&String> = data
-            .iter()
-            .filter_map(|d| {
-                if let Data::Srv { target, .. } = d {
-                    Some(target)
-                } else {
-                    None
-                }
-            })
-            .collect();
-        targets
-            .into_iter()
-            .flat_map(|name| [(name, Kind::A), (name, Kind::Aaaa)])
-            .flat_map(|(name, kind)| match self.step(name, kind) {
-                Step::Records(data) => data
-                    .into_iter()
-                    .map(|data| Record {
-                        name: name.clone(),
-                        data,
-                    })
-                    .collect(),
-                _ => Vec::new(),
-            })
-            .collect()
-    }
-
-    /// One name, no alias followed.
-    fn step(&self, name: &str, kind: Kind) -> Step {
-        if let Some(address) = reverse_address(name) {
-            return self.pointer(address, kind);
-        }
-        let Some(rest) = name
-            .strip_suffix(&self.origin)
-            .filter(|rest| rest.is_empty() || rest.ends_with('.'))
-        else {
-            return Step::Elsewhere;
+        self.namespaces[namespace].uses += 1;
+        let empty = Service {
+            object: None,
+            first: NONE,
         };
-        let mut labels: Vec<&str> = rest
-            .trim_end_matches('.')
-            .split('.')
-            .filter(|label| !label.is_empty())
-            .collect();
-        labels.reverse();
-        match labels.as_slice() {
-            [] => match kind {
-                Kind::Soa => Step::Records(vec![Data::Soa]),
-                Kind::Ns => Step::Records(vec![Data::Ns(format!("ns.dns.{}", self.origin))]),
-                _ => Step::NoData,
-            },
-            ["dns-version"] => typed(kind == Kind::Txt, || vec![Data::Txt("1.1.0")]),
-            ["dns"] | ["svc"] | ["pod"] => Step::NoData,
-            ["dns", "ns"] => addresses(kind, [self.server].into_iter()),
-            ["svc", namespace] | ["pod", namespace] => {
-                if self.namespaces.contains(*namespace) {
-                    Step::NoData
-                } else {
-                    Step::NxDomain
-                }
-            }
-            ["pod", namespace, label] => match model::undashed(label) {
-                Some(address) if self.namespaces.contains(*namespace) => {
-                    addresses(kind, [address].into_iter())
-                }
-                _ => Step::NxDomain,
-            },
-            ["svc", namespace, service, below @ ..] => {
-                self.service(&(namespace.to_string(), service.to_string()), below, kind)
-            }
-            _ => Step::NxDomain,
+        self.services.insert(namespace, name, empty)
+    }
+
+    fn let_service_go(&mut self, id: u32) {
+        let service = &self.services[id];
+        if service.object.is_none() && service.first == NONE {
+            let namespace = self.services.namespace(id);
+            self.services.remove(id);
+            self.namespaces[namespace].uses -= 1;
         }
     }
 
-    fn service(&self, key: &(String, String), below: &[&str], kind: Kind) -> Step {
-        let Some(service) = self.services.get(key) else {
-            return Step::NxDomain;
-        };
-        match (service, below) {
-            (Service::External { target }, []) => Step::Alias(target.clone()),
-            (Service::External { .. }, _) => Step::NxDomain,
-            (Service::Cluster { addresses: own, .. }, []) => match kind {
-                Kind::Srv => self.srv(key, service, None, None),
-                _ => addresses(kind, own.iter().copied()),
-            },
-            (Service::Headless, []) => {
-                if self.endpoints(key).next().is_none() {
-                    return Step::NxDomain;
-                }
-                match kind {
-                    Kind::Srv => self.srv(key, service, None, None),
-                    _ => addresses(kind, self.endpoints(key).map(|e| e.address)),
-                }
-            }
-            (_, [protocol, rest @ ..]) if protocol.starts_with('_') => match rest {
-                [] => self.srv_node(key, service, protocol, kind),
-                [port] if port.starts_with('_') => {
-                    self.srv_leaf(key, service, protocol, port, kind)
-                }
-                _ => Step::NxDomain,
-            },
-            (_, [label]) => {
-                let mut found = self
-                    .endpoints(key)
-                    .filter(|e| e.label == *label)
-                    .map(|e| e.address)
-                    .peekable();
-                if found.peek().is_none() {
-                    Step::NxDomain
-                } else {
-                    addresses(kind, found)
-                }
-            }
-            _ => Step::NxDomain,
+    fn let_namespace_go(&mut self, id: u32) {
+        let namespace = &self.namespaces[id];
+        if !namespace.there && namespace.uses == 0 {
+            self.namespaces.remove(id);
         }
     }
 
-    /// `_tcp.web.default.svc...`: a name only in so far as a port is below it.
-    fn srv_node(
-        &self,
-        key: &(String, String),
-        service: &Service,
-        protocol: &str,
-        kind: Kind,
-    ) -> Step {
-        match self.srv(key, service, Some(protocol), None) {
-            Step::Records(_) if kind != Kind::Srv => Step::NoData,
-            step => step,
-        }
-    }
-
-    fn srv_leaf(
-        &self,
-        key: &(String, String),
-        service: &Service,
-        protocol: &str,
-        port: &str,
-        kind: Kind,
-    ) -> Step {
-        match self.srv(key, service, Some(protocol), Some(port)) {
-            Step::Records(_) if kind != Kind::Srv => Step::NoData,
-            step => step,
-        }
-    }
-
-    /// SRV records of the ports that match `_protocol` and `_port`.
-    fn srv(
-        &self,
-        key: &(String, String),
-        service: &Service,
-        protocol: Option<&str>,
-        port: Option<&str>,
-    ) -> Step {
-        let matches = |p: &&Port| {
-            protocol.is_none_or(|protocol| protocol.strip_prefix('_') == Some(&p.protocol))
-                && port.is_none_or(|port| port.strip_prefix('_') == Some(&p.name))
-        };
-        let base = self.service_name(key);
-        let mut found: Vec<(u16, String)> = match service {
-            Service::Cluster { ports, .. } => ports
-                .iter()
-                .filter(matches)
-                .map(|p| (p.number, base.clone()))
-                .collect(),
-            _ => self
-                .slices(key)
-                .flat_map(|slice| slice.ports.iter().filter(matches).map(move |p| (slice, p)))
-                .flat_map(|(slice, p)| {
-                    slice
-                        .endpoints
-                        .iter()
-                        .map(|e| (p.number, format!("{}.{base}", e.label)))
-                })
-                .collect(),
-        };
-        found.sort();
-        found.dedup();
-        // The specification leaves the weights open; equal shares are what CoreDNS gives.
-        let weight = u16::try_from(100 / found.len().max(1))
-            .unwrap_or(100)
-            .max(1);
-        let records: Vec<Data> = found
-            .into_iter()
-            .map(|(port, target)| Data::Srv {
-                port,
-                weight,
-                target,
-            })
-            .collect();
-        match (records.is_empty(), protocol.is_some()) {
-            (true, true) => Step::NxDomain,
-            (true, false) => Step::NoData,
-            _ => Step::Records(records),
-        }
-    }
-
-    fn pointer(&self, address: IpAddr, kind: Kind) -> Step {
-        match self.pointers.get(&address) {
-            Some(names) => typed(kind == Kind::Ptr, || {
-                names.names().map(|name| Data::Ptr(name.into())).collect()
-            }),
-            None if self.reverse.iter().any(|net| net.contains(&address)) => Step::NxDomain,
-            None => Step::Elsewhere,
-        }
-    }
-}
-
-enum Step {
-    Elsewhere,
-    Alias(String),
-    Records(Vec<Data>),
-    NoData,
-    NxDomain,
-}
-
-fn found(answer: Vec<Record>, additional: Vec<Record>) -> Lookup {
-    Lookup::Found {
-        answer,
-        additional,
-        elsewhere: None,
-    }
-}
-
-fn typed(right: bool, records: impl FnOnce() -> Vec<Data>) -> Step {
-    if right {
-        Step::Records(records())
-    } else {
-        Step::NoData
-    }
-}
-
-/// Those of the addresses that are of the asked family, each once.
-fn addresses(kind: Kind, all: impl Iterator<Item = IpAddr>) -> Step {
-    let mut of_family: Vec<IpAddr> = all
-        .filter(|address| match kind {
-            Kind::A => address.is_ipv4(),
-            Kind::Aaaa => address.is_ipv6(),
-            _ => false,
+    fn slices_of(&self, service: u32) -> impl Iterator<Item = (u32, &Slice)> {
+        let mut at = self.services[service].first;
+        std::iter::from_fn(move || {
+            let id = at;
+            let slice = (id != NONE).then(|| &self.slices[id])?;
+            at = slice.next;
+            Some((id, slice))
         })
-        .collect();
-    of_family.sort_unstable();
-    of_family.dedup();
-    if of_family.is_empty() {
-        Step::NoData
-    } else {
-        Step::Records(of_family.into_iter().map(Data::Address).collect())
+    }
+
+    /// The name that a record leads to.
+    #[must_use]
+    pub fn name_of(&self, target: Target) -> WireName {
+        let mut name = WireName::root();
+        let service = match target {
+            Target::Service(id) => id,
+            Target::Endpoint { slice, at } => {
+                let slice = &self.slices[slice];
+                match slice.hostnames.get(at as usize) {
+                    Some(hostname) if !hostname.is_empty() => name.push(hostname.as_bytes()),
+                    _ => slice
+                        .addresses
+                        .get(at as usize)
+                        .is_some_and(|address| name.push(Dashed::of(address).as_bytes())),
+                };
+                slice.service
+            }
+        };
+        let namespace = self.services.namespace(service);
+        name.push(self.services.name(service).as_bytes());
+        name.push(self.namespaces.name(namespace).as_bytes());
+        name.push(b"svc");
+        name.append(&self.origin);
+        name
     }
 }
 
-/// The address of a whole name under `in-addr.arpa` (RFC 1035, 3.5) or `ip6.arpa` (RFC 3596, 2.5).
-#[must_use]
-pub fn reverse_address(name: &str) -> Option<IpAddr> {
-    if let Some(octets) = name.strip_suffix(".in-addr.arpa") {
-        let mut bytes = [0u8; 4];
-        let labels: Vec<&str> = octets.split('.').collect();
-        if labels.len() != 4 {
-            return None;
+/// `10-42-0-11`, `fd00-42--11`: an address as a label.
+struct Dashed {
+    octets: [u8; 45],
+    length: usize,
+}
+
+impl Dashed {
+    fn of(address: IpAddr) -> Self {
+        use std::io::Write;
+        let mut octets = [0; 45];
+        let mut rest = &mut octets[..];
+        // The longest text of an address is as long as the room for it.
+        let _ = write!(rest, "{address}");
+        let length = 45 - rest.len();
+        for octet in &mut octets[..length] {
+            if matches!(octet, b'.' | b':') {
+                *octet = b'-';
+            }
         }
-        for (byte, label) in bytes.iter_mut().zip(labels.iter().rev()) {
-            *byte = label.parse().ok()?;
+        Self { octets, length }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.octets[..self.length]
+    }
+}
+
+/// The address that a label stands for.
+fn undashed(label: &[u8]) -> Option<IpAddr> {
+    let mut text = [0; 45];
+    let text = text.get_mut(..label.len())?;
+    for (separator, dashes) in [(b'.', 3..4), (b':', 2..8)] {
+        text.copy_from_slice(label);
+        let mut found = 0;
+        for octet in text.iter_mut().filter(|octet| **octet == b'-') {
+            *octet = separator;
+            found += 1;
         }
-        return Some(IpAddr::from(bytes));
+        let parsed = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
+        if dashes.contains(&found) && parsed.is_some() {
+            return parsed;
+        }
     }
-    let nibbles = name.strip_suffix(".ip6.arpa")?;
-    let labels: Vec<&str> = nibbles.split('.').collect();
-    if labels.len() != 32 || labels.iter().any(|label| label.len() != 1) {
-        return None;
-    }
-    let value = labels.iter().rev().try_fold(0u128, |sum, label| {
-        Some(sum << 4 | u128::from(u8::from_str_radix(label, 16).ok()?))
-    })?;
-    Some(IpAddr::from(value.to_be_bytes()))
+    None
 }
 
 #[cfg(test)]
-#[path = "zone_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_for_an_address_and_back() {
+        for (text, label) in [
+            ("10.42.0.11", "10-42-0-11"),
+            ("fd00:42::11", "fd00-42--11"),
+            ("::1", "--1"),
+        ] {
+            let address: IpAddr = text.parse().unwrap();
+            assert_eq!(Dashed::of(address).as_bytes(), label.as_bytes());
+            assert_eq!(undashed(label.as_bytes()), Some(address));
+        }
+        for label in ["web", "10-42-0", "1-2-3-4-5", &"-".repeat(63)] {
+            assert_eq!(undashed(label.as_bytes()), None, "{label}");
+        }
+    }
+}
