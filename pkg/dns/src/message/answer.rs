@@ -180,7 +180,7 @@ impl<'o> Writer<'o> {
         header.set_rcode(rcode);
         *builder.header_mut() = header;
         let mut question = builder.question();
-        let _ = question.push(&query.question);
+        let _ = question.push(query.question);
         Self {
             section: question.answer(),
             out,
