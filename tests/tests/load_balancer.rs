@@ -136,6 +136,16 @@ fn manifests_of_metallb_serve_a_lan_client() {
         pool["status"],
         json!({"assignedIPv4": 1, "assignedIPv6": 1, "availableIPv4": 9, "availableIPv6": 15})
     );
+    let metrics = ok(&kubectl, &["get", "--raw", "/metrics"]);
+    for line in [
+        "metallb_allocator_addresses_in_use_total{pool=\"first-pool\"} 2",
+        "metallb_allocator_addresses_total{pool=\"first-pool\"} 26",
+    ] {
+        assert!(
+            metrics.lines().any(|had| had == line),
+            "{line} in\n{metrics}"
+        );
+    }
     let explained = ok(
         &kubectl,
         &["explain", "ipaddresspool.spec.serviceAllocation"],

@@ -268,6 +268,12 @@ async fn no_two_pools_share_an_address() {
             "{error}"
         );
     }
+    let error = create(pool("second", &["10.43.0.9-10.43.0.20"])).await;
+    let message = error.unwrap_err().message;
+    assert!(
+        message.contains("10.43.0.0/28 of the ServiceCIDR kubernetes"),
+        "{message}"
+    );
     create(pool("second", &["1.1.1.101-1.1.1.200"]))
         .await
         .unwrap();

@@ -8,7 +8,7 @@ use kedge_machinery::Object;
 use kedge_machinery::object::child_mut;
 use serde_json::{Value, json};
 
-use super::outcome::Name;
+use super::outcome::{Name, Outcome};
 use super::request::{Port, Request, ports};
 use crate::engine::{Write, key};
 use crate::view::{self, Ingress, Service};
@@ -70,13 +70,19 @@ impl Entry {
         }
     }
 
-    /// It matters to nobody that this is there instead of what was.
-    pub(super) fn is_as(&self, before: &Self) -> bool {
-        let others = match (&self.role, &before.role) {
+    /// It matters to nobody that this is there instead of what was: what it has to do with others is the same, and it is as
+    /// it was told to be.
+    pub(super) fn is_as(&self, name: &Name, before: &Self, told: Option<&Outcome>) -> bool {
+        let same = match (&self.role, &before.role) {
             (Role::Others(addresses), Role::Others(before)) => addresses == before,
+            (Role::Ours(ours), Role::Ours(before)) => {
+                !ours.request.edited
+                    && ours.request.asks_as(&before.request)
+                    && told.is_some_and(|told| ours.status(name, &told.addresses).is_none())
+            }
             _ => false,
         };
-        others && self.node_ports == before.node_ports
+        same && self.node_ports == before.node_ports
     }
 
     /// Notes whether the Service asks for something else than it did.

@@ -85,10 +85,14 @@ impl LoadBalancer {
         match bytes.and_then(|bytes| Entry::read(bytes, class)) {
             Some(mut entry) => {
                 let before = self.services.get(&name);
+                if before.is_some_and(|before| before.uid != entry.uid) {
+                    self.told.remove(&name);
+                }
                 if let Some(before) = before {
                     entry.follows(before);
                 }
-                let matters = !before.is_some_and(|before| entry.is_as(before));
+                let told = self.told.get(&name);
+                let matters = !before.is_some_and(|before| entry.is_as(&name, before, told));
                 self.services.insert(name, entry);
                 matters
             }

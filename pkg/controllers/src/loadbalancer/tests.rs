@@ -1,6 +1,6 @@
 //! The controller against a server in memory.
 
-use kedge_machinery::Status;
+use kedge_machinery::{Object, Status};
 use serde_json::{Value, json};
 
 use super::*;
@@ -242,4 +242,26 @@ async fn without_pools_the_nodes_address_is_shared_and_nothing_is_put_on_links()
         .node
         .send_replace(Arc::from(["192.168.7.9".parse().unwrap()]));
     bench.until_ingress("web", &["192.168.7.9"]).await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_made_again_is_told_again() {
+    let mut bench = Bench::new(&["192.168.1.240"]);
+    for (name, age) in [("one", 1), ("two", 2)] {
+        bench
+            .fake
+            .put(Resource::SERVICES, service(name, age, json!({})));
+    }
+    bench.start();
+    let told = |uid: &str| {
+        let events = bench.fake.all(Resource::EVENTS);
+        let about = |event: &Object| event.0["involvedObject"]["uid"] == uid;
+        events.iter().any(about)
+    };
+    let first = bench.fake.one(Resource::SERVICES, "a", "two").unwrap();
+    bench.fake.until(|_| told(first.uid())).await;
+    let mut again = service("two", 3, json!({}));
+    again["metadata"]["uid"] = "again".into();
+    bench.fake.put(Resource::SERVICES, again);
+    bench.fake.until(|_| told("again")).await;
 }

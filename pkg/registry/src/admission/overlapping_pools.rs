@@ -1,4 +1,4 @@
-//! No address is in two pools: who has it would depend on which pool is asked.
+//! No address is in two pools, nor in a pool and in a range of ClusterIPs: who has it would depend on who is asked.
 
 use kedge_machinery::{AddressRange, Object, Status};
 
@@ -8,7 +8,8 @@ use crate::value::{field, texts};
 const GROUP: &str = "metallb.io";
 const PLURAL: &str = "ipaddresspools";
 
-/// Refuses an IPAddressPool that has an address of another one, in whatever namespace, as MetalLB's webhook does within its own.
+/// Refuses an IPAddressPool that has an address of another one, in whatever namespace, as MetalLB's webhook does within its own;
+/// and one that has an address of a ServiceCIDR.
 pub struct OverlappingPools;
 
 impl Admission for OverlappingPools {
@@ -23,18 +24,32 @@ impl Admission for OverlappingPools {
             return Ok(());
         }
         let ranges = ranges(pool);
+        let refuse = |why: String| Err(Status::forbidden(GROUP, PLURAL, &target.name, &why));
+        for service_cidr in attributes
+            .view
+            .objects("networking.k8s.io", "servicecidrs", "")?
+        {
+            for text in texts(field(&service_cidr.0, "spec"), "cidrs") {
+                let overlaps = |cidr: AddressRange| ranges.iter().find(|own| own.overlaps(&cidr));
+                if let Some(own) = text.parse().ok().and_then(overlaps) {
+                    return refuse(format!(
+                        "{own} overlaps with {text} of the ServiceCIDR {}: choose addresses of the LAN",
+                        service_cidr.name()
+                    ));
+                }
+            }
+        }
         for other in attributes.view.objects(GROUP, PLURAL, "")? {
             if (other.namespace(), other.name()) == (pool.namespace(), pool.name()) {
                 continue;
             }
             for theirs in self::ranges(&other) {
                 if let Some(own) = ranges.iter().find(|own| own.overlaps(&theirs)) {
-                    let why = format!(
+                    return refuse(format!(
                         "{own} overlaps with {theirs} of the IPAddressPool {}/{}: an address is in one pool at most",
                         other.namespace(),
                         other.name()
-                    );
-                    return Err(Status::forbidden(GROUP, PLURAL, &target.name, &why));
+                    ));
                 }
             }
         }
