@@ -237,3 +237,34 @@ fn top_shows_who_is_connected() {
     assert_eq!(lines[1], ["default", "web", "1", "0", "0", "0"], "{shown}");
     assert_eq!(lines.len(), 2, "{shown}");
 }
+
+#[test]
+fn trace_says_what_the_rules_do() {
+    let site = site();
+    serve(&site, "web", json!({}));
+    let config = site.lab.data().with_extension("yaml");
+    let settings = "node-name: node\nnode-ip: [192.168.50.10, 'fd00:50::10']\ncluster-cidr: [10.42.0.0/16, 'fd00:42::/64']\nservice-cidr: [10.43.0.0/16, 'fd00:43::/112']\n";
+    std::fs::write(&config, settings).unwrap();
+    let trace = |source: &str, to: SocketAddr, more: &[&str]| {
+        let to = to.to_string();
+        let words = ["trace", source, &to, "--config", config.to_str().unwrap()];
+        site.kedge(&[&words, more].concat()).unwrap()
+    };
+    for (ipv4, _) in FAMILIES {
+        let to = site.cluster_ip("web", ipv4, 80).unwrap();
+        let family = usize::from(!ipv4);
+        let said = trace(CLIENT[family], to, &["--udp"]);
+        for pod in PODS {
+            let endpoint = SocketAddr::new(address(pod[family]), PORT);
+            let line = format!("  {endpoint}   sees an address of this node");
+            assert!(said.lines().any(|had| had == line), "{line} in\n{said}");
+        }
+        let said = trace(CLIENT[family], (to.ip(), 81).into(), &[]);
+        assert!(said.starts_with("refused\n"), "{said}");
+    }
+    let to = site.cluster_ip("web", true, 80).unwrap();
+    let said = trace(PODS[0][0], to, &["--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["service"]["name"], "default/web", "{said}");
+    assert_eq!(said["outcome"]["verdict"], "forwarded", "{said}");
+}

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,6 +33,8 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Show what each Service carries on this machine, as it changes
     Top(TopArgs),
+    /// Say what this machine's rules do with a packet, and why
+    Trace(TraceArgs),
     /// Say what this kernel and machine lack, each with what to do
     Check,
     /// Remove every rule, address and route that kedge made, and nothing else
@@ -107,6 +110,33 @@ pub struct TopArgs {
     /// Print one table, of one interval, and end; so it is when nobody looks at a terminal
     #[arg(long)]
     pub once: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Where the packet comes from
+    #[arg(value_name = "SOURCE")]
+    pub source: IpAddr,
+    /// Where it goes, such as 10.43.0.1:443 or [fd00::1]:443
+    #[arg(value_name = "ADDRESS:PORT")]
+    pub destination: SocketAddr,
+    /// A datagram of UDP [default: a connection of TCP]
+    #[arg(long, conflicts_with = "sctp")]
+    pub udp: bool,
+    /// An association of SCTP
+    #[arg(long)]
+    pub sctp: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server's configuration [default: /etc/kedge/config.yaml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Name of this machine's Node [default: as configured, else the host name]
+    #[arg(long, value_name = "NAME")]
+    pub node_name: Option<String>,
 }
 
 #[derive(Debug, Args)]

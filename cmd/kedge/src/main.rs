@@ -15,6 +15,7 @@ mod server;
 mod settings;
 mod tasks;
 mod top;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Delete(args) => block_on(client::delete(args))??,
         Command::Server(args) => server::run(*args)?,
         Command::Proxy(args) => proxy::run(args)?,
+        Command::Trace(args) => block_on(trace::trace(args))??,
         Command::Top(args) => block_on(top::top(args))??,
         Command::Check => {
             return Ok(if block_on(check::check())? {

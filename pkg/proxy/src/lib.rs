@@ -22,9 +22,11 @@ mod probe;
 mod proxy;
 mod ruleset;
 mod state;
+pub mod trace;
 
 pub use config::{Masquerade, NodePorts, ProxyConfig};
 pub use error::Error;
+pub use family::Protocol;
 pub use kernel::cleanup;
 pub use metrics::Metrics;
 pub use probe::{Finding, Severity, probe};

@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// The log level asked for is none.
 #[derive(Debug, thiserror::Error)]
@@ -30,27 +32,27 @@ impl FormatTime for Clock {
     }
 }
 
-/// Sends log lines at `level` (a word or an env-filter directive) and above to standard error, from now on.
+/// Sends log lines at `level` (a word, or words for modules: `info,kedge_proxy=debug`) and above to standard error, from now on.
 ///
 /// # Errors
 /// `level` cannot be read.
 pub fn init(level: &str) -> Result<(), BadLevel> {
-    let filter = EnvFilter::try_new(level).map_err(|e| BadLevel {
+    let filter: Targets = level.parse().map_err(|e| BadLevel {
         level: level.to_string(),
-        detail: e.to_string(),
+        detail: format!("{e}"),
     })?;
     let clock = if std::env::var_os("JOURNAL_STREAM").is_some() {
         Clock::Journal
     } else {
         Clock::Own(SystemTime)
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_timer(clock)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_writer(std::io::stderr)
-        .finish();
+        .with_filter(filter);
+    let subscriber = tracing_subscriber::registry().with(lines);
     // A second call keeps the first subscriber: that is what a test harness wants.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())

@@ -46,6 +46,13 @@ pub struct ServiceKey {
     pub port: u16,
 }
 
+impl std::fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = std::net::SocketAddr::new(self.address, self.port);
+        write!(f, "{at}/{}", format!("{:?}", self.protocol).to_uppercase())
+    }
+}
+
 /// The maps from classes to chains: one for each place that they are looked up from, since a chain
 /// must not be reached through a map that it uses itself (`EMLINK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -72,6 +72,11 @@ impl Mark {
         self.0 >> Self::GROUP_SHIFT
     }
 
+    /// Whether all bits of `flags` are set.
+    pub const fn has(self, flags: Flags) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
     pub const fn class(self) -> Class {
         Class::from_code(self.0 as u8)
     }

@@ -18,7 +18,9 @@ mod tests;
 mod update;
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
+use crate::compile::Role;
 use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::{Element, Group, Key, ServiceKey, Value, fixed_elements};
 use crate::model::ServiceName;
@@ -147,6 +149,22 @@ impl State {
                     .iter()
                     .any(|front| (front.address, front.port) == (key.address, key.port))
         })
+    }
+
+    /// Who is asked at an address, and what kind of address it is.
+    pub fn front(&self, key: &ServiceKey) -> Option<(&ServiceName, Role)> {
+        let name = self.claims.owner(key)?;
+        let fronts = self.port_at(key)?.spec.fronts.iter();
+        let mut here =
+            fronts.filter(|front| (front.address, front.port) == (key.address, key.port));
+        here.next().map(|front| (name, front.role))
+    }
+
+    /// The Service of a cluster IP.
+    pub fn owner_of(&self, cluster_ip: IpAddr) -> Option<&ServiceName> {
+        let mut all = self.services.iter();
+        all.find(|(_, applied)| applied.cluster_ips.contains(&cluster_ip))
+            .map(|(name, _)| name)
     }
 
     /// Number of Services in force.

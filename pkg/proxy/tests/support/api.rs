@@ -117,7 +117,8 @@ impl Drop for Api {
     }
 }
 
-fn put(object: Value) -> Change {
+/// An object as the feed tells of it.
+pub fn put(object: Value) -> Change {
     let resource = match object["kind"].as_str().unwrap() {
         "Service" => Resource::SERVICES,
         "EndpointSlice" => Resource::ENDPOINTSLICES,

@@ -124,6 +124,32 @@ impl Udp {
     }
 }
 
+/// Asks once from a host, and waits no longer than that.
+pub fn ask_within(from: &Host, to: SocketAddr, udp: bool, patience: Duration) -> Answer {
+    let text = from.run(|| {
+        let mut said = Vec::new();
+        if udp {
+            let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let socket = UdpSocket::bind(any)?;
+            socket.connect(to)?;
+            socket.set_read_timeout(Some(patience))?;
+            socket.send(b"?")?;
+            said.resize(128, 0);
+            let length = socket.recv(&mut said)?;
+            said.truncate(length);
+        } else {
+            let mut stream = TcpStream::connect_timeout(&to, patience)?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.read_to_end(&mut said)?;
+        }
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&said).into_owned())
+    });
+    match text {
+        Ok(text) => parse(&text),
+        Err(error) => failure(error.kind()),
+    }
+}
+
 /// Asks over UDP from a host, once.
 pub fn udp(from: &Host, to: &str) -> Answer {
     Udp::new(from, to).ask()
