@@ -71,7 +71,9 @@ pub fn run() -> Result<Vec<Row>, ToolError> {
 }
 
 fn row(said: &str) -> Result<Row, ToolError> {
-    let value: Value = serde_json::from_str(said).map_err(|e| other(format!("{e}: {said}")))?;
+    // Before it stands what the proxy logged.
+    let last = said.lines().last().unwrap_or_default();
+    let value: Value = serde_json::from_str(last).map_err(|e| other(format!("{e}: {said}")))?;
     let number = |key: &str| {
         value[key]
             .as_f64()
