@@ -75,6 +75,9 @@ pub struct ProxyArgs {
         value_delimiter = ','
     )]
     pub node_port_addresses: Vec<String>,
+    /// Let loadBalancerSourceRanges hold on node ports too
+    #[arg(long)]
+    pub node_port_source_ranges: bool,
     /// Masquerade all traffic to Service addresses, from inside the cluster too
     #[arg(long)]
     pub masquerade_all: bool,

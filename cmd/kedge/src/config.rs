@@ -82,7 +82,10 @@ impl Config {
                     .as_deref()
                     .unwrap_or("30000-32767"),
             )?,
-            node_port_addresses: node_port_addresses(&settings.node_port_addresses)?,
+            node_port_addresses: NodePorts {
+                cidrs: node_port_addresses(&settings.node_port_addresses)?,
+                guarded: settings.node_port_source_ranges,
+            },
             masquerade: if settings.masquerade_all {
                 Masquerade::All
             } else {
@@ -358,11 +361,11 @@ fn node_ports(text: &str) -> Result<RangeInclusive<u16>, Mistake> {
 }
 
 /// Ranges, or the word `primary` alone, as kube-proxy's `--nodeport-addresses`.
-fn node_port_addresses(texts: &[String]) -> Result<NodePorts, Mistake> {
+fn node_port_addresses(texts: &[String]) -> Result<Vec<IpNet>, Mistake> {
     let wrong = |detail: String| Err(mistake("node-port-addresses", detail));
     if texts.iter().any(|text| text.trim() == "primary") {
         return match texts {
-            [_] => Ok(NodePorts::default()),
+            [_] => Ok(Vec::new()),
             _ => wrong("primary stands alone; leave the ranges out, or the word".into()),
         };
     }
@@ -380,7 +383,7 @@ fn node_port_addresses(texts: &[String]) -> Result<NodePorts, Mistake> {
         }
         cidrs.push(cidr);
     }
-    Ok(NodePorts { cidrs })
+    Ok(cidrs)
 }
 
 fn cluster_domain(text: &str) -> Result<String, Mistake> {

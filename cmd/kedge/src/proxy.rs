@@ -109,6 +109,7 @@ impl From<ProxyArgs> for Settings {
             service_cidr: args.service_cidr,
             cluster_cidr: args.cluster_cidr,
             node_port_addresses: args.node_port_addresses,
+            node_port_source_ranges: args.node_port_source_ranges,
             masquerade_all: args.masquerade_all,
             healthz_bind_address: args.healthz_bind_address,
             metrics_bind_address: args.metrics_bind_address,

@@ -54,6 +54,11 @@ pub struct Settings {
     #[serde(default, deserialize_with = "one_or_many")]
     pub node_port_addresses: Vec<String>,
 
+    /// Let loadBalancerSourceRanges hold on node ports too
+    #[arg(long)]
+    #[serde(default)]
+    pub node_port_source_ranges: bool,
+
     /// Masquerade all traffic to Service addresses, from inside the cluster too
     #[arg(long)]
     #[serde(default)]
@@ -226,6 +231,7 @@ impl Settings {
                 .service_node_port_range
                 .or(file.service_node_port_range),
             node_port_addresses: list(self.node_port_addresses, file.node_port_addresses),
+            node_port_source_ranges: self.node_port_source_ranges || file.node_port_source_ranges,
             masquerade_all: self.masquerade_all || file.masquerade_all,
             cluster_domain: self.cluster_domain.or(file.cluster_domain),
             cluster_dns: self.cluster_dns.or(file.cluster_dns),
@@ -293,7 +299,7 @@ mod tests {
             let sample = match flag {
                 "store" => "redb",
                 "disable" => "dns",
-                "masquerade-all" => "true",
+                "masquerade-all" | "node-port-source-ranges" => "true",
                 "enable-admission-plugins" | "disable-admission-plugins" => "ServiceAccount",
                 _ => "x",
             };

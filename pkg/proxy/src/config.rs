@@ -40,6 +40,8 @@ pub struct NodePorts {
     /// All addresses in these ranges. When empty: the node's primary addresses, the first of each family
     /// (kube-proxy's `--nodeport-addresses primary`).
     pub cidrs: Vec<IpNet>,
+    /// `loadBalancerSourceRanges` hold on a LoadBalancer Service's node ports too, which kube-proxy leaves open to all.
+    pub guarded: bool,
 }
 
 impl NodePorts {
@@ -83,6 +85,7 @@ mod tests {
     fn selected(cidrs: &[&str], addresses: &[&str]) -> Vec<String> {
         let ports = NodePorts {
             cidrs: cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect(),
+            guarded: false,
         };
         let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
         let selected = ports.select(&addresses);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use support::api::{Api, config, service, slice};
 use support::host::Host;
 use support::lab::Lab;
-use support::talk::{Answer, Udp, eventually, tcp, udp};
+use support::talk::{Answer, eventually, tcp, udp};
 
 /// The promise is 100 ms; tests of a debug build on a busy machine have more time.
 const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2000 } else { 100 });
@@ -166,72 +166,6 @@ fn other_peoples_tables_are_not_touched() {
         listed
     );
     lab.node.run(|| cleanup().unwrap());
-}
-
-#[test]
-fn udp_flows_leave_an_endpoint_that_goes() {
-    let lab = Lab::new(2);
-    let api = Api::start(&lab.node, config(), objects());
-    // Flows to either endpoint.
-    let flows: Vec<(Udp, String)> = std::iter::repeat_with(|| {
-        let flow = Udp::new(&lab.client, WEB);
-        let name = flow.ask().name().to_owned();
-        (flow, name)
-    })
-    .take(20)
-    .collect();
-    assert!(
-        flows.iter().any(|(_, name)| name == "pod2")
-            && flows.iter().any(|(_, name)| name == "pod1")
-    );
-    let ports = |name: &str| flows.iter().filter(|(_, n)| n == name).count();
-    println!("{} flows to pod1, {} to pod2", ports("pod1"), ports("pod2"));
-    for (flow, name) in &flows {
-        assert_eq!(flow.ask().name(), name, "a flow stays where it is");
-    }
-    api.apply([slice("web", "IPv4", &["10.42.1.2"], Some("node"))]);
-    let (stale, _) = flows.iter().find(|(_, name)| name == "pod2").unwrap();
-    eventually("the stale flow", || stale.ask().name() == "pod1");
-    assert!(flows.iter().all(|(flow, _)| flow.ask().name() == "pod1"));
-    // None is left: the client is told, rather than sent into the void.
-    api.apply([slice("web", "IPv4", &[], None)]);
-    eventually("the refusal", || stale.ask() == Answer::Refused);
-}
-
-#[test]
-fn udp_flows_from_before_the_service_find_it() {
-    let lab = Lab::new(1);
-    let api = Api::start(&lab.node, config(), vec![]);
-    // Sent where nobody is, it makes an entry that knows of no endpoint, and keeps it alive.
-    let early = Udp::new(&lab.pods[0], "198.51.100.7:80");
-    assert!(!matches!(early.ask(), Answer::From(..)));
-    api.apply([
-        service(
-            "web",
-            &["10.43.0.10"],
-            json!({"externalIPs": ["198.51.100.7"]}),
-        ),
-        slice("web", "IPv4", &["10.42.1.2"], None),
-    ]);
-    eventually("an answer", || matches!(early.ask(), Answer::From(..)));
-}
-
-#[test]
-fn udp_flows_to_what_serves_survive_a_restart() {
-    let lab = Lab::new(2);
-    let api = Api::start(&lab.node, config(), objects());
-    let flows: Vec<(Udp, String)> = (0..10)
-        .map(|_| {
-            let flow = Udp::new(&lab.client, WEB);
-            let name = flow.ask().name().to_owned();
-            (flow, name)
-        })
-        .collect();
-    api.stop();
-    let _api = Api::start(&lab.node, config(), objects());
-    for (flow, name) in &flows {
-        assert_eq!(flow.ask().name(), name);
-    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::wire::{Attributes, Writer};
 codes! {
     /// `enum nft_ct_keys`
     CtKey: u32 {
-        /// State bits: 2 established, 4 related, 8 new.
+        /// State bits: 1 invalid, 2 established, 4 related, 8 new.
         State = nft::NFT_CT_STATE;
         /// Direction of the packet, 1 byte.
         Direction = nft::NFT_CT_DIRECTION;

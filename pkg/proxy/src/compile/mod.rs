@@ -1,6 +1,7 @@
 //! One Service with its EndpointSlices into a plan. Pure.
 
 mod endpoints;
+mod health;
 mod plan;
 #[cfg(test)]
 pub mod testing;
@@ -17,6 +18,7 @@ use crate::family::Family;
 use crate::layout::Flags;
 use crate::model::{Entry, Policy, Service, ServicePort};
 
+pub use health::HealthCheck;
 pub use plan::{Front, PortId, PortPlan, PortSpec, Role, ServicePlan, Target};
 
 /// What a plan depends on besides its objects.
@@ -62,6 +64,7 @@ pub fn compile(entry: &Entry, context: &Context<'_>) -> ServicePlan {
     ServicePlan {
         cluster_ips: service.cluster_ips.to_vec(),
         ports,
+        health_check: health::health_check(service, entry),
     }
 }
 
@@ -172,7 +175,12 @@ fn fronts(
     if let Some(number) = port.node_port {
         let open = context.config.node_ports.select(context.node_addresses);
         let addresses: Vec<IpAddr> = open.collect();
-        fronts.extend(own(&addresses, number, Role::NodePort));
+        let role = if guarded && context.config.node_ports.guarded {
+            Role::GuardedNodePort
+        } else {
+            Role::NodePort
+        };
+        fronts.extend(own(&addresses, number, role));
     }
     fronts.into()
 }

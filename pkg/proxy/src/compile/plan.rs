@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::HealthCheck;
 use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::Flags;
 use crate::model::Policy;
@@ -14,6 +15,7 @@ pub struct ServicePlan {
     /// Cluster IPs, whose other ports are closed.
     pub cluster_ips: Vec<IpAddr>,
     pub ports: Vec<PortPlan>,
+    pub health_check: Option<HealthCheck>,
 }
 
 /// One port of a Service in one family.
@@ -37,7 +39,7 @@ pub struct PortSpec {
     /// With an external policy Local: what clients in the cluster and on the node get, from all
     /// endpoints.
     pub inside: Flags,
-    /// Who may come to [`Role::Guarded`] fronts; disjoint.
+    /// Who may come to fronts that [`Role::is_guarded`]; disjoint.
     pub source_ranges: Box<[IpNet]>,
     /// Seconds for which a client keeps its endpoint.
     pub affinity: Option<u32>,
@@ -86,6 +88,15 @@ pub enum Role {
     External,
     /// A node's address.
     NodePort,
+    /// A node's address with source ranges.
+    GuardedNodePort,
+}
+
+impl Role {
+    /// Whether only sources in [`PortSpec::source_ranges`] may come.
+    pub fn is_guarded(self) -> bool {
+        matches!(self, Self::Guarded | Self::GuardedNodePort)
+    }
 }
 
 impl ServicePlan {

@@ -26,6 +26,11 @@ impl ServiceName {
     pub fn new(namespace: &str, name: &str) -> Self {
         Self(format!("{namespace}/{name}").into())
     }
+
+    /// Namespace and name.
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.split_once('/').unwrap_or(("", &self.0))
+    }
 }
 
 impl std::fmt::Display for ServiceName {

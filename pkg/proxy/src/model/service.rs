@@ -222,7 +222,10 @@ impl View<'_> {
             internal_policy: self.spec.internal_traffic_policy.unwrap_or_default(),
             external_policy: self.spec.external_traffic_policy.unwrap_or_default(),
             affinity,
-            health_check_node_port: self.spec.health_check_node_port.filter(|port| *port != 0),
+            health_check_node_port: self
+                .spec
+                .health_check_node_port
+                .filter(|port| *port != 0 && self.spec.kind == "LoadBalancer"),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The model, what is in force, and the kernel, kept in step.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use kedge_client::Change;
 use kedge_nftables::Error;
 
-use crate::compile::{Context, ServicePlan, compile};
+use super::health_check::{Answers, answers};
+use crate::compile::{Context, HealthCheck, ServicePlan, compile};
 use crate::config::ProxyConfig;
 use crate::family::Family;
 use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
@@ -49,6 +50,9 @@ pub struct Engine<K> {
     /// Whether it has been said that flows cannot be forgotten.
     unforgotten: bool,
     round: Round,
+    health_checks: BTreeMap<ServiceName, HealthCheck>,
+    /// Whether what load balancers hear has changed since it was last asked for.
+    health_changed: bool,
     /// Services with a policy Local, internal and external, and no endpoint on this node.
     without_local: [HashSet<ServiceName>; 2],
 }
@@ -86,6 +90,8 @@ impl<K: Kernel> Engine<K> {
             started: false,
             unforgotten: false,
             round: Round::default(),
+            health_checks: BTreeMap::new(),
+            health_changed: false,
             without_local: Default::default(),
         }
     }
@@ -97,6 +103,15 @@ impl<K: Kernel> Engine<K> {
             no_local_endpoints: self.without_local.each_ref().map(HashSet::len),
             ..std::mem::take(&mut self.round)
         }
+    }
+
+    /// What load balancers are told of the Services' endpoints on this node, if that has changed since this was last
+    /// asked for.
+    pub fn health_answers(&mut self) -> Option<Answers> {
+        std::mem::take(&mut self.health_changed).then(|| {
+            let open = self.config.node_ports.select(&self.node_addresses);
+            answers(&self.health_checks, &open.collect::<Vec<_>>())
+        })
     }
 
     /// Whether load balancers may send traffic to this node: it is not on its way out.
@@ -127,6 +142,7 @@ impl<K: Kernel> Engine<K> {
     /// Those of [`Engine::apply`].
     pub fn set_node_addresses(&mut self, addresses: Arc<[IpAddr]>) -> Result<(), Error> {
         self.node_addresses = addresses;
+        self.health_changed = true;
         if !self.started {
             return Ok(());
         }
@@ -211,7 +227,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn update(&mut self, name: &ServiceName, recovered: Option<&mut Recovered>) {
-        let plan = self.plan(name);
+        let mut plan = self.plan(name);
         for (without, lacks) in self.without_local.iter_mut().zip(plan.lacks_local()) {
             if lacks {
                 without.insert(name.clone());
@@ -219,7 +235,19 @@ impl<K: Kernel> Engine<K> {
                 without.remove(name);
             }
         }
+        self.keep_health_check(name, plan.health_check.take());
         self.state.update(name, plan, recovered, &mut self.pending);
+    }
+
+    fn keep_health_check(&mut self, name: &ServiceName, check: Option<HealthCheck>) {
+        if self.health_checks.get(name) == check.as_ref() {
+            return;
+        }
+        self.health_changed = true;
+        match check {
+            Some(check) => self.health_checks.insert(name.clone(), check),
+            None => self.health_checks.remove(name),
+        };
     }
 
     fn refresh(&mut self, names: BTreeSet<ServiceName>) -> Result<(), Error> {

@@ -71,6 +71,11 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nothing has waited too long.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.state().is_healthy(Instant::now())
+    }
+
     /// The pages, to be served on kube-proxy's `--healthz-bind-address`.
     pub fn pages(&self) -> Router {
         Router::new()

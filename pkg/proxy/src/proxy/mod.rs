@@ -2,6 +2,7 @@
 
 mod engine;
 mod health;
+mod health_check;
 mod trigger;
 mod watch;
 mod worker;
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 pub use engine::Round;
 pub use health::Health;
 use watch::Watch;
-use worker::{Outcome, Work, Worker};
+use worker::{Outcome, Told, Work, Worker};
 
 /// What the rules are made of.
 const FOLLOWED: [Resource; 3] = [
@@ -92,13 +93,17 @@ impl Proxy {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let mut shutdown = pin!(shutdown);
         let addresses = self.node_addresses.borrow_and_update().clone();
-        let worker = Worker::start(
-            self.config.clone(),
-            addresses,
-            self.metrics.clone(),
-            self.health.clone(),
-        )
-        .await?;
+        let health_answers = channel::Sender::default();
+        let mut health_checks = pin!(health_check::run(
+            health_answers.subscribe(),
+            self.health.clone()
+        ));
+        let told = Told {
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+            health_answers,
+        };
+        let worker = Worker::start(self.config.clone(), addresses, told).await?;
         let mut feed = self.client.feed(&FOLLOWED);
         let mut retry = Retry::default();
         // Who watches makes the kernel tell of each element, a third of the cost of writing it: so
@@ -121,6 +126,8 @@ impl Proxy {
             };
             let work = tokio::select! {
                 () = &mut shutdown => return Ok(()),
+                // It goes on as long as the worker does.
+                () = &mut health_checks => return Err(Error::ThreadEnded),
                 batch = feed.next_batch() => Work::Apply(batch.map_err(|status| Error::Feed(Box::new(status)))?),
                 changed = self.node_addresses.changed(), if !addresses_end => {
                     // Whoever followed them has ended: they stay as they are.

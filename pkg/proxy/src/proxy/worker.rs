@@ -6,10 +6,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use kedge_client::Change;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::engine::Engine;
 use super::health::Health;
+use super::health_check::Answers;
 use super::trigger;
 use crate::config::ProxyConfig;
 use crate::error::Error;
@@ -38,12 +39,18 @@ pub struct Outcome {
     pub settle: bool,
 }
 
-fn carry_out<K: Kernel>(
-    work: Work,
-    engine: &mut Engine<K>,
-    metrics: &Metrics,
-    health: &Health,
-) -> Outcome {
+/// Whom the thread tells what became of its work.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub metrics: Metrics,
+    pub health: Health,
+    pub health_answers: watch::Sender<Answers>,
+}
+
+fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outcome {
+    let Told {
+        metrics, health, ..
+    } = told;
     let begun = Instant::now();
     let mut triggers = Vec::new();
     // What went wrong has been said, and the round tells that it did.
@@ -70,6 +77,16 @@ fn carry_out<K: Kernel>(
         health.updated();
     }
     health.node(engine.node_is_eligible());
+    // Only what the rules do is told.
+    if round.in_step
+        && let Some(answers) = engine.health_answers()
+    {
+        told.health_answers.send_if_modified(|present| {
+            let differs = *present != answers;
+            *present = answers;
+            differs
+        });
+    }
     Outcome {
         in_step: round.in_step,
         settle: engine.begin_settling(),
@@ -91,8 +108,7 @@ impl Worker {
     pub async fn start(
         config: ProxyConfig,
         node_addresses: Arc<[IpAddr]>,
-        metrics: Metrics,
-        health: Health,
+        told: Told,
     ) -> Result<Self, Error> {
         let (jobs, receiver) = mpsc::channel::<Job>();
         let (opened, port) = oneshot::channel();
@@ -108,7 +124,7 @@ impl Worker {
             let _ = opened.send(Ok(kernel.port()));
             let mut engine = Engine::new(kernel, config, node_addresses);
             for (work, done) in receiver {
-                let _ = done.send(carry_out(work, &mut engine, &metrics, &health));
+                let _ = done.send(carry_out(work, &mut engine, &told));
             }
         };
         std::thread::Builder::new()

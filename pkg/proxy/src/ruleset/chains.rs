@@ -23,6 +23,10 @@ const LOOPBACK: u32 = 1;
 /// Priorities that `nft` calls `dstnat` and `srcnat`.
 const DSTNAT: i32 = -100;
 const SRCNAT: i32 = 100;
+/// The priority that `nft` calls `filter`.
+const FILTER: i32 = 0;
+/// `NF_CT_STATE_INVALID_BIT` of `linux/netfilter/nf_conntrack_common.h`.
+const CT_INVALID: u32 = 1;
 /// How often an empty slot is drawn before one of the first slots is taken: the chance of that is
 /// below 1 in 10,000.
 const DRAWS: usize = 6;
@@ -88,6 +92,11 @@ pub fn chains(family: Family, config: &ProxyConfig) -> Vec<ChainRules> {
             vec![learns(dnat(CmpOp::Neq))],
         ),
         postrouting(family),
+        invalid(family, &inside),
+        ChainRules {
+            chain: Chain::base(name::FORWARD, ChainType::Filter, Hook::Forward, FILTER),
+            rules: vec![is_invalid().with(Verdict::goto(name::INVALID))],
+        },
     ]);
     chains
 }
@@ -270,6 +279,32 @@ fn postrouting(family: Family) -> ChainRules {
         ours,
     ];
     ChainRules::base(name::POSTROUTING, Hook::Postrouting, SRCNAT, rules)
+}
+
+/// `ct state invalid`: the one thing that is asked of every packet.
+fn is_invalid() -> Rule {
+    Rule::default()
+        .with(Ct::load(CtKey::State, Reg::R0))
+        .with(Bitwise::and(Reg::R0, CT_INVALID))
+        .with(Cmp::new(Reg::R0, CmpOp::Neq, Value::host(0)))
+}
+
+/// A packet that fits no connection is not translated back: a client that got an endpoint's reply from the
+/// endpoint's own address would reset the connection (kubernetes#74839). Other machines' packets are not ours to judge.
+fn invalid(family: Family, inside: &[IpNet]) -> ChainRules {
+    let (second, _) = family.after_address();
+    let from = |cidr: &IpNet| in_range(Rule::default(), Side::Source, CmpOp::Eq, *cidr);
+    let mut rules: Vec<Rule> = inside
+        .iter()
+        .map(|cidr| from(cidr).with(Verdict::Drop))
+        .collect();
+    // Endpoints of this node that are in no cluster range.
+    let endpoint = Rule::default()
+        .with(family.saddr(Reg::R0))
+        .with(family.saddr(second))
+        .with(Lookup::found(Reg::R0, SetName::Hairpins.as_str()));
+    rules.push(endpoint.with(Verdict::Drop));
+    ChainRules::new(name::INVALID, rules)
 }
 
 fn masquerade(inside: &[IpNet]) -> ChainRules {

@@ -17,6 +17,8 @@ pub const PREROUTING: &str = "prerouting";
 pub const INPUT: &str = "input";
 pub const OUTPUT: &str = "output";
 pub const POSTROUTING: &str = "postrouting";
+pub const FORWARD: &str = "forward";
+pub const INVALID: &str = "invalid";
 
 /// Sets and maps whose elements the proxy writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

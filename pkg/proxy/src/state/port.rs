@@ -48,7 +48,8 @@ impl Port {
         let mut out = Vec::new();
         let own = self.cluster.group;
         let has = |role: Role| self.spec.fronts.iter().any(|front| front.role == role);
-        let (internal, guarded) = (has(Role::Internal), has(Role::Guarded));
+        let internal = has(Role::Internal);
+        let guarded = self.spec.fronts.iter().any(|front| front.role.is_guarded());
         let external = guarded || has(Role::External) || has(Role::NodePort);
         if internal {
             self.sticky(self.spec.internal, &mut out);
@@ -87,7 +88,9 @@ impl Port {
     pub fn mark(&self, front: &Front) -> Mark {
         match front.role {
             Role::Internal => self.choice(self.spec.internal),
-            Role::Guarded => Mark::new(self.cluster.group, Flags::NONE, Class::SOURCE_RANGES),
+            Role::Guarded | Role::GuardedNodePort => {
+                Mark::new(self.cluster.group, Flags::NONE, Class::SOURCE_RANGES)
+            }
             Role::External | Role::NodePort => self.external(),
         }
     }

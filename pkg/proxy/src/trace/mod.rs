@@ -155,7 +155,7 @@ impl Tracer {
                 Role::Internal => "ClusterIP",
                 Role::Guarded => "LoadBalancer",
                 Role::External => "External",
-                Role::NodePort => "NodePort",
+                Role::NodePort | Role::GuardedNodePort => "NodePort",
             },
         })
     }

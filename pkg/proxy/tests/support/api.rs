@@ -122,12 +122,18 @@ pub fn put(object: Value) -> Change {
     let resource = match object["kind"].as_str().unwrap() {
         "Service" => Resource::SERVICES,
         "EndpointSlice" => Resource::ENDPOINTSLICES,
+        "Node" => Resource::NODES,
         other => panic!("{other}"),
     };
     Change {
         key: ObjectKey {
             resource,
-            namespace: "default".into(),
+            namespace: if resource == Resource::NODES {
+                ""
+            } else {
+                "default"
+            }
+            .into(),
             name: object["metadata"]["name"].as_str().unwrap().into(),
         },
         object: Some(Bytes::from(object.to_string())),
@@ -151,6 +157,17 @@ pub fn balanced(mut service: Value, ips: &[&str]) -> Value {
     let ingress: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
     service["status"] = json!({"loadBalancer": {"ingress": ingress}});
     service
+}
+
+/// One port of TCP, UDP and SCTP that is asked at a node port too.
+pub fn node_ports(number: u16) -> Value {
+    let port = |name: &str| json!({"name": name, "protocol": name.to_uppercase(), "port": 80, "nodePort": number});
+    json!([port("tcp"), port("udp"), port("sctp")])
+}
+
+/// The lab's node, in a zone.
+pub fn node(zone: &str) -> Value {
+    json!({"kind": "Node", "metadata": {"name": "node", "labels": {"topology.kubernetes.io/zone": zone}}})
 }
 
 /// A slice of a Service with the pods of these numbers, or another address, on port 8080. `node` is

@@ -3,6 +3,7 @@
 //! client 192.0.2.2 ---- 192.0.2.1 node 10.42.N.1 ---- 10.42.N.2 pod N
 //! and the same with 2001:db8::/64 and fd42:N::/64.
 
+use super::family::Family;
 use super::host::Host;
 use super::sctp;
 use super::talk::serve;
@@ -31,8 +32,18 @@ impl Lab {
         node.ip("route add default via 2001:db8::2");
         node.sysctl("ipv4/ip_forward", "1");
         node.sysctl("ipv6/conf/all/forwarding", "1");
+        // Refusals are told as often as they are asked for: no type of ICMP error is limited, and of ICMPv6 only one that
+        // there is not.
+        node.sysctl("ipv4/icmp_ratemask", "0");
+        node.sysctl("ipv6/icmp/ratemask", "0");
         let pods = (1..=pods).map(|n| pod(&node, n)).collect();
         Self { node, client, pods }
+    }
+
+    /// One of the proxy's maps on the node, as `nft` lists it.
+    pub fn listed(&self, family: Family, map: &str) -> String {
+        self.node
+            .command("nft", &["list", "map", family.table, "kedge", map])
     }
 }
 

@@ -4,7 +4,10 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod api;
+pub mod family;
 pub mod host;
+pub mod http;
 pub mod lab;
 pub mod sctp;
+pub mod segment;
 pub mod talk;

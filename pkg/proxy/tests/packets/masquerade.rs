@@ -1,0 +1,187 @@
+//! Whose connections get the node's address as their source: every place to ask from and to ask at, under every policy
+//! and setting, as kube-proxy's own tests tabulate it (`TestInternalExternalMasquerade`).
+
+use std::collections::HashSet;
+
+use kedge_proxy::{Masquerade, ProxyConfig};
+use rstest::rstest;
+use serde_json::json;
+
+use crate::support::api::{Api, balanced, config, node_ports, service, slice};
+use crate::support::family::{Family, V4, V6, at};
+use crate::support::lab::Lab;
+use crate::support::talk::tcp;
+
+/// Which endpoints are reached, and from which source they see the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Both, from the client's own address.
+    Kept,
+    /// Both, from the node's.
+    Masked,
+    /// The local one, from the client's own address.
+    LocalKept,
+    /// The local one, from the node's.
+    LocalMasked,
+}
+
+use Way::{Kept, LocalKept, LocalMasked, Masked};
+
+/// One column of the table: settings, policies, and the way from a pod, the node and a client outside to a cluster IP,
+/// a node port and a load balancer's address, in this order.
+struct Column {
+    masquerade_all: bool,
+    knows_pods: bool,
+    external: &'static str,
+    internal: &'static str,
+    ways: [[Way; 3]; 3],
+}
+
+const BASE: Column = Column {
+    masquerade_all: false,
+    knows_pods: true,
+    external: "Cluster",
+    internal: "Cluster",
+    ways: [
+        [Kept, Masked, Masked],
+        [Masked, Masked, Masked],
+        [Masked, Masked, Masked],
+    ],
+};
+const ALL: Column = Column {
+    masquerade_all: true,
+    ways: [
+        [Masked, Masked, Masked],
+        [Masked, Masked, Masked],
+        [Masked, Masked, Masked],
+    ],
+    ..BASE
+};
+const EXTERNAL_LOCAL: Column = Column {
+    external: "Local",
+    ways: [
+        [Kept, Masked, Masked],
+        [Kept, Masked, LocalKept],
+        [Kept, Masked, LocalKept],
+    ],
+    ..BASE
+};
+const ALL_AND_EXTERNAL_LOCAL: Column = Column {
+    masquerade_all: true,
+    ways: [
+        [Masked, Masked, Masked],
+        [Kept, Masked, LocalKept],
+        [Kept, Masked, LocalKept],
+    ],
+    ..EXTERNAL_LOCAL
+};
+const INTERNAL_LOCAL: Column = Column {
+    internal: "Local",
+    ways: [
+        [LocalKept, LocalMasked, LocalMasked],
+        [Masked, Masked, Masked],
+        [Masked, Masked, Masked],
+    ],
+    ..BASE
+};
+const BOTH_LOCAL: Column = Column {
+    external: "Local",
+    ways: [
+        [LocalKept, LocalMasked, LocalMasked],
+        [Kept, Masked, LocalKept],
+        [Kept, Masked, LocalKept],
+    ],
+    ..INTERNAL_LOCAL
+};
+/// Without a range of pods, nobody is known to be outside of it.
+const BLIND: Column = Column {
+    knows_pods: false,
+    ways: [
+        [Kept, Kept, Kept],
+        [Masked, Masked, Masked],
+        [Masked, Masked, Masked],
+    ],
+    ..BASE
+};
+const BLIND_AND_EXTERNAL_LOCAL: Column = Column {
+    external: "Local",
+    ways: [
+        [Kept, Kept, Kept],
+        [LocalKept, Masked, LocalKept],
+        [LocalKept, Masked, LocalKept],
+    ],
+    ..BLIND
+};
+
+#[rstest]
+#[case::base(BASE)]
+#[case::all(ALL)]
+#[case::external_local(EXTERNAL_LOCAL)]
+#[case::all_and_external_local(ALL_AND_EXTERNAL_LOCAL)]
+#[case::internal_local(INTERNAL_LOCAL)]
+#[case::both_local(BOTH_LOCAL)]
+#[case::blind(BLIND)]
+#[case::blind_and_external_local(BLIND_AND_EXTERNAL_LOCAL)]
+fn sources(#[values(V4, V6)] family: Family, #[case] column: Column) {
+    let lab = Lab::new(3);
+    let mut settings = config();
+    if column.masquerade_all {
+        settings.masquerade = Masquerade::All;
+    }
+    if !column.knows_pods {
+        settings = ProxyConfig {
+            cluster_cidrs: Vec::new(),
+            ..settings
+        };
+    }
+    let more = json!({
+        "type": "LoadBalancer", "ports": node_ports(30080),
+        "externalTrafficPolicy": column.external, "internalTrafficPolicy": column.internal,
+    });
+    let web = balanced(
+        service("web", &[family.cluster_ip], more),
+        &[family.balancer],
+    );
+    let mut endpoints = slice("web", family.name, &family.pods[..2], Some("node"));
+    endpoints["endpoints"][1]["nodeName"] = json!("elsewhere");
+    let _api = Api::start(&lab.node, settings, vec![web, endpoints]);
+
+    let asked = [
+        at(family.cluster_ip, 80),
+        at(family.node, 30080),
+        at(family.balancer, 80),
+    ];
+    let from = [
+        (&lab.pods[2], family.pods[2]),
+        (&lab.node, family.node),
+        (&lab.client, family.client),
+    ];
+    for (to, ways) in asked.iter().zip(column.ways) {
+        for ((host, own), expected) in from.iter().zip(ways) {
+            let mut local = true;
+            let mut masked = HashSet::new();
+            for _ in 0..20 {
+                let answer = tcp(host, to);
+                local &= answer.name() == "pod1";
+                let gateway = match answer.name() {
+                    "pod1" => family.gateways[0],
+                    _ => family.gateways[1],
+                };
+                let source = answer.source().to_string();
+                assert!(
+                    source == *own || source == gateway,
+                    "{own} to {to}: {answer:?}"
+                );
+                masked.insert(source != *own);
+            }
+            assert_eq!(masked.len(), 1, "{own} to {to} is masqueraded now and then");
+            let way = match (local, masked.contains(&true)) {
+                (false, false) => Kept,
+                (false, true) => Masked,
+                (true, false) => LocalKept,
+                (true, true) => LocalMasked,
+            };
+            assert_eq!(way, expected, "{own} to {to}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! TCP segments that no kernel would send, and who sees what arrives.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketType, ipproto};
+
+use super::host::Host;
+use super::talk::PATIENCE;
+
+const ACK: u8 = 0x10;
+const TCP: u8 = 6;
+const HEADER: usize = 20;
+
+fn socket(host: &Host, ip: IpAddr) -> OwnedFd {
+    let family = if ip.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let socket = host.run(|| net::socket(family, SocketType::RAW, Some(ipproto::TCP)).unwrap());
+    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// Sends an acknowledgement with this sequence number.
+pub fn send_ack(host: &Host, from: SocketAddr, to: SocketAddr, sequence: u32) {
+    let mut bytes = Vec::with_capacity(HEADER);
+    bytes.extend(from.port().to_be_bytes());
+    bytes.extend(to.port().to_be_bytes());
+    bytes.extend(sequence.to_be_bytes());
+    bytes.extend(1u32.to_be_bytes());
+    // Length in words, flags, window, checksum, urgent pointer.
+    bytes.extend([(HEADER as u8 / 4) << 4, ACK, 0x10, 0, 0, 0, 0, 0]);
+    let sum = checksum(from.ip(), to.ip(), &bytes);
+    bytes[16..18].copy_from_slice(&sum.to_be_bytes());
+    let socket = socket(host, from.ip());
+    net::bind(&socket, &SocketAddr::new(from.ip(), 0)).unwrap();
+    let to = SocketAddr::new(to.ip(), 0);
+    net::sendto(&socket, &bytes, SendFlags::empty(), &to).unwrap();
+}
+
+/// RFC 9293, 3.1: over the addresses, the protocol, the length and the segment.
+fn checksum(from: IpAddr, to: IpAddr, segment: &[u8]) -> u16 {
+    let octets = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let mut all = [octets(from), octets(to)].concat();
+    all.extend([0, TCP]);
+    all.extend((segment.len() as u16).to_be_bytes());
+    all.extend(segment);
+    let words = all
+        .chunks_exact(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let mut sum: u32 = words.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// Sees every TCP segment that reaches a host.
+pub struct Witness(OwnedFd);
+
+impl Witness {
+    pub fn new(host: &Host, ip: &str) -> Self {
+        Self(socket(host, ip.parse().unwrap()))
+    }
+
+    /// Who sent the next segment.
+    pub fn next(&self) -> IpAddr {
+        let (_, _, from) = net::recvfrom(&self.0, &mut [0; 2048][..], RecvFlags::empty()).unwrap();
+        SocketAddr::try_from(from.unwrap()).unwrap().ip()
+    }
+}
