@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use kedge_machinery::{AddressRange, RangeError, names};
 use kedge_proxy::{Masquerade, NodePorts, ProxyConfig};
 
+use crate::config_dns::Dns;
 use crate::dataplane::Pages;
 use crate::settings::{Engine, Part, Plugin, Settings};
 
@@ -28,6 +29,7 @@ pub struct Config {
     /// Without a dot at either end.
     pub cluster_domain: String,
     pub cluster_dns: IpAddr,
+    pub dns: Dns,
     pub lb_pools: Vec<AddressRange>,
     /// Served beside Services without a class.
     pub lb_class: Option<String>,
@@ -47,7 +49,7 @@ pub struct Mistake {
     detail: String,
 }
 
-fn mistake(setting: &'static str, detail: impl Into<String>) -> Mistake {
+pub fn mistake(setting: &'static str, detail: impl Into<String>) -> Mistake {
     Mistake {
         setting,
         detail: detail.into(),
@@ -71,6 +73,7 @@ impl Config {
             .map(|text| pool(text))
             .collect::<Result<Vec<_>, _>>()?;
         check_overlaps(&service_cidrs, &cluster_cidrs, &lb_pools)?;
+        let dns = Dns::resolve(&settings)?;
         Ok(Self {
             data_dir: settings.data_dir.unwrap_or_else(|| "/var/lib/kedge".into()),
             listen: listen(&settings.listen)?,
@@ -98,6 +101,7 @@ impl Config {
                     .unwrap_or("cluster.local"),
             )?,
             cluster_dns: cluster_dns(settings.cluster_dns.as_deref(), &service_cidrs)?,
+            dns,
             service_cidrs,
             cluster_cidrs,
             lb_pools,

@@ -155,7 +155,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     });
     network.start_controllers(&config, &client, balancer, port, credentials, &mut tasks);
     if config.has(Part::Dns) {
-        let dns = kedge_dns::Server::bind(dns_config(&config), &client)?;
+        let dns = cluster_dns::bind(&config, network.subnets(), &client)?;
         tasks.spawn("DNS", |shutdown| async move {
             dns.run(shutdown).await.map_err(|e| e.to_string())
         });
@@ -278,15 +278,6 @@ async fn report(client: &SharedClient, recovery: &Recovery) {
     tracing::error!("{message}");
     if let Err(error) = cluster_dns::event(client, "StoreRecovered", &message).await {
         tracing::warn!(%error, "cannot write the Event about the damaged store");
-    }
-}
-
-fn dns_config(config: &Config) -> kedge_dns::Config {
-    kedge_dns::Config {
-        address: config.cluster_dns,
-        domain: config.cluster_domain.clone(),
-        reverse: [config.service_cidrs.clone(), config.cluster_cidrs.clone()].concat(),
-        resolv_conf: "/etc/resolv.conf".into(),
     }
 }
 

@@ -72,6 +72,29 @@ pub struct Settings {
     #[arg(long, value_name = "ADDR")]
     pub cluster_dns: Option<String>,
 
+    /// Resolvers for other names, [DOMAIN=][tls://]ADDR[:PORT][#NAME], comma-separated or repeated [default: those of /etc/resolv.conf]
+    #[arg(long, value_name = "RESOLVER", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub dns_upstream: Vec<String>,
+
+    /// Certificates of the authorities that resolvers over TLS are checked by, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub dns_tls_ca: Option<PathBuf>,
+
+    /// Names beside the cluster's, NAME=ADDR, comma-separated or repeated
+    #[arg(long, value_name = "NAME=ADDR", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub dns_host: Vec<String>,
+
+    /// Ranges that may ask for names beside the cluster and the subnets of this machine's links
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub dns_client: Vec<String>,
+
+    /// DNS answers a second to each /24 or /56 outside the cluster over UDP, or none [default: 1000]
+    #[arg(long, value_name = "N|none")]
+    pub dns_rate_limit: Option<String>,
+
     /// Addresses for LoadBalancer Services, comma-separated or repeated [default: the node's own]
     #[arg(long, value_name = "RANGE-OR-CIDR", value_delimiter = ',')]
     #[serde(default, deserialize_with = "one_or_many")]
@@ -235,6 +258,11 @@ impl Settings {
             masquerade_all: self.masquerade_all || file.masquerade_all,
             cluster_domain: self.cluster_domain.or(file.cluster_domain),
             cluster_dns: self.cluster_dns.or(file.cluster_dns),
+            dns_upstream: list(self.dns_upstream, file.dns_upstream),
+            dns_tls_ca: self.dns_tls_ca.or(file.dns_tls_ca),
+            dns_host: list(self.dns_host, file.dns_host),
+            dns_client: list(self.dns_client, file.dns_client),
+            dns_rate_limit: self.dns_rate_limit.or(file.dns_rate_limit),
             lb_pool: list(self.lb_pool, file.lb_pool),
             lb_class: self.lb_class.or(file.lb_class),
             disable: list(self.disable, file.disable),

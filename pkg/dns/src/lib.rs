@@ -1,9 +1,11 @@
 //! The cluster's names: Services and their endpoints answered from memory, all else by the system's resolvers.
 //!
 //! The schema of names is Kubernetes' DNS specification 1.1 (kubernetes/dns `docs/specification.md`).
-#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod clients;
+mod hosts;
+mod kernel;
 pub mod message;
 mod model;
 pub mod name;
@@ -12,4 +14,7 @@ pub mod server;
 pub mod upstream;
 pub mod zone;
 
+pub use clients::Clients;
+pub use hosts::{Host, HostError, Hosts};
 pub use server::{BindError, Config, Server};
+pub use upstream::{Options, Upstream, UpstreamError};

@@ -5,8 +5,7 @@ mod tcp;
 mod udp;
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,24 +15,28 @@ use kedge_machinery::Status;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
+use crate::clients::Clients;
+use crate::hosts::{Host, Hosts};
 use crate::name::WireName;
-use crate::upstream::Resolvers;
+use crate::upstream::{Options, Resolvers};
 use crate::zone::Zone;
 use handler::Handler;
-
-const PORT: u16 = 53;
 
 /// What the server answers for.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// An address that this machine owns, or will.
-    pub address: IpAddr,
+    /// An address that this machine owns, or will, and the port; port 0 takes a free one.
+    pub address: SocketAddr,
     /// `cluster.local`.
     pub domain: String,
     /// Ranges whose reverse names are never asked of others: Services' and pods'.
     pub reverse: Vec<IpNet>,
-    /// The system's `resolv.conf`.
-    pub resolv_conf: PathBuf,
+    /// Names beside the cluster's.
+    pub hosts: Vec<Host>,
+    /// Who may ask.
+    pub clients: Clients,
+    /// Who is asked for other names.
+    pub resolvers: Options,
 }
 
 /// The address cannot be served on.
@@ -61,9 +64,9 @@ impl Server {
     /// # Errors
     /// The address or port is taken or not permitted.
     pub fn bind(config: Config, client: &SharedClient) -> Result<Self, BindError> {
-        let address = SocketAddr::from((config.address, PORT));
+        let mut address = config.address;
         let domain = WireName::parse(&config.domain).unwrap_or(WireName::root());
-        let failed = |protocol| {
+        let failed = |protocol, address| {
             move |source| BindError {
                 address,
                 protocol,
@@ -72,13 +75,15 @@ impl Server {
         };
         let udp = open(address, Type::DGRAM, Protocol::UDP)
             .and_then(|socket| UdpSocket::from_std(socket.into()))
-            .map_err(failed("UDP"))?;
+            .map_err(failed("UDP", address))?;
+        // A port that was taken at random is taken for TCP too.
+        address = udp.local_addr().unwrap_or(address);
         let tcp = open(address, Type::STREAM, Protocol::TCP)
             .and_then(|socket| {
                 socket.listen(128)?;
                 TcpListener::from_std(socket.into())
             })
-            .map_err(failed("TCP"))?;
+            .map_err(failed("TCP", address))?;
         Ok(Self {
             udp,
             tcp,
@@ -88,10 +93,20 @@ impl Server {
                 Resource::ENDPOINTSLICES,
             ]),
             handler: Arc::new(Handler::new(
-                Zone::new(&domain, config.address, config.reverse, serial()),
-                Resolvers::new(&config.resolv_conf, config.address),
+                Zone::new(&domain, address.ip(), config.reverse, serial())
+                    .with_hosts(Hosts::new(&config.hosts)),
+                config.clients,
+                Resolvers::new(config.resolvers, address.ip()),
             )),
         })
+    }
+
+    /// Where it answers.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.udp.local_addr()
     }
 
     /// Answers until `shutdown`; the first answer waits for the first whole state.
@@ -104,6 +119,7 @@ impl Server {
         tokio::select! {
             () = shutdown => Ok(()),
             result = follow(self.feed, &self.handler) => result,
+            () = self.handler.follow_resolvers() => Ok(()),
             () = udp::serve(udp, &self.handler) => Ok(()),
             () = tcp::serve(self.tcp, &self.handler) => Ok(()),
         }

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use kedge_client::{Change, Resource};
 
+use crate::hosts::Hosts;
 use crate::model::{self, Addresses};
 use crate::name::WireName;
 use crate::ports::Ports;
@@ -38,6 +39,7 @@ pub struct Zone {
     services: Named<Service>,
     slices: Named<Slice>,
     pointers: Pointers,
+    hosts: Hosts,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +88,12 @@ pub enum Data {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     Service(u32),
-    Endpoint { slice: u32, at: u32 },
+    Endpoint {
+        slice: u32,
+        at: u32,
+    },
+    /// A name of the configuration, by its address.
+    Host(IpAddr),
 }
 
 /// A change that was read, and only has to be put in place.
@@ -131,7 +138,14 @@ impl Zone {
             services: Named::default(),
             slices: Named::default(),
             pointers: Pointers::default(),
+            hosts: Hosts::default(),
         }
+    }
+
+    /// With names beside the cluster's.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Hosts) -> Self {
+        Self { hosts, ..self }
     }
 
     /// The zone's own name, in wire form.
@@ -281,6 +295,7 @@ impl Zone {
         let mut name = WireName::root();
         let service = match target {
             Target::Service(id) => id,
+            Target::Host(address) => return self.hosts.name(address).copied().unwrap_or(name),
             Target::Endpoint { slice, at } => {
                 let slice = &self.slices[slice];
                 match slice.hostnames.get(at as usize) {

@@ -1,13 +1,49 @@
-//! The Service `kube-dns`: by it the cluster's DNS address is taken, and found by who looks for it.
+//! The cluster's DNS on this node, and the Service `kube-dns`: by it its address is taken, and found by who looks for it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use ipnet::IpNet;
 use kedge_client::{ObjectKey, Resource, SharedClient};
 use kedge_machinery::{Object, Status};
 use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::config::Config;
 
 const NAME: &str = "kube-dns";
 const NAMESPACE: &str = "kube-system";
+
+/// Opens the server's sockets. `lan`: the subnets of the node's links.
+///
+/// # Errors
+/// The address is taken.
+pub fn bind(
+    config: &Config,
+    lan: watch::Receiver<Arc<[IpNet]>>,
+    client: &SharedClient,
+) -> Result<kedge_dns::Server, kedge_dns::BindError> {
+    let cluster = [config.service_cidrs.clone(), config.cluster_cidrs.clone()].concat();
+    let dns = &config.dns;
+    let config = kedge_dns::Config {
+        address: (config.cluster_dns, 53).into(),
+        domain: config.cluster_domain.clone(),
+        reverse: cluster.clone(),
+        hosts: dns.hosts.clone(),
+        clients: kedge_dns::Clients {
+            cluster,
+            lan,
+            named: dns.clients.clone(),
+            rate_limit: dns.rate_limit,
+        },
+        resolvers: kedge_dns::Options {
+            upstreams: dns.upstreams.clone(),
+            resolv_conf: "/etc/resolv.conf".into(),
+            tls_authorities: dns.tls_authorities.clone(),
+        },
+    };
+    kedge_dns::Server::bind(config, client)
+}
 
 /// Makes the Service, or makes it anew when it has another address. The node itself owns the address and answers
 /// there, so the label of another proxy keeps ours from making rules for it.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use kedge_addresses::{Follower, Keeper, KeeperConfig, Wished, forwarding};
+use ipnet::IpNet;
+use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, Wished, forwarding};
 use kedge_client::SharedClient;
 use kedge_controllers::{
     Credentials, Kind, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo, Transport,
@@ -59,6 +60,25 @@ impl Network {
 
     pub fn watch(&self) -> watch::Receiver<Arc<[IpAddr]>> {
         self.node.clone()
+    }
+
+    /// The subnets of the links, and the machine's own addresses, as they come and go.
+    pub fn subnets(&self) -> watch::Receiver<Arc<[IpNet]>> {
+        let mut host = self.follower.host();
+        let subnets = |host: &Host| -> Arc<[IpNet]> {
+            let addresses = host.addresses.iter();
+            addresses
+                .map(|address| address.subnet().unwrap_or(address.ip.into()))
+                .collect()
+        };
+        let (sender, receiver) = watch::channel(subnets(&host.borrow_and_update()));
+        tokio::spawn(async move {
+            while host.changed().await.is_ok() && !sender.is_closed() {
+                let now = subnets(&host.borrow_and_update());
+                sender.send_replace(now);
+            }
+        });
+        receiver
     }
 
     /// Turns forwarding on, puts addresses and routes in place, and returns once the rules are in the kernel. What is

@@ -98,7 +98,8 @@ pub fn respond(query: &Query<'_>, zone: &Zone, scratch: &mut Scratch) -> Reply {
         None => writer.records(query.question.qname(), found, zone),
         Some(name) => writer.records(name.as_name(), found, zone),
     };
-    let negative = !matches!(lookup, Lookup::Found);
+    let last = chain.target().unwrap_or(&query.name);
+    let negative = !matches!(lookup, Lookup::Found) && zone.is_authority_for(last);
     writer.finish(query, zone, negative, whole, found);
     Reply::Written(rcode)
 }

@@ -41,7 +41,6 @@ impl Answered {
         let answer = message.answer().ok()?;
         let mut authority = kept.section(answer, |_, _| true)?;
         let positive = kept.shortest.filter(|_| kept.count > 0);
-        let answers = kept.count;
         kept.shortest = None;
         let mut negative = None;
         if let Some(section) = authority.take() {
@@ -68,7 +67,6 @@ impl Answered {
         whole
             .get_mut(10..12)?
             .copy_from_slice(&additional.to_be_bytes());
-        debug_assert!(answers <= before);
         Some(Self {
             bytes: whole.into(),
             ttls: kept.ttls.into(),
@@ -81,7 +79,7 @@ impl Answered {
     #[must_use]
     pub fn aged(&self, age: u32) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
-        let stale = age > self.lifetime;
+        let stale = age >= self.lifetime;
         for at in &self.ttls {
             if let Some(place) = bytes[usize::from(*at)..].first_chunk_mut::<4>() {
                 let ttl = u32::from_be_bytes(*place);

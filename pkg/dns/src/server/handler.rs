@@ -1,15 +1,18 @@
 //! One question after the other: what is answered at once, and what has to wait for another resolver.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use domain::base::iana::Rcode;
 use kedge_client::Change;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::clients::{Client, Clients, RateLimit, Verdict};
 use crate::message::{
     Asked, Chain, Query, Reply, Scratch, Transport, Unanswerable, answer_alias, relay, respond,
 };
-use crate::upstream::Resolvers;
+use crate::upstream::{Cached, Resolvers};
 use crate::zone::{Update, Zone};
 
 /// Questions that wait for other resolvers at once: beyond that the answer is SERVFAIL, so that a storm costs no memory.
@@ -18,6 +21,9 @@ const MAX_WAITING: usize = 256;
 /// What all sockets share.
 pub struct Handler {
     zone: RwLock<Zone>,
+    clients: Clients,
+    rate_limit: Option<RateLimit>,
+    begun: Instant,
     resolvers: Resolvers,
     waiting: Arc<Semaphore>,
 }
@@ -40,9 +46,12 @@ pub struct Later {
 }
 
 impl Handler {
-    pub fn new(zone: Zone, resolvers: Resolvers) -> Self {
+    pub fn new(zone: Zone, clients: Clients, resolvers: Resolvers) -> Self {
         Self {
             zone: RwLock::new(zone),
+            rate_limit: clients.rate_limit.map(RateLimit::new),
+            clients,
+            begun: Instant::now(),
             resolvers,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
         }
@@ -57,21 +66,59 @@ impl Handler {
     }
 
     /// Answers what can be answered from memory.
-    pub fn answer_now(&self, bytes: &[u8], transport: Transport, scratch: &mut Scratch) -> Now {
+    pub fn answer_now(
+        &self,
+        bytes: &[u8],
+        peer: IpAddr,
+        transport: Transport,
+        scratch: &mut Scratch,
+    ) -> Now {
         let query = match Query::parse(bytes, transport) {
             Ok(query) => query,
+            // What is no question gets an error, which is no longer than it: nothing to flood others with.
             Err(Unanswerable::Reply(answer)) => return Now::Reply(answer),
             Err(Unanswerable::Drop) => return Now::Nothing,
         };
+        tracing::debug!(target: "kedge_dns::queries", %peer, ?transport, name = %query.name, rtype = %query.rtype(), "asked");
+        match self.clients.of(peer) {
+            Client::Inside => {}
+            Client::Stranger => return Now::Reply(query.error(Rcode::REFUSED)),
+            Client::Lan if transport == Transport::Udp => match self.within_rate(peer) {
+                Verdict::Send => {}
+                Verdict::Truncate => return Now::Reply(query.truncated()),
+                Verdict::Drop => return Now::Nothing,
+            },
+            Client::Lan => {}
+        }
         let reply = {
             let zone = self.zone.read().unwrap_or_else(PoisonError::into_inner);
             respond(&query, &zone, scratch)
         };
         match reply {
             Reply::Written(_) => Now::Written,
-            Reply::Elsewhere(chain) => match self.waiting.clone().try_acquire_owned() {
+            Reply::Elsewhere(chain) => self.elsewhere(&query, chain, transport),
+        }
+    }
+
+    fn within_rate(&self, peer: IpAddr) -> Verdict {
+        let limit = self.rate_limit.as_ref();
+        limit.map_or(Verdict::Send, |limit| {
+            limit.count(peer, self.begun.elapsed().as_secs())
+        })
+    }
+
+    /// A name that is not the cluster's: from memory, or by asking others.
+    fn elsewhere(&self, query: &Query<'_>, chain: Chain, transport: Transport) -> Now {
+        let asked = Asked::by(query, &chain);
+        if self.resolvers.is_own(&asked.name) {
+            return Now::Nothing;
+        }
+        match self.resolvers.cached(&asked) {
+            Cached::Answer(answer) => Now::Reply(finished(query, &chain, Some(answer))),
+            Cached::Failed => Now::Reply(finished(query, &chain, None)),
+            Cached::Ask => match self.waiting.clone().try_acquire_owned() {
                 Ok(place) => Now::Later(Later {
-                    question: bytes.to_vec(),
+                    question: query.as_bytes().to_vec(),
                     transport,
                     chain,
                     _place: place,
@@ -88,10 +135,20 @@ impl Handler {
         };
         let asked = Asked::by(&query, &later.chain);
         let resolved = self.resolvers.resolve(&asked).await;
-        match (later.chain.target(), resolved) {
-            (None, Some(answer)) => relay(&query, answer),
-            (None, None) => query.error(Rcode::SERVFAIL),
-            (Some(_), resolved) => answer_alias(&query, &later.chain, resolved.as_deref()),
-        }
+        finished(&query, &later.chain, resolved)
+    }
+
+    /// Follows what the resolvers are; never ends.
+    pub async fn follow_resolvers(&self) {
+        self.resolvers.follow().await;
+    }
+}
+
+/// The answer, once others said what they know.
+fn finished(query: &Query<'_>, chain: &Chain, resolved: Option<Vec<u8>>) -> Vec<u8> {
+    match (chain.target(), resolved) {
+        (None, Some(answer)) => relay(query, answer),
+        (None, None) => query.error(Rcode::SERVFAIL),
+        (Some(_), resolved) => answer_alias(query, chain, resolved.as_deref()),
     }
 }

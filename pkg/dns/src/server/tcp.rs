@@ -1,5 +1,6 @@
 //! Questions over TCP (RFC 7766).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +29,11 @@ pub async fn serve(listener: TcpListener, handler: &Arc<Handler>) {
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let handler = handler.clone();
                 open.spawn(async move {
                     // A client that goes away or breaks off is its own business.
-                    let _ = converse(stream, &handler).await;
+                    let _ = converse(stream, peer.ip(), &handler).await;
                     drop(place);
                 });
             }
@@ -46,13 +47,13 @@ pub async fn serve(listener: TcpListener, handler: &Arc<Handler>) {
     }
 }
 
-async fn converse(mut stream: TcpStream, handler: &Handler) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, peer: IpAddr, handler: &Handler) -> std::io::Result<()> {
     let mut scratch = Scratch::default();
     loop {
         let length = timeout(MAX_SILENCE, stream.read_u16()).await??;
         let mut question = vec![0; length.into()];
         timeout(MAX_SILENCE, stream.read_exact(&mut question)).await??;
-        let answer = match handler.answer_now(&question, Transport::Tcp, &mut scratch) {
+        let answer = match handler.answer_now(&question, peer, Transport::Tcp, &mut scratch) {
             Now::Written => scratch.answer().to_vec(),
             Now::Reply(answer) => answer,
             Now::Nothing => return Ok(()),

@@ -21,7 +21,7 @@ pub async fn serve(socket: Arc<UdpSocket>, handler: &Arc<Handler>) {
         let Ok((n, peer)) = socket.recv_from(&mut buffer).await else {
             continue;
         };
-        match handler.answer_now(&buffer[..n], Transport::Udp, &mut scratch) {
+        match handler.answer_now(&buffer[..n], peer.ip(), Transport::Udp, &mut scratch) {
             Now::Written => {
                 let _ = socket.send_to(scratch.answer(), peer).await;
             }

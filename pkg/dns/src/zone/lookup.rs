@@ -70,9 +70,10 @@ impl Zone {
     pub fn lookup<'z>(&'z self, name: &WireName, kind: Kind, found: &mut Vec<Data>) -> Lookup<'z> {
         found.clear();
         let Some(below) = name.below(&self.origin) else {
-            return match name.reverse_address() {
-                Some(address) => self.pointer(address, kind, found),
-                None => Lookup::Elsewhere,
+            return match (name.reverse_address(), self.hosts.addresses(name)) {
+                (Some(address), _) => self.pointer(address, kind, found),
+                (None, Some(own)) => addresses(kind, own.iter().copied(), found),
+                (None, None) => Lookup::Elsewhere,
             };
         };
         let Some(labels) = below.labels() else {
@@ -110,6 +111,11 @@ impl Zone {
             }
             _ => Lookup::NxDomain,
         }
+    }
+
+    /// True for a name that the SOA record speaks for: one of the cluster, not one of the configuration.
+    pub fn is_authority_for(&self, name: &WireName) -> bool {
+        self.hosts.addresses(name).is_none() || name.is_within(&self.origin)
     }
 
     fn has_namespace(&self, name: &[u8]) -> bool {
@@ -277,6 +283,9 @@ impl Zone {
             found.retain(|data| matches!(data, Data::Ptr(Target::Service(_))));
         }
         found.dedup();
+        if found.is_empty() && self.hosts.name(address).is_some() {
+            found.push(Data::Ptr(Target::Host(address)));
+        }
         match kind {
             _ if found.is_empty() => {
                 if self.reverse.iter().any(|net| net.contains(&address)) {
@@ -300,6 +309,7 @@ impl Zone {
     /// Addresses of the targets of SRV records and of the name server, for the additional section.
     pub fn addresses_of(&self, target: Target, mut each: impl FnMut(IpAddr)) {
         match target {
+            Target::Host(address) => each(address),
             Target::Service(id) => {
                 if let Some(Service::Cluster { addresses, .. }) = &self.services[id].object {
                     addresses.iter().for_each(|address| each(*address));

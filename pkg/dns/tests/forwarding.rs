@@ -1,0 +1,238 @@
+//! Names that are not the cluster's: a server on a port of loopback, resolvers beside it that say what the test wants.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+mod fake;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use domain::base::iana::Rcode;
+use domain::base::{Message, Rtype};
+use fake::{Behaviour, Fake, Node};
+
+fn records(message: &Message<Vec<u8>>) -> Vec<String> {
+    common::shown(message, false)
+}
+
+#[tokio::test]
+async fn an_answer_is_asked_for_once_and_remembered() {
+    let fake = Fake::start(Behaviour::Answer).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    for spelled in ["Host.example", "host.EXAMPLE"] {
+        let answer = node.ask(spelled, Rtype::A).await;
+        assert_eq!(records(&answer), ["A 192.0.2.1"]);
+        let name = answer.sole_question().unwrap().qname().to_string();
+        assert_eq!(name, spelled);
+    }
+    assert_eq!(fake.asked_for("host.example"), 1);
+    let denied = node.ask("none.example", Rtype::A).await;
+    assert_eq!(denied.header().rcode(), Rcode::NXDOMAIN);
+    node.ask("none.example", Rtype::A).await;
+    assert_eq!(
+        fake.asked_for("none.example"),
+        1,
+        "denials are remembered too"
+    );
+}
+
+#[tokio::test]
+async fn the_same_question_of_many_is_asked_once() {
+    let fake = Fake::start(Behaviour::Slow(Duration::from_millis(100))).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let asked = (0..20).map(|_| node.ask("host.example", Rtype::A));
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(records(&answer), ["A 192.0.2.1"]);
+    }
+    assert_eq!(fake.asked_for("host.example"), 1);
+}
+
+#[tokio::test]
+async fn each_domain_has_its_resolvers() {
+    let (all, corp, deeper) = (
+        Fake::start(Behaviour::Answer).await,
+        Fake::start(Behaviour::Answer).await,
+        Fake::start(Behaviour::Answer).await,
+    );
+    let node = Node::start(&[
+        all.upstream(""),
+        corp.upstream("corp.example="),
+        deeper.upstream("lab.corp.example="),
+    ])
+    .await;
+    for (name, fake) in [
+        ("host.example", &all),
+        ("host.corp.example", &corp),
+        ("corp.example", &corp),
+        ("notcorp.example", &all),
+        ("host.lab.corp.example", &deeper),
+    ] {
+        node.ask(name, Rtype::A).await;
+        assert_eq!(fake.asked_for(name), 1, "{name}");
+    }
+    assert_eq!(
+        node.ask("host.shop.svc.cluster.local", Rtype::A)
+            .await
+            .header()
+            .rcode(),
+        Rcode::NXDOMAIN
+    );
+}
+
+#[tokio::test]
+async fn another_resolver_answers_when_one_is_silent_or_fails() {
+    for behaviour in [
+        Behaviour::Silent,
+        Behaviour::Fail(Rcode::SERVFAIL),
+        Behaviour::Fail(Rcode::REFUSED),
+    ] {
+        let (bad, good) = (
+            Fake::start(behaviour).await,
+            Fake::start(Behaviour::Answer).await,
+        );
+        let node = Node::start(&[bad.upstream(""), good.upstream("")]).await;
+        let answer = node.ask("host.example", Rtype::A).await;
+        assert_eq!(records(&answer), ["A 192.0.2.1"], "{behaviour:?}");
+        assert!(bad.asked_for("host.example") >= 1);
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_an_error_at_once_and_for_everybody() {
+    let node = Node::start(&[]).await;
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(answer.header().rcode(), Rcode::SERVFAIL);
+    let own = node.ask("ns.dns.cluster.local", Rtype::A).await;
+    assert_eq!(
+        own.header().rcode(),
+        Rcode::NOERROR,
+        "the cluster's names need nobody"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_whose_time_is_over_serves_while_nobody_answers() {
+    let fake = Fake::start(Behaviour::Brief).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    node.ask("host.example", Rtype::A).await;
+    fake.set(Behaviour::Fail(Rcode::SERVFAIL));
+    // The answer was good for one second: asked until it is not fresh any more.
+    let stale = loop {
+        let answer = node.ask("host.example", Rtype::A).await;
+        if fake.asked_for("host.example") > 1 {
+            break answer;
+        }
+    };
+    assert_eq!(records(&stale), ["A 192.0.2.1"]);
+    let record = stale.answer().unwrap().next().unwrap().unwrap();
+    assert_eq!(record.ttl().as_secs(), 30);
+    let asked = fake.asked_for("host.example");
+    node.ask("host.example", Rtype::A).await;
+    assert_eq!(
+        fake.asked_for("host.example"),
+        asked,
+        "nobody is asked for a while"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_a_datagram_is_asked_for_over_tcp() {
+    let fake = Fake::start(Behaviour::Large).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let short = node.ask("host.example", Rtype::TXT).await;
+    assert!(short.header().tc() && short.as_slice().len() <= 512);
+    assert_eq!(fake.tcp.load(Ordering::Relaxed), 1);
+    let whole = node.ask_tcp("host.example", Rtype::TXT).await;
+    assert!(whole.as_slice().len() > 1232 && !whole.header().tc());
+    assert_eq!(
+        fake.tcp.load(Ordering::Relaxed),
+        1,
+        "it was remembered whole"
+    );
+}
+
+#[tokio::test]
+async fn a_resolver_that_knows_no_edns_is_asked_without() {
+    let fake = Fake::start(Behaviour::NoEdns).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(records(&answer), ["A 192.0.2.1"]);
+}
+
+#[tokio::test]
+async fn a_forged_answer_is_not_believed() {
+    let fake = Fake::start(Behaviour::Forged).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(
+        records(&answer),
+        ["A 192.0.2.1"],
+        "the forged ones came first"
+    );
+}
+
+#[tokio::test]
+async fn a_resolver_that_leads_back_here_is_left_out() {
+    let fake = Fake::start(Behaviour::Silent).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    fake.set(Behaviour::Forward(node.address()));
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(answer.header().rcode(), Rcode::SERVFAIL);
+    let asked = fake.asked();
+    assert_eq!(
+        node.ask("other.example", Rtype::A).await.header().rcode(),
+        Rcode::SERVFAIL
+    );
+    assert_eq!(fake.asked(), asked, "it is asked no more");
+}
+
+#[tokio::test]
+async fn a_list_of_resolvers_that_changes_counts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("resolv.conf");
+    let node = Node::start_with_file(&file).await;
+    assert_eq!(
+        node.ask("host.example", Rtype::A).await.header().rcode(),
+        Rcode::SERVFAIL
+    );
+    // Nobody listens on this address: that is found out at once, and is no start-up failure.
+    std::fs::write(&file, "nameserver 127.255.255.254\n").unwrap();
+    assert_eq!(
+        node.ask("other.example", Rtype::A).await.header().rcode(),
+        Rcode::SERVFAIL
+    );
+}
+
+#[tokio::test]
+async fn an_alias_to_another_name_is_followed() {
+    let fake = Fake::start(Behaviour::Answer).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let answer = node.ask("out.shop.svc.cluster.local", Rtype::A).await;
+    assert_eq!(records(&answer), ["A 192.0.2.1", "CNAME host.example"]);
+    let again = node.ask("out.shop.svc.cluster.local", Rtype::A).await;
+    assert_eq!(records(&again).len(), 2);
+    assert_eq!(fake.asked_for("host.example"), 1);
+    fake.set(Behaviour::Silent);
+    let nobody = node.ask("lost.shop.svc.cluster.local", Rtype::A).await;
+    assert_eq!(
+        records(&nobody),
+        ["CNAME lost.example"],
+        "the alias itself is known"
+    );
+}
+
+#[tokio::test]
+async fn hosts_of_the_configuration_are_names() {
+    let node = Node::start(&[]).await;
+    assert_eq!(
+        records(&node.ask("NAS.lan", Rtype::A).await),
+        ["A 192.168.1.5"]
+    );
+    let other = node.ask("nas.lan", Rtype::AAAA).await;
+    assert_eq!(
+        (other.header().rcode(), other.header_counts().ancount()),
+        (Rcode::NOERROR, 0)
+    );
+    let pointer = node.ask("5.1.168.192.in-addr.arpa", Rtype::PTR).await;
+    assert_eq!(records(&pointer), ["PTR nas.lan"]);
+}
