@@ -156,6 +156,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     network.start_controllers(&config, &client, balancer, port, credentials, &mut tasks);
     if config.has(Part::Dns) {
         let dns = cluster_dns::bind(&config, network.subnets(), &client)?;
+        metrics.add(|registry| dns.metrics().register(registry));
         tasks.spawn("DNS", |shutdown| async move {
             dns.run(shutdown).await.map_err(|e| e.to_string())
         });

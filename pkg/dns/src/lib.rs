@@ -7,6 +7,7 @@ mod clients;
 mod hosts;
 mod kernel;
 pub mod message;
+mod metrics;
 mod model;
 pub mod name;
 mod ports;
@@ -16,5 +17,6 @@ pub mod zone;
 
 pub use clients::Clients;
 pub use hosts::{Host, HostError, Hosts};
+pub use metrics::Metrics;
 pub use server::{BindError, Config, Server};
 pub use upstream::{Options, Upstream, UpstreamError};

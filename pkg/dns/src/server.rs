@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use crate::clients::Clients;
 use crate::hosts::{Host, Hosts};
+use crate::metrics::Metrics;
 use crate::name::WireName;
 use crate::upstream::{Options, Resolvers};
 use crate::zone::Zone;
@@ -56,6 +57,7 @@ pub struct Server {
     tcp: TcpListener,
     feed: Box<dyn Feed>,
     handler: Arc<Handler>,
+    metrics: Metrics,
 }
 
 impl Server {
@@ -84,7 +86,9 @@ impl Server {
                 TcpListener::from_std(socket.into())
             })
             .map_err(failed("TCP", address))?;
+        let metrics = Metrics::default();
         Ok(Self {
+            metrics: metrics.clone(),
             udp,
             tcp,
             feed: client.feed(&[
@@ -96,7 +100,8 @@ impl Server {
                 Zone::new(&domain, address.ip(), config.reverse, serial())
                     .with_hosts(Hosts::new(&config.hosts)),
                 config.clients,
-                Resolvers::new(config.resolvers, address.ip()),
+                Resolvers::new(config.resolvers, address.ip(), metrics.clone()),
+                metrics.clone(),
             )),
         })
     }
@@ -107,6 +112,12 @@ impl Server {
     /// The kernel's.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.udp.local_addr()
+    }
+
+    /// What it measures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Answers until `shutdown`; the first answer waits for the first whole state.

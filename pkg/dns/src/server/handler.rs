@@ -12,6 +12,7 @@ use crate::clients::{Client, Clients, RateLimit, Verdict};
 use crate::message::{
     Asked, Chain, Query, Reply, Scratch, Transport, Unanswerable, answer_alias, relay, respond,
 };
+use crate::metrics::Metrics;
 use crate::upstream::{Cached, Resolvers};
 use crate::zone::{Update, Zone};
 
@@ -20,6 +21,7 @@ const MAX_WAITING: usize = 256;
 
 /// What all sockets share.
 pub struct Handler {
+    metrics: Metrics,
     zone: RwLock<Zone>,
     clients: Clients,
     rate_limit: Option<RateLimit>,
@@ -46,8 +48,9 @@ pub struct Later {
 }
 
 impl Handler {
-    pub fn new(zone: Zone, clients: Clients, resolvers: Resolvers) -> Self {
+    pub fn new(zone: Zone, clients: Clients, resolvers: Resolvers, metrics: Metrics) -> Self {
         Self {
+            metrics,
             zone: RwLock::new(zone),
             rate_limit: clients.rate_limit.map(RateLimit::new),
             clients,
@@ -80,9 +83,13 @@ impl Handler {
             Err(Unanswerable::Drop) => return Now::Nothing,
         };
         tracing::debug!(target: "kedge_dns::queries", %peer, ?transport, name = %query.name, rtype = %query.rtype(), "asked");
+        self.metrics.request(transport, peer, query.rtype());
         match self.clients.of(peer) {
             Client::Inside => {}
-            Client::Stranger => return Now::Reply(query.error(Rcode::REFUSED)),
+            Client::Stranger => {
+                self.metrics.refused();
+                return Now::Reply(query.error(Rcode::REFUSED));
+            }
             Client::Lan if transport == Transport::Udp => match self.within_rate(peer) {
                 Verdict::Send => {}
                 Verdict::Truncate => return Now::Reply(query.truncated()),
@@ -101,10 +108,14 @@ impl Handler {
     }
 
     fn within_rate(&self, peer: IpAddr) -> Verdict {
-        let limit = self.rate_limit.as_ref();
-        limit.map_or(Verdict::Send, |limit| {
-            limit.count(peer, self.begun.elapsed().as_secs())
-        })
+        let Some(limit) = &self.rate_limit else {
+            return Verdict::Send;
+        };
+        let verdict = limit.count(peer, self.begun.elapsed().as_secs());
+        if verdict != Verdict::Send {
+            self.metrics.limited();
+        }
+        verdict
     }
 
     /// A name that is not the cluster's: from memory, or by asking others.
@@ -113,7 +124,10 @@ impl Handler {
         if self.resolvers.is_own(&asked.name) {
             return Now::Nothing;
         }
-        match self.resolvers.cached(&asked) {
+        let cached = self.resolvers.cached(&asked);
+        self.metrics
+            .remembered(cached != Cached::Ask, self.resolvers.remembered());
+        match cached {
             Cached::Answer(answer) => Now::Reply(finished(query, &chain, Some(answer))),
             Cached::Failed => Now::Reply(finished(query, &chain, None)),
             Cached::Ask => match self.waiting.clone().try_acquire_owned() {
@@ -136,6 +150,11 @@ impl Handler {
         let asked = Asked::by(&query, &later.chain);
         let resolved = self.resolvers.resolve(&asked).await;
         finished(&query, &later.chain, resolved)
+    }
+
+    /// Counts an answer that goes out.
+    pub fn answered(&self, answer: &[u8], since: Instant) {
+        self.metrics.response(answer, since.elapsed());
     }
 
     /// Follows what the resolvers are; never ends.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,12 +53,14 @@ async fn converse(mut stream: TcpStream, peer: IpAddr, handler: &Handler) -> std
         let length = timeout(MAX_SILENCE, stream.read_u16()).await??;
         let mut question = vec![0; length.into()];
         timeout(MAX_SILENCE, stream.read_exact(&mut question)).await??;
+        let since = Instant::now();
         let answer = match handler.answer_now(&question, peer, Transport::Tcp, &mut scratch) {
             Now::Written => scratch.answer().to_vec(),
             Now::Reply(answer) => answer,
             Now::Nothing => return Ok(()),
             Now::Later(later) => handler.answer_later(later).await,
         };
+        handler.answered(&answer, since);
         let length = u16::try_from(answer.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
         let framed = [&length.to_be_bytes(), answer.as_slice()].concat();
         timeout(MAX_SILENCE, stream.write_all(&framed)).await??;

@@ -17,6 +17,7 @@ use super::server::Server;
 use super::tls::Authorities;
 use super::wish::Upstream;
 use crate::message::{Answered, Asked};
+use crate::metrics::Metrics;
 use crate::name::WireName;
 
 /// How long an answer is waited for when one whose time is over could serve (RFC 8767, 5: the client response timer).
@@ -52,6 +53,7 @@ type Flight = Arc<OnceCell<Option<Arc<Answered>>>>;
 pub struct Resolvers {
     options: Options,
     own: IpAddr,
+    metrics: Metrics,
     authorities: Arc<Authorities>,
     /// By domain, the longest first; the root is not among them.
     domains: Vec<(WireName, Servers)>,
@@ -66,11 +68,11 @@ pub struct Resolvers {
 impl Resolvers {
     /// `own` is our own address: a file that names it would have us ask ourselves.
     #[must_use]
-    pub fn new(options: Options, own: IpAddr) -> Self {
+    pub fn new(options: Options, own: IpAddr, metrics: Metrics) -> Self {
         let authorities = Arc::new(Authorities::new(options.tls_authorities.clone()));
         let mut by_domain: Vec<(WireName, Vec<Arc<Server>>)> = Vec::new();
         for upstream in &options.upstreams {
-            let server = Arc::new(Server::new(upstream, &authorities));
+            let server = Arc::new(Server::new(upstream, &authorities, metrics.clone()));
             match by_domain.iter_mut().find(|(d, _)| *d == upstream.domain) {
                 Some((_, servers)) => servers.push(server),
                 None => by_domain.push((upstream.domain, vec![server])),
@@ -86,6 +88,7 @@ impl Resolvers {
         let resolvers = Self {
             options,
             own,
+            metrics,
             authorities,
             domains,
             everything: RwLock::default(),
@@ -143,7 +146,11 @@ impl Resolvers {
                 address: SocketAddr::new(address, 53),
                 tls: None,
             };
-            Arc::new(Server::new(&upstream, &self.authorities))
+            Arc::new(Server::new(
+                &upstream,
+                &self.authorities,
+                self.metrics.clone(),
+            ))
         };
         self.set(named.into_iter().map(server).collect());
         let now = self.now();

@@ -13,6 +13,7 @@ use super::health::Health;
 use super::tls::{Authorities, Secure};
 use super::wish::Upstream;
 use crate::message::{Answered, Asked};
+use crate::metrics::Metrics;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Server {
     address: SocketAddr,
     secure: Option<Secure>,
+    metrics: Metrics,
     health: Mutex<Health>,
     /// It leads back here: never asked.
     looped: AtomicBool,
@@ -29,11 +31,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(upstream: &Upstream, authorities: &Arc<Authorities>) -> Self {
+    pub fn new(upstream: &Upstream, authorities: &Arc<Authorities>, metrics: Metrics) -> Self {
         let (address, tls) = (upstream.address, upstream.tls.as_ref());
         Self {
             address,
             secure: tls.map(|name| Secure::new(address, name.as_deref(), authorities.clone())),
+            metrics,
             health: Mutex::default(),
             looped: AtomicBool::new(false),
             probed: AtomicBool::new(false),
@@ -75,9 +78,16 @@ impl Server {
                 None => exchange::plain(self.address, asked).await,
             }
         };
-        let why = match timeout(PATIENCE, asking).await {
+        let outcome = timeout(PATIENCE, asking).await;
+        let took = begun.elapsed();
+        let rcode = match &outcome {
+            Ok(Ok(answer)) => Some(answer.rcode()),
+            _ => None,
+        };
+        self.metrics.asked(self.address, rcode, took);
+        let why = match outcome {
             Ok(Ok(answer)) if [Rcode::NOERROR, Rcode::NXDOMAIN].contains(&answer.rcode()) => {
-                self.health().answered(begun.elapsed());
+                self.health().answered(took);
                 return Some(answer);
             }
             // It is there, so others need not be preferred, but of this name it knows nothing.
