@@ -24,21 +24,28 @@ fn socket(host: &Host, ip: IpAddr) -> OwnedFd {
     socket
 }
 
-/// Sends an acknowledgement with this sequence number.
-pub fn send_ack(host: &Host, from: SocketAddr, to: SocketAddr, sequence: u32) {
+/// Sends acknowledgements, one right after the other, each from a port and with a sequence number.
+pub fn send_acks(host: &Host, from: IpAddr, to: SocketAddr, segments: &[(u16, u32)]) {
+    let socket = socket(host, from);
+    net::bind(&socket, &SocketAddr::new(from, 0)).unwrap();
+    for (port, sequence) in segments {
+        let bytes = ack(from, *port, to, *sequence);
+        let to = SocketAddr::new(to.ip(), 0);
+        net::sendto(&socket, &bytes, SendFlags::empty(), &to).unwrap();
+    }
+}
+
+fn ack(from: IpAddr, port: u16, to: SocketAddr, sequence: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER);
-    bytes.extend(from.port().to_be_bytes());
+    bytes.extend(port.to_be_bytes());
     bytes.extend(to.port().to_be_bytes());
     bytes.extend(sequence.to_be_bytes());
     bytes.extend(1u32.to_be_bytes());
     // Length in words, flags, window, checksum, urgent pointer.
     bytes.extend([(HEADER as u8 / 4) << 4, ACK, 0x10, 0, 0, 0, 0, 0]);
-    let sum = checksum(from.ip(), to.ip(), &bytes);
+    let sum = checksum(from, to.ip(), &bytes);
     bytes[16..18].copy_from_slice(&sum.to_be_bytes());
-    let socket = socket(host, from.ip());
-    net::bind(&socket, &SocketAddr::new(from.ip(), 0)).unwrap();
-    let to = SocketAddr::new(to.ip(), 0);
-    net::sendto(&socket, &bytes, SendFlags::empty(), &to).unwrap();
+    bytes
 }
 
 /// RFC 9293, 3.1: over the addresses, the protocol, the length and the segment.
@@ -69,9 +76,20 @@ impl Witness {
         Self(socket(host, ip.parse().unwrap()))
     }
 
-    /// Who sent the next segment.
-    pub fn next(&self) -> IpAddr {
-        let (_, _, from) = net::recvfrom(&self.0, &mut [0; 2048][..], RecvFlags::empty()).unwrap();
-        SocketAddr::try_from(from.unwrap()).unwrap().ip()
+    /// The port that the next segment from an address came from; others are passed over.
+    pub fn next_from(&self, ip: IpAddr) -> u16 {
+        let mut buffer = [0; 2048];
+        loop {
+            let (_, _, from) = net::recvfrom(&self.0, &mut buffer[..], RecvFlags::empty()).unwrap();
+            // Raw sockets give the IP header too, of IPv4 alone.
+            let header = if ip.is_ipv4() {
+                usize::from(buffer[0] & 15) * 4
+            } else {
+                0
+            };
+            if SocketAddr::try_from(from.unwrap()).unwrap().ip() == ip {
+                return u16::from_be_bytes([buffer[header], buffer[header + 1]]);
+            }
+        }
     }
 }
