@@ -1,11 +1,13 @@
-//! What `scripts/bench idle`, `api` and `dataplane` run.
+//! What `scripts/bench idle`, `api` and `dataplane` and `scripts/soak` run.
 #![forbid(unsafe_code)]
 
 mod api;
 mod dataplane;
+mod exchange;
 mod idle;
 mod load;
 mod plot;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         ["api"] => api::run(10_000),
         ["api", objects] => objects.parse().map_or_else(|_| Err(usage()), api::run),
         ["dataplane", plots] => dataplane::run(plots.as_ref()),
+        ["soak", seconds] => seconds.parse().map_or_else(|_| Err(usage()), soak::run),
         _ => Err(usage()),
     };
     match result {
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ToolError {
     ToolError::Other(
-        "usage: kedge-bench idle [SECONDS] | api [OBJECTS] | dataplane FOLDER-OF-PLOTS".into(),
+        "usage: kedge-bench idle [SECONDS] | api [OBJECTS] | dataplane FOLDER-OF-PLOTS | soak SECONDS".into(),
     )
 }
 

@@ -1,25 +1,23 @@
 //! Connections while endpoints change: none may fail.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::Method;
 use kedge_tests::connection::{Ask, Version};
 use kedge_tests::lab::{Lab, PODS};
 use kedge_tests::tool::ToolError;
-use socket2::{Domain, Socket, Type};
 
 use super::cluster::{Cluster, SLICES, on, slice};
 use super::end_to_end::until;
+use crate::exchange::exchange;
 use crate::{other, print};
 
 const CONNECTIONS: usize = 100_000;
 const CHANGES: usize = 10_000;
 const NAME: &str = "churn";
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 43, 250, 2);
-/// Less than a SYN waits before it is sent again: one that was lost is a failure.
-const PATIENCE: Duration = Duration::from_millis(900);
 
 /// Prints how many failed.
 pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
@@ -56,7 +54,7 @@ pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
             lab.pods[0].enter(|| {
                 while made.load(Ordering::Relaxed) < CONNECTIONS || !changed.load(Ordering::Relaxed)
                 {
-                    if connect().is_err() {
+                    if exchange((ADDRESS, 80).into()).is_err() {
                         failed.fetch_add(1, Ordering::Relaxed);
                     }
                     made.fetch_add(1, Ordering::Relaxed);
@@ -90,11 +88,4 @@ pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
         "",
     );
     Ok(())
-}
-
-/// A connection, ended by a reset so that its port is free at once.
-fn connect() -> std::io::Result<()> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_linger(Some(Duration::ZERO))?;
-    socket.connect_timeout(&SocketAddr::from((ADDRESS, 80)).into(), PATIENCE)
 }
