@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::pack::Group;
 use crate::view::{Pod, Service, ServicePort, TargetPort};
@@ -87,10 +87,31 @@ fn endpoint(service: &Service, pod: &Pod, addresses: &[&str], zone: Option<&str>
     if let Some(zone) = zone {
         endpoint["zone"] = json!(zone);
     }
+    if ready && let Some(hints) = hints(service, pod.node_name(), zone) {
+        endpoint["hints"] = hints;
+    }
     if let Some(hostname) = pod.hostname_in(&service.metadata.name) {
         endpoint["hostname"] = json!(hostname);
     }
     endpoint
+}
+
+/// Whom an endpoint is meant for, by the Service's `trafficDistribution` (KEP-4444, KEP-3015): those in its own zone, and
+/// for PreferSameNode those on its own node.
+fn hints(service: &Service, node: &str, zone: Option<&str>) -> Option<Value> {
+    let same_node = match service.spec.traffic_distribution.as_deref()? {
+        "PreferClose" | "PreferSameZone" => false,
+        "PreferSameNode" => true,
+        _ => return None,
+    };
+    let mut hints = Map::new();
+    if let Some(zone) = zone {
+        hints.insert("forZones".into(), json!([{"name": zone}]));
+    }
+    if same_node && !node.is_empty() {
+        hints.insert("forNodes".into(), json!([{"name": node}]));
+    }
+    (!hints.is_empty()).then(|| hints.into())
 }
 
 pub(super) fn target_ref(pod: &Pod) -> Value {

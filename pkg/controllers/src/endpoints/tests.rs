@@ -408,3 +408,44 @@ mod legacy {
         fake.until(|fake| get(fake).is_none()).await;
     }
 }
+
+/// Hints follow the Service's wish, and the Node's zone.
+#[tokio::test]
+async fn traffic_is_kept_close_where_that_is_wanted() {
+    let fake = Fake::new();
+    let node = |zone: &str| json!({"metadata": {"name": "node1", "labels": {"topology.kubernetes.io/zone": zone}}});
+    fake.put(Resource::NODES, node("z1"));
+    fake.put(Resource::SERVICES, service("web", json!({})));
+    fake.put(Resource::PODS, pod("p1", "web", &["10.42.0.5"], true));
+    fake.put(Resource::PODS, pod("p2", "web", &["10.42.0.6"], false));
+    let _running = run(&fake);
+    fake.until(|fake| told(fake).len() == 2).await;
+    let of = |fake: &Fake, ready: bool| {
+        let slice = slices(fake).remove(0).into_value();
+        let endpoints = slice["endpoints"].as_array().unwrap().clone();
+        let found = endpoints
+            .into_iter()
+            .find(|e| e["conditions"]["ready"] == ready);
+        found.unwrap()["hints"].clone()
+    };
+    assert_eq!(of(&fake, true), Value::Null);
+    let zone = |name: &str| json!([{"name": name}]);
+    for (wish, hints) in [
+        ("PreferClose", json!({"forZones": zone("z1")})),
+        (
+            "PreferSameNode",
+            json!({"forZones": zone("z1"), "forNodes": zone("node1")}),
+        ),
+        ("PreferSameZone", json!({"forZones": zone("z1")})),
+    ] {
+        let wish = json!({"trafficDistribution": wish});
+        fake.put(Resource::SERVICES, service("web", wish));
+        fake.until(|fake| of(fake, true) == hints).await;
+        assert_eq!(of(&fake, false), Value::Null, "of ready endpoints alone");
+    }
+    fake.put(Resource::NODES, node("z2"));
+    fake.until(|fake| of(fake, true) == json!({"forZones": zone("z2")}))
+        .await;
+    fake.put(Resource::SERVICES, service("web", json!({})));
+    fake.until(|fake| of(fake, true) == Value::Null).await;
+}

@@ -31,6 +31,7 @@ pub(crate) struct Spec {
     #[serde(deserialize_with = "nullable")]
     pub ports: Vec<ServicePort>,
     pub publish_not_ready_addresses: bool,
+    pub traffic_distribution: Option<String>,
     #[serde(rename = "loadBalancerIP")]
     pub load_balancer_ip: String,
     pub load_balancer_class: Option<String>,
