@@ -80,6 +80,20 @@ fn a_restart_changes_nothing() {
     assert_eq!(&heard, b"still here");
 }
 
+/// Every chain that forwarded packets pass costs them time: there is one only where the kernel makes it necessary.
+#[test]
+fn only_a_strict_kernel_has_a_chain_for_forwarded_packets() {
+    let lab = Lab::new(2);
+    for (liberal, chain) in [("1", false), ("0", true), ("1", false)] {
+        let sysctl = "netfilter/nf_conntrack_tcp_be_liberal";
+        lab.node.sysctl(sysctl, liberal);
+        Api::start(&lab.node, config(), objects()).stop();
+        let listed = ruleset(&lab.node).join("\n");
+        assert_eq!(listed.contains("hook forward"), chain, "{listed}");
+        assert!(matches!(tcp(&lab.client, WEB), Answer::From(..)));
+    }
+}
+
 #[test]
 fn one_change_is_one_transaction() {
     let lab = Lab::new(3);

@@ -30,7 +30,28 @@ pub struct Netlink {
     socket: Socket,
     /// Opened on first use: many never need it.
     conntrack: Option<conntrack::Socket>,
+    plan: Plan,
+}
+
+/// What the chains depend on.
+#[derive(Debug)]
+struct Plan {
     config: ProxyConfig,
+    /// See [`chains`].
+    drops_invalid: bool,
+}
+
+impl Plan {
+    fn chains(&self, family: Family) -> Vec<ChainRules> {
+        chains(family, &self.config, self.drops_invalid)
+    }
+}
+
+/// True if the kernel takes TCP segments beyond the window for a part of their connection, and translates them. It says
+/// so for the network namespace of who reads.
+fn tcp_is_liberal() -> bool {
+    let path = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
+    std::fs::read_to_string(path).is_ok_and(|value| value.trim() != "0")
 }
 
 impl Netlink {
@@ -39,7 +60,10 @@ impl Netlink {
         Ok(Self {
             socket: Socket::open()?,
             conntrack: None,
-            config,
+            plan: Plan {
+                config,
+                drops_invalid: !tcp_is_liberal(),
+            },
         })
     }
 
@@ -58,7 +82,7 @@ impl Netlink {
 
 impl Kernel for Netlink {
     fn read(&mut self) -> Result<Snapshot, Error> {
-        let Self { socket, config, .. } = self;
+        let Self { socket, plan, .. } = self;
         let (generation, tables) = socket.consistent(|socket| {
             let present = socket.tables()?;
             let read = |family: Family, socket: &mut Socket| match present
@@ -70,7 +94,7 @@ impl Kernel for Netlink {
                     repair: Repair::Replace("it is of another layout"),
                     ..Contents::default()
                 }),
-                Some(_) => contents(socket, family, config),
+                Some(_) => contents(socket, family, plan),
             };
             Ok([read(Family::V4, socket)?, read(Family::V6, socket)?])
         })?;
@@ -83,7 +107,7 @@ impl Kernel for Netlink {
 
     fn commit(&mut self, transaction: &Transaction) -> Result<u32, Error> {
         let mut batch = Batch::with_capacity((transaction.len() + 16) * ELEMENT_BYTES);
-        encode(transaction, &self.config, &mut batch);
+        encode(transaction, &self.plan, &mut batch);
         if let Some(generation) = transaction.generation {
             batch.at_generation(generation);
         }
@@ -171,7 +195,7 @@ fn absent() -> Contents {
 }
 
 /// Reads a table and compares its sets, chains and rules with what they should be.
-fn contents(socket: &mut Socket, family: Family, config: &ProxyConfig) -> Result<Contents, Error> {
+fn contents(socket: &mut Socket, family: Family, plan: &Plan) -> Result<Contents, Error> {
     let table = table(family);
     let mut out = Contents::default();
     let there = socket.sets(&table)?;
@@ -191,7 +215,12 @@ fn contents(socket: &mut Socket, family: Family, config: &ProxyConfig) -> Result
         .collect();
     let mut wrong = Vec::new();
     let learning = out.learn.iter().map(|seconds| learn(family, *seconds));
-    for expected in chains(family, config).into_iter().chain(learning) {
+    let expected: Vec<ChainRules> = plan.chains(family).into_iter().chain(learning).collect();
+    let is_expected = |name: &str| expected.iter().any(|chain| chain.chain.name == name);
+    if !there.iter().all(|chain| is_expected(&chain.name)) {
+        replace = Some("it has a chain too many");
+    }
+    for expected in expected {
         if !there.contains(&expected.chain) {
             replace = Some("a chain is missing or is not what it should be");
         }
@@ -241,22 +270,22 @@ fn read_elements(
     }
 }
 
-fn encode(transaction: &Transaction, config: &ProxyConfig, batch: &mut Batch) {
+fn encode(transaction: &Transaction, plan: &Plan, batch: &mut Batch) {
     for (family, repair) in Family::ALL.into_iter().zip(&transaction.repair) {
         let table = table(family);
         match repair {
             Repair::None => {}
-            Repair::Make => make(family, config, batch),
+            Repair::Make => make(family, plan, batch),
             Repair::Replace(_) => {
                 batch.delete_table(&table);
-                make(family, config, batch);
+                make(family, plan, batch);
             }
             Repair::Rules(names) => {
                 let learning = names
                     .iter()
                     .filter_map(|name| learn_seconds(name))
                     .map(|s| learn(family, s));
-                for expected in chains(family, config).into_iter().chain(learning) {
+                for expected in plan.chains(family).into_iter().chain(learning) {
                     if names.contains(&expected.chain.name) {
                         batch.flush_chain(&table, &expected.chain.name);
                         add_rules(family, &expected, batch);
@@ -285,13 +314,13 @@ fn encode(transaction: &Transaction, config: &ProxyConfig, batch: &mut Batch) {
 
 /// A whole table but for its elements. Its rules come while its maps are empty: a rule that names a
 /// filled map walks it.
-fn make(family: Family, config: &ProxyConfig, batch: &mut Batch) {
+fn make(family: Family, plan: &Plan, batch: &mut Batch) {
     let table = table(family);
     batch.add_table(&table);
     for set in sets(family) {
         batch.add_set(&table, &set);
     }
-    for chain in chains(family, config) {
+    for chain in plan.chains(family) {
         batch.add_chain(&table, &chain.chain);
         add_rules(family, &chain, batch);
     }

@@ -55,7 +55,8 @@ impl ChainRules {
 }
 
 /// Every chain of one family's table but those of [`learn`], each after those that it leads to.
-pub fn chains(family: Family, config: &ProxyConfig) -> Vec<ChainRules> {
+/// `drops_invalid`: a kernel that translates packets beyond a connection's window needs no look at every packet.
+pub fn chains(family: Family, config: &ProxyConfig, drops_invalid: bool) -> Vec<ChainRules> {
     let inside: Vec<IpNet> = of_family(&config.cluster_cidrs, family)
         .map(|cidr| cidr.trunc())
         .collect();
@@ -92,12 +93,14 @@ pub fn chains(family: Family, config: &ProxyConfig) -> Vec<ChainRules> {
             vec![learns(dnat(CmpOp::Neq))],
         ),
         postrouting(family),
-        invalid(family, &inside),
-        ChainRules {
+    ]);
+    if drops_invalid {
+        chains.push(invalid(family, &inside));
+        chains.push(ChainRules {
             chain: Chain::base(name::FORWARD, ChainType::Filter, Hook::Forward, FILTER),
             rules: vec![is_invalid().with(Verdict::goto(name::INVALID))],
-        },
-    ]);
+        });
+    }
     chains
 }
 

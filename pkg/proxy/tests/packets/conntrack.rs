@@ -258,11 +258,17 @@ fn flows_from_before_the_rules_find_them(#[values(V4, V6)] family: Family) {
 /// An endpoint's packet that fits no connection is not translated back. A client that saw it from the endpoint's own
 /// address would reset the connection (kubernetes#74839).
 #[rstest]
+#[case::of_pods(true, false)]
+#[case::of_the_nodes_endpoints(false, false)]
+#[case::a_kernel_that_translates_them(true, true)]
 fn no_reply_shows_an_inner_address(
     #[values(V4, V6)] family: Family,
-    #[values(true, false)] knows_pods: bool,
+    #[case] knows_pods: bool,
+    #[case] liberal: bool,
 ) {
     let lab = Lab::new(2);
+    let sysctl = "netfilter/nf_conntrack_tcp_be_liberal";
+    lab.node.sysctl(sysctl, if liberal { "1" } else { "0" });
     let mut settings = config();
     if !knows_pods {
         settings.cluster_cidrs.clear();
