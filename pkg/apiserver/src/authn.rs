@@ -1,7 +1,7 @@
 //! Who asks.
 //!
 //! Each [`Authenticator`] looks at one kind of credential. The first that is good decides; where there are some and
-//! none is good, or one that nobody knows, it is 401; no credential at all is [`ANONYMOUS`].
+//! none is good, it is 401; no credential at all, or of a kind that nobody knows, is [`ANONYMOUS`].
 
 use http::request::Parts;
 use kedge_machinery::Status;
@@ -53,12 +53,5 @@ pub(crate) fn authenticate(
             Err(status) => refused = Some(status),
         }
     }
-    if let Some(status) = refused {
-        return Err(status);
-    }
-    // A token that nobody took must not pass as nobody: its bearer would wonder at the 403.
-    if request.headers.contains_key(http::header::AUTHORIZATION) {
-        return Err(Status::unauthorized());
-    }
-    Ok(User::anonymous())
+    refused.map_or_else(|| Ok(User::anonymous()), Err)
 }

@@ -104,19 +104,20 @@ async fn a_certificate_of_another_authority_is_401_everywhere() {
     }
 }
 
+/// As upstream: who tries a token and fails is told so, who tries what is no token is nobody.
 #[rstest]
-#[case("Bearer abc")]
-#[case("Basic YTpi")]
-#[case("")]
+#[case("Bearer abc", 401)]
+#[case("Basic YTpi", 403)]
+#[case("", 403)]
 #[tokio::test]
-async fn a_credential_that_nobody_knows_is_401(#[case] authorization: &str) {
+async fn a_token_that_nobody_knows_is_401(#[case] authorization: &str, #[case] code: u16) {
     let lab = Lab::start().await;
     let nobody = lab.nobody(None);
     let refused = nobody
         .request(Method::GET, "/api", &[("authorization", authorization)], "")
         .await
         .unwrap();
-    assert_eq!(refused.status, 401);
+    assert_eq!(refused.status, code);
 }
 
 #[tokio::test]
