@@ -1,26 +1,40 @@
-//! Tells the LAN where an address is.
+//! Sends what the LAN is to be asked and told.
 
 use std::net::IpAddr;
 
 use crate::error::Error;
-use crate::frame::announcements;
-use crate::host::Host;
+use crate::frame::{Nonce, announcements, question};
+use crate::host::{Host, Link, Mac};
 use crate::packet::PacketSocket;
 
-/// Sends the frames that announce each address on its link, once. The socket lives for this call alone: bursts are
-/// rare. A link that cannot carry packets now is skipped; its coming up starts a burst of its own.
+/// Asks on its link who has each address, once.
+pub(crate) fn ask(host: &Host, addresses: &[(IpAddr, u32)], nonce: Nonce) -> Vec<Error> {
+    send(host, addresses, |ip, mac| vec![question(ip, mac, nonce)])
+}
+
+/// Announces each address on its link, once.
 pub(crate) fn announce(host: &Host, addresses: &[(IpAddr, u32)]) -> Vec<Error> {
+    send(host, addresses, announcements)
+}
+
+/// A link that cannot carry packets now is skipped; its coming up starts everything over.
+pub(crate) fn speaks(link: &Link) -> Option<Mac> {
+    link.mac.filter(|_| link.running && link.announces)
+}
+
+/// The socket lives for this call alone: frames are rare.
+fn send(
+    host: &Host,
+    addresses: &[(IpAddr, u32)],
+    frames: impl Fn(IpAddr, Mac) -> Vec<Vec<u8>>,
+) -> Vec<Error> {
     let mut socket = None;
     let mut errors = Vec::new();
     for (ip, index) in addresses {
-        let Some(link) = host
-            .links
-            .get(index)
-            .filter(|link| link.running && link.announces)
-        else {
+        let Some(link) = host.links.get(index) else {
             continue;
         };
-        let Some(mac) = link.mac else { continue };
+        let Some(mac) = speaks(link) else { continue };
         let failed = |source| Error::Announce {
             link: link.name.clone(),
             source,
@@ -31,7 +45,7 @@ pub(crate) fn announce(host: &Host, addresses: &[(IpAddr, u32)]) -> Vec<Error> {
                 Err(source) => return vec![failed(source)],
             }
         }
-        let sent = announcements(*ip, mac).iter().try_for_each(|frame| {
+        let sent = frames(*ip, mac).iter().try_for_each(|frame| {
             socket
                 .as_ref()
                 .map_or(Ok(()), |socket| socket.send(*index, frame))

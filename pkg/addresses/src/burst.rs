@@ -31,6 +31,13 @@ impl Bursts {
         );
     }
 
+    /// Announces once, now, whatever is under way.
+    pub(crate) fn once(&mut self, ip: IpAddr, link: u32, now: Instant) {
+        let burst = self.0.entry((ip, link));
+        let burst = burst.or_insert(Burst { left: 1, due: now });
+        burst.due = now;
+    }
+
     /// Forgets every burst whose address is not among those to keep.
     pub(crate) fn retain(&mut self, keep: impl Fn(IpAddr, u32) -> bool) {
         self.0.retain(|(ip, link), _| keep(*ip, *link));

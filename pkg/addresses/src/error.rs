@@ -25,6 +25,11 @@ pub enum Error {
         source: io::Error,
     },
 
+    #[error(
+        "cannot listen on link {link} for others who have its addresses: {source}; this needs CAP_NET_RAW"
+    )]
+    Listen { link: String, source: io::Error },
+
     #[error("cannot announce addresses on link {link}: {source}; this needs CAP_NET_RAW")]
     Announce { link: String, source: io::Error },
 }

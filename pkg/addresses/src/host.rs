@@ -39,6 +39,27 @@ pub struct Link {
     pub mtu: u32,
     /// `bridge`, `veth`, `vlan` ...; empty for hardware.
     pub kind: String,
+    /// The link that this one is a part of: a bridge, a bond, a VRF ...
+    pub master: Option<u32>,
+    /// Of a bond with one active port: that port.
+    pub active_port: Option<u32>,
+}
+
+impl Link {
+    /// Neighbours have to be told anew where its addresses are: it came up, has another hardware address, or another port
+    /// of it is in use.
+    #[must_use]
+    pub(crate) fn is_anew(&self, old: &Self) -> bool {
+        !old.running
+            || old.mac != self.mac
+            || old.carrier_changes != self.carrier_changes
+            || old.active_port != self.active_port
+    }
+
+    /// Frames that come in by one of its parts belong to it alone.
+    fn swallows(&self) -> bool {
+        ["bridge", "bond", "team"].contains(&self.kind.as_str())
+    }
 }
 
 /// An Ethernet address.
@@ -206,6 +227,26 @@ impl Host {
             .map(|link| link.index)
     }
 
+    /// The link that hears and answers for this one: itself, or the bridge or bond that it is a part of.
+    #[must_use]
+    pub fn speaker(&self, index: u32) -> u32 {
+        let master = self.links.get(&index).and_then(|link| link.master);
+        // A master can be a part of one more: a bond of a bridge. The kernel allows no circles.
+        match master.and_then(|master| self.links.get(&master)) {
+            Some(master) if master.swallows() && master.index != index => {
+                self.speaker(master.index)
+            }
+            _ => index,
+        }
+    }
+
+    /// kedge put the address onto the link.
+    #[must_use]
+    pub(crate) fn has_own(&self, ip: IpAddr, link: u32) -> bool {
+        let mut all = self.addresses.iter();
+        all.any(|address| address.own && address.ip == ip && address.link == link)
+    }
+
     /// A link's name, or its number where it is gone.
     #[must_use]
     pub fn link_name(&self, index: u32) -> String {
@@ -232,6 +273,8 @@ pub(crate) mod samples {
             announces: name != "lo",
             mtu: 1500,
             kind: String::new(),
+            master: None,
+            active_port: None,
         }
     }
 

@@ -10,22 +10,18 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::announce::announce;
-use crate::burst::Bursts;
 use crate::cleanup::gone;
 use crate::error::Error;
-use crate::host::{Host, Link, RouteKind};
+use crate::host::{Host, RouteKind};
+use crate::lan::{Claims, Lan};
+use crate::metrics::AnnounceMetrics;
 use crate::place::Links;
-use crate::plan::{Addition, Plan, Wanted, plan};
+use crate::plan::Wanted;
 use crate::route_plan::route_plan;
 use crate::rtnl::Rtnl;
 
 /// When to try again what the kernel refused for a reason of which it sends no word (memory, for example).
 const RETRY: Duration = Duration::from_secs(10);
-
-/// How soon an address that was just added is added once more: somebody who removes it as fast as it comes must not
-/// draw kedge into a race.
-const CALM: Duration = Duration::from_secs(1);
 
 /// The addresses for the LAN, and the links that each may be on; nothing as long as nobody knows them.
 pub type Wished = Option<Arc<BTreeMap<IpAddr, Links>>>;
@@ -48,19 +44,13 @@ pub struct Keeper {
     virtual_addresses: watch::Receiver<Wished>,
     ready: watch::Sender<bool>,
     rtnl: Rtnl,
+    lan: Lan,
     state: State,
 }
 
 /// What is remembered between two rounds.
 #[derive(Default)]
 struct State {
-    /// Where each address for the LAN is or was.
-    places: BTreeMap<IpAddr, u32>,
-    /// When each address was last added.
-    added: BTreeMap<(IpAddr, u32), Instant>,
-    bursts: Bursts,
-    links: BTreeMap<u32, Link>,
-    waiting: BTreeMap<IpAddr, Option<u32>>,
     /// Complaints that the log has already.
     complaints: BTreeSet<String>,
     retry: Option<Instant>,
@@ -83,6 +73,7 @@ impl Keeper {
             virtual_addresses,
             ready,
             rtnl,
+            lan: Lan::new(),
             state: State::default(),
         })
     }
@@ -94,6 +85,18 @@ impl Keeper {
         self.ready.subscribe()
     }
 
+    /// What becomes of every address for the LAN.
+    #[must_use]
+    pub fn claims(&self) -> watch::Receiver<Claims> {
+        self.lan.claims()
+    }
+
+    /// What is measured of announcements.
+    #[must_use]
+    pub fn metrics(&self) -> AnnounceMetrics {
+        self.lan.metrics()
+    }
+
     /// Works until `shutdown`, and leaves everything in place then.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
@@ -102,124 +105,30 @@ impl Keeper {
             let wished = self.virtual_addresses.borrow_and_update().clone();
             self.round(&host, wished.as_deref()).await;
             self.ready.send_replace(true);
-            let wake = self.wake();
+            let wake = [self.lan.next(), self.state.retry]
+                .into_iter()
+                .flatten()
+                .min();
             tokio::select! {
                 () = &mut shutdown => return,
                 changed = self.host.changed() => if changed.is_err() { return },
                 changed = self.virtual_addresses.changed() => if changed.is_err() { return },
+                () = self.lan.heard(&host) => {}
                 () = sleep_until(wake), if wake.is_some() => {}
             }
         }
     }
 
-    /// When there is something to do that no event will tell of.
-    fn wake(&self) -> Option<Instant> {
-        let calm = self.state.added.values().map(|added| *added + CALM).min();
-        [self.state.bursts.next(), self.state.retry, calm]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
     async fn round(&mut self, host: &Host, wished: Option<&BTreeMap<IpAddr, Links>>) {
         let now = Instant::now();
         self.state.retry = None;
-        self.state.added.retain(|_, added| *added + CALM > now);
         let wanted = Wanted {
             announced: wished.cloned(),
             local: self.config.dns_addresses.iter().copied().collect(),
         };
-        let mut errors = self.addresses(&wanted, host, now).await;
+        let mut errors = self.lan.round(&self.rtnl, host, &wanted, now).await;
         errors.extend(self.routes(&wanted.local, host).await);
-        self.announce_links(host, now);
-        let own = |ip, link| {
-            host.addresses
-                .iter()
-                .any(|a| a.own && a.ip == ip && a.link == link)
-        };
-        let added = &self.state.added;
-        self.state
-            .bursts
-            .retain(|ip, link| own(ip, link) || added.contains_key(&(ip, link)));
-        errors.extend(announce(host, &self.state.bursts.take_due(now)));
         self.complain(&errors, now);
-    }
-
-    async fn addresses(&mut self, wanted: &Wanted, host: &Host, now: Instant) -> Vec<Error> {
-        let Plan {
-            add,
-            remove,
-            waiting,
-        } = plan(wanted, host, &self.state.places);
-        let mut errors = Vec::new();
-        for addition in add {
-            if self.state.added.contains_key(&(addition.ip, addition.link)) {
-                continue;
-            }
-            match self.rtnl.add_address(addition.ip, addition.link).await {
-                Ok(()) => self.note_added(&addition, host, now),
-                // This picture is older than the address.
-                Err(error) if error.is(libc::EEXIST) => {}
-                Err(error) => errors.push(error),
-            }
-        }
-        for (ip, link) in remove {
-            match gone(self.rtnl.remove_address(ip, link).await) {
-                Ok(1) => info!(
-                    "removed address {ip} from link {}: no longer wanted there",
-                    host.link_name(link)
-                ),
-                Ok(_) => {}
-                Err(error) => errors.push(error),
-            }
-        }
-        self.note_waiting(waiting, host);
-        self.note_places(wanted, host);
-        errors
-    }
-
-    fn note_added(&mut self, addition: &Addition, host: &Host, now: Instant) {
-        let Addition { ip, link, reason } = addition;
-        info!(
-            "added address {ip} to link {}: {reason}",
-            host.link_name(*link)
-        );
-        self.state.added.insert((*ip, *link), now);
-        if host.links.get(link).is_some_and(|link| link.announces) {
-            self.state.places.insert(*ip, *link);
-            self.state.bursts.start(*ip, *link, now);
-        }
-    }
-
-    fn note_waiting(&mut self, waiting: BTreeMap<IpAddr, Option<u32>>, host: &Host) {
-        for (ip, link) in &waiting {
-            if self.state.waiting.get(ip) != Some(link) {
-                match link {
-                    Some(link) => warn!(
-                        "address {ip} waits for link {}, which is off",
-                        host.link_name(*link)
-                    ),
-                    None => warn!(
-                        "address {ip} waits for a link to be on: this machine has none with an address"
-                    ),
-                }
-            }
-        }
-        self.state.waiting = waiting;
-    }
-
-    fn note_places(&mut self, wanted: &Wanted, host: &Host) {
-        let loopback = host.loopback();
-        let own = host
-            .addresses
-            .iter()
-            .filter(|address| address.own && Some(address.link) != loopback);
-        self.state
-            .places
-            .extend(own.map(|address| (address.ip, address.link)));
-        if let Some(announced) = &wanted.announced {
-            self.state.places.retain(|ip, _| announced.contains_key(ip));
-        }
     }
 
     async fn routes(&mut self, local: &BTreeSet<IpAddr>, host: &Host) -> Vec<Error> {
@@ -267,31 +176,6 @@ impl Keeper {
             errors.extend(self.rtnl.put_route(route).await.err());
         }
         errors
-    }
-
-    /// Links that came up, or that have another hardware address now, make their addresses known again.
-    fn announce_links(&mut self, host: &Host, now: Instant) {
-        for address in host.addresses.iter().filter(|address| address.own) {
-            let Some(link) = host
-                .links
-                .get(&address.link)
-                .filter(|link| link.running && link.announces)
-            else {
-                continue;
-            };
-            // Not seen before: kedge has just started, and the address has been there all the time.
-            let anew = self.state.links.get(&link.index).is_some_and(|old| {
-                !old.running || old.mac != link.mac || old.carrier_changes != link.carrier_changes
-            });
-            if anew {
-                info!(
-                    "announcing address {} again: link {} came up or changed",
-                    address.ip, link.name
-                );
-                self.state.bursts.start(address.ip, link.index, now);
-            }
-        }
-        self.state.links = host.links.clone();
     }
 
     fn complain(&mut self, errors: &[Error], now: Instant) {

@@ -11,14 +11,19 @@
 
 mod announce;
 mod burst;
+mod claim;
 mod cleanup;
 mod error;
+mod filter;
 mod follow;
 pub mod forwarding;
 mod frame;
 mod host;
 mod keeper;
+mod lan;
+mod listen;
 pub mod mark;
+mod metrics;
 #[allow(unsafe_code)]
 mod packet;
 mod place;
@@ -26,11 +31,14 @@ pub mod plan;
 mod probe;
 mod route_plan;
 mod rtnl;
+mod sighting;
 
 pub use cleanup::{Removed, cleanup};
 pub use error::Error;
 pub use follow::Follower;
 pub use host::{Address, Host, Link, Mac, Route, RouteKind, Rule, address_flags, scope};
 pub use keeper::{Keeper, KeeperConfig, Wished};
+pub use lan::{Claim, Claims};
+pub use metrics::AnnounceMetrics;
 pub use place::{Links, Reason};
 pub use probe::{Finding, Severity, probe};

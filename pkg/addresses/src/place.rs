@@ -39,10 +39,13 @@ impl fmt::Display for Reason {
 /// Names of the links that an address may be on; any where there are none.
 pub type Links = Option<BTreeSet<String>>;
 
-/// The address may be on the link.
+/// The address may be on the link: it is named, or one of its parts is.
 pub(crate) fn allows(host: &Host, links: &Links, link: u32) -> bool {
-    let named = |links: &BTreeSet<String>| links.contains(&host.link_name(link));
-    links.as_ref().is_none_or(named)
+    links.as_ref().is_none_or(|names| {
+        let mut parts = host.links.values();
+        names.contains(&host.link_name(link))
+            || parts.any(|part| names.contains(&part.name) && host.speaker(part.index) == link)
+    })
 }
 
 /// The link for an address that the LAN is to reach, among those that it may be on. `before` is the link where it is or was.
@@ -62,19 +65,23 @@ pub(crate) fn place(
         .or_else(|| there.filter(may).map(|link| (link, Reason::Kept)))
         .or_else(|| reached().map(|link| (link, Reason::DefaultRoute)))
         .or_else(|| own().map(|link| (link, Reason::NodeAddress)))
-        .or_else(|| by_name(host, links.as_ref()?).map(|link| (link, Reason::Named)))
+        .or_else(|| {
+            let found = links.as_ref().and_then(|_| by_name(host, &may));
+            found.map(|link| (link, Reason::Named))
+        })
 }
 
 /// The longest prefix wins, then a link that can carry packets, then the lowest index.
 fn by_subnet(host: &Host, ip: IpAddr, may: &impl Fn(&u32) -> bool) -> Option<u32> {
     host.addresses
         .iter()
-        .filter(|address| !address.own && may(&address.link))
+        .filter(|address| !address.own)
         .filter_map(|address| {
+            let speaker = host.speaker(address.link);
             let link = host
                 .links
-                .get(&address.link)
-                .filter(|link| !link.loopback)?;
+                .get(&speaker)
+                .filter(|link| !link.loopback && may(&speaker))?;
             let net = address.subnet().filter(|net| net.contains(&ip))?;
             Some((
                 std::cmp::Reverse(net.prefix_len()),
@@ -87,7 +94,9 @@ fn by_subnet(host: &Host, ip: IpAddr, may: &impl Fn(&u32) -> bool) -> Option<u32
 }
 
 fn by_default_route(host: &Host, ipv6: bool) -> Option<u32> {
-    host.default_link(ipv6).or_else(|| host.default_link(!ipv6))
+    let found = host.default_link(ipv6);
+    let found = found.or_else(|| host.default_link(!ipv6));
+    found.map(|link| host.speaker(link))
 }
 
 fn by_node_address(host: &Host, ipv6: bool) -> Option<u32> {
@@ -99,14 +108,15 @@ fn by_node_address(host: &Host, ipv6: bool) -> Option<u32> {
     host.addresses
         .iter()
         .find(|address| address.ip == *first && Some(address.link) != host.loopback())
-        .map(|address| address.link)
+        .map(|address| host.speaker(address.link))
 }
 
-/// A link that can carry packets, then the lowest index.
-fn by_name(host: &Host, names: &BTreeSet<String>) -> Option<u32> {
+/// A link that can carry packets, then the lowest index. One that is a part of another is none.
+fn by_name(host: &Host, may: &impl Fn(&u32) -> bool) -> Option<u32> {
     let links = host.links.values();
     links
-        .filter(|link| !link.loopback && names.contains(&link.name))
+        .filter(|link| !link.loopback && may(&link.index))
+        .filter(|link| host.speaker(link.index) == link.index)
         .min_by_key(|link| (!link.running, link.index))
         .map(|link| link.index)
 }
@@ -163,6 +173,34 @@ mod tests {
         assert_eq!(
             place(&host, ip("10.0.0.9"), None),
             Some((3, Reason::Subnet))
+        );
+    }
+
+    #[test]
+    fn on_the_bridge_and_not_on_its_port() {
+        // The second link is a port of the third, and has addresses all the same.
+        let mut host = host(&[&["10.0.0.1/24"], &["10.1.0.1/24"]]);
+        host.links.get_mut(&2).unwrap().master = Some(3);
+        host.links.get_mut(&3).unwrap().kind = "bridge".into();
+        host.routes.push(default_route(false, 2, 0));
+        assert_eq!(
+            place(&host, ip("10.0.0.9"), None),
+            Some((3, Reason::Subnet))
+        );
+        assert_eq!(
+            place(&host, ip("203.0.113.9"), None),
+            Some((3, Reason::DefaultRoute))
+        );
+        for name in ["eth0", "eth1"] {
+            let names = Some([name.to_string()].into());
+            let found = super::place(&host, ip("10.1.0.9"), &names, None);
+            assert_eq!(found, Some((3, Reason::Subnet)), "{name}");
+        }
+        // Of a VRF the parts have addresses of their own.
+        host.links.get_mut(&3).unwrap().kind = "vrf".into();
+        assert_eq!(
+            place(&host, ip("10.0.0.9"), None),
+            Some((2, Reason::Subnet))
         );
     }
 

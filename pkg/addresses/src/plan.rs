@@ -16,7 +16,7 @@ pub struct Wanted {
 }
 
 /// An address, where it goes, and why there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addition {
     pub ip: IpAddr,
     pub link: u32,

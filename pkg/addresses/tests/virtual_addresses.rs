@@ -5,12 +5,11 @@ mod lab;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, Wished, cleanup};
+use kedge_addresses::{Follower, Keeper, KeeperConfig, Wished, cleanup};
+use lab::running::{Running, announced, has, wished};
 use lab::{Namespace, PATIENCE};
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
 const V4: &str = "192.168.7.240";
 const V6: &str = "fd07::240";
@@ -27,118 +26,14 @@ fn lan() -> (Namespace, Namespace) {
     (node, host)
 }
 
-fn wished(addresses: &[&str]) -> Wished {
-    Some(Arc::new(
-        addresses
-            .iter()
-            .map(|text| (text.parse().unwrap(), None))
-            .collect(),
-    ))
-}
-
-/// A keeper at work, in the namespace of this thread.
-struct Running {
-    follower: Follower,
-    wishes: watch::Sender<Wished>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    async fn start(first: Wished) -> Self {
-        let follower = Follower::start().await.unwrap();
-        let (wishes, virtual_addresses) = watch::channel(first);
-        let keeper =
-            Keeper::new(KeeperConfig::default(), follower.host(), virtual_addresses).unwrap();
-        let mut ready = keeper.ready();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(keeper.run(async {
-            let _ = stopped.await;
-        }));
-        ready.wait_for(|ready| *ready).await.unwrap();
-        Self {
-            follower,
-            wishes,
-            stop,
-            task,
-        }
-    }
-
-    async fn until(&self, what: impl FnMut(&Arc<Host>) -> bool) {
-        let mut host = self.follower.host();
-        tokio::time::timeout(PATIENCE, host.wait_for(what))
-            .await
-            .expect("in time")
-            .unwrap();
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        self.task.await.unwrap();
-    }
-}
-
-/// Whether the host has this address of kedge's on the link of this name.
-fn has(host: &Host, text: &str, link: &str) -> bool {
-    let ip: IpAddr = text.parse().unwrap();
-    host.addresses
-        .iter()
-        .any(|address| address.own && address.ip == ip && host.links[&address.link].name == link)
-}
-
-/// The gratuitous ARP request that the LAN should see, spelt out.
-fn arp(mac: [u8; 6]) -> Vec<u8> {
-    let ip = [192, 168, 7, 240];
-    let head: &[&[u8]] = &[
-        &[0xff; 6],
-        &mac,
-        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
-        &mac,
-        &ip,
-        &[0; 6],
-        &ip,
-    ];
-    head.concat()
-}
-
-/// The unsolicited neighbour advertisement, its checksum by the textbook.
-fn advertisement(mac: [u8; 6]) -> Vec<u8> {
-    let ip = V6.parse::<std::net::Ipv6Addr>().unwrap().octets();
-    let all = "ff02::1".parse::<std::net::Ipv6Addr>().unwrap().octets();
-    let body: &[&[u8]] = &[&[136, 0, 0, 0, 0x20, 0, 0, 0], &ip, &[2, 1], &mac];
-    let mut body = body.concat();
-    let pseudo = [&ip[..], &all, &[0, 0, 0, 32, 0, 0, 0, 58], &body].concat();
-    let sum: u64 = pseudo
-        .chunks(2)
-        .map(|pair| u64::from(pair[0]) * 256 + u64::from(pair[1]))
-        .sum();
-    let sum = !((sum % 65535) as u16);
-    body[2..4].copy_from_slice(&sum.to_be_bytes());
-    [
-        &[0x33, 0x33, 0, 0, 0, 1],
-        &mac[..],
-        &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255],
-        &ip,
-        &all,
-        &body,
-    ]
-    .concat()
-}
-
 #[test]
-fn a_virtual_address_is_there_announced_and_reachable() {
+fn a_virtual_address_is_there_and_reachable() {
     let (node, host) = lan();
-    let capture = host.capture();
-    let mac = node.mac("eth0");
     node.block_on(|| async {
         let running = Running::start(wished(&[V4, V6])).await;
         running
-            .until(|host| has(host, V4, "eth0") && has(host, V6, "eth0"))
+            .until_claims(&[(V4, announced("eth0")), (V6, announced("eth0"))])
             .await;
-        let seen = tokio::task::spawn_blocking(move || {
-            (capture.sees(&arp(mac)), capture.sees(&advertisement(mac)))
-        });
-        assert_eq!(seen.await.unwrap(), (true, true));
         assert!(
             running
                 .follower
@@ -204,31 +99,6 @@ fn an_address_that_somebody_deletes_comes_back() {
             running.until(|host| !has(host, V4, "eth0")).await;
         }
         running.until(|host| has(host, V4, "eth0")).await;
-        running.stop().await;
-    });
-}
-
-#[test]
-fn a_link_that_went_down_announces_again_when_it_is_back() {
-    let (node, host) = lan();
-    let mac = node.mac("eth0");
-    node.block_on(|| async {
-        let running = Running::start(wished(&[V4, V6])).await;
-        running
-            .until(|host| has(host, V4, "eth0") && has(host, V6, "eth0"))
-            .await;
-        node.ip("link set eth0 down");
-        // The kernel takes the IPv6 address away with the link.
-        running.until(|host| !has(host, V6, "eth0")).await;
-        // Until the first burst is certainly over.
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        let capture = host.capture();
-        node.ip("link set eth0 up");
-        running.until(|host| has(host, V6, "eth0")).await;
-        let seen = tokio::task::spawn_blocking(move || {
-            (capture.sees(&arp(mac)), capture.sees(&advertisement(mac)))
-        });
-        assert_eq!(seen.await.unwrap(), (true, true));
         running.stop().await;
     });
 }

@@ -111,6 +111,10 @@ impl Network {
             self.follower.host(),
             wished,
         )?;
+        if config.has(Part::Loadbalancer) {
+            let announcements = keeper.metrics();
+            metrics.add(|registry| announcements.register(registry));
+        }
         tasks.spawn("addresses", |shutdown| async move {
             keeper.run(shutdown).await;
             Ok(())

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    InfoBond, InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteProtocol, RouteType,
@@ -32,6 +32,8 @@ pub(super) fn link(message: &LinkMessage) -> Link {
         announces: false,
         mtu: 0,
         kind: String::new(),
+        master: None,
+        active_port: None,
     };
     for attribute in &message.attributes {
         match attribute {
@@ -43,7 +45,9 @@ pub(super) fn link(message: &LinkMessage) -> Link {
             }
             LinkAttribute::LinkInfo(infos) => {
                 link.kind = infos.iter().find_map(info_kind).unwrap_or_default();
+                link.active_port = infos.iter().find_map(active_port);
             }
+            LinkAttribute::Controller(master) => link.master = Some(*master).filter(|i| *i != 0),
             _ => {}
         }
     }
@@ -59,6 +63,16 @@ fn info_kind(info: &LinkInfo) -> Option<String> {
         LinkInfo::Kind(kind) => Some(kind.to_string()),
         _ => None,
     }
+}
+
+fn active_port(info: &LinkInfo) -> Option<u32> {
+    let LinkInfo::Data(InfoData::Bond(data)) = info else {
+        return None;
+    };
+    data.iter().find_map(|data| match data {
+        InfoBond::ActivePort(port) => Some(*port),
+        _ => None,
+    })
 }
 
 pub(super) fn address(message: &AddressMessage) -> Option<Address> {

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod frames;
+pub mod running;
+pub mod switch;
+
 use std::fs::File;
 use std::future::Future;
 use std::io::Read;
@@ -11,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use frames::{Mac, Spoken, spoken};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -37,8 +42,14 @@ impl Namespace {
         );
         command(&["ip", "netns", "add", &name]);
         let namespace = Self(name);
+        // Addresses that the tests make are good at once.
+        namespace.run("echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad");
         namespace.ip("link set lo up");
         namespace
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
     }
 
     /// Runs `ip` in it; its output. Panics when it fails.
@@ -46,6 +57,13 @@ impl Namespace {
         let mut words = vec!["ip", "-n", &self.0];
         words.extend(arguments.split(' '));
         command(&words)
+    }
+
+    /// Runs a command in it, which has to succeed; its output.
+    pub fn run(&self, script: &str) -> String {
+        let (good, output) = self.sh(script);
+        assert!(good, "{script}: {output}");
+        output
     }
 
     /// Runs a command in it; whether it succeeded, and its output.
@@ -74,7 +92,7 @@ impl Namespace {
     }
 
     /// The hardware address of a link.
-    pub fn mac(&self, link: &str) -> [u8; 6] {
+    pub fn mac(&self, link: &str) -> Mac {
         let text = self.sh(&format!("cat /sys/class/net/{link}/address")).1;
         let bytes: Vec<u8> = text
             .trim()
@@ -124,11 +142,37 @@ impl Namespace {
 pub struct Capture(Socket);
 
 impl Capture {
-    /// True when a frame that has these bytes in it arrives within [`PATIENCE`]; others are passed over.
-    pub fn sees(&self, bytes: &[u8]) -> bool {
-        self.sees_within(bytes, PATIENCE)
+    /// What is said about `ip` in the name of `mac`, from the first frame that arrives within [`PATIENCE`] until none did for
+    /// `silence`: each with the milliseconds since the first.
+    pub fn hear(&self, mac: Mac, ip: &str, silence: Duration) -> Vec<(Spoken, u128)> {
+        let ip = ip.parse().unwrap();
+        let mut heard: Vec<(Spoken, Instant)> = Vec::new();
+        let mut buffer = [0; 2048];
+        loop {
+            let end = match heard.last() {
+                None => PATIENCE,
+                Some((_, last)) => silence.saturating_sub(last.elapsed()),
+            };
+            if end.is_zero() {
+                break;
+            }
+            self.0.set_read_timeout(Some(end)).unwrap();
+            let Ok(length) = (&self.0).read(&mut buffer) else {
+                break;
+            };
+            if let Some(spoken) = spoken(&buffer[..length], mac, ip) {
+                heard.push((spoken, Instant::now()));
+            }
+        }
+        let first = heard.first().map(|(_, at)| *at);
+        let since = |at: Instant| first.map_or(0, |first| (at - first).as_millis());
+        heard
+            .into_iter()
+            .map(|(spoken, at)| (spoken, since(at)))
+            .collect()
     }
 
+    /// True when a frame that has these bytes in it arrives in time; others are passed over.
     pub fn sees_within(&self, bytes: &[u8], patience: Duration) -> bool {
         let end = Instant::now() + patience;
         let mut buffer = [0; 2048];
@@ -138,18 +182,20 @@ impl Capture {
                 return false;
             }
             self.0.set_read_timeout(Some(left)).unwrap();
-            match (&self.0).read(&mut buffer) {
-                Ok(length)
-                    if buffer[..length]
-                        .windows(bytes.len())
-                        .any(|part| part == bytes) =>
-                {
-                    return true;
-                }
-                Ok(_) => {}
-                Err(_) => return false,
+            let Ok(length) = (&self.0).read(&mut buffer) else {
+                return false;
+            };
+            let mut parts = buffer[..length].windows(bytes.len());
+            if parts.any(|part| part == bytes) {
+                return true;
             }
         }
+    }
+
+    /// The first of [`Self::hear`].
+    pub fn first(&self, mac: Mac, ip: &str) -> Option<Spoken> {
+        let all = self.hear(mac, ip, Duration::from_millis(1));
+        all.first().map(|(spoken, _)| *spoken)
     }
 }
 
