@@ -250,7 +250,6 @@ impl Metrics {
                 m.endpoint_changes_pending.get_or_create(family).set(0);
             }
         }
-        m.forgotten_flows.inc_by(round.forgotten);
         for (traffic_policy, count) in [
             (TrafficPolicy::internal, round.no_local_endpoints[0]),
             (TrafficPolicy::external, round.no_local_endpoints[1]),
@@ -259,6 +258,11 @@ impl Metrics {
                 .get_or_create(&OfPolicy { traffic_policy })
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Flows were deleted because their endpoint went.
+    pub(crate) fn forgot(&self, flows: usize) {
+        self.0.forgotten_flows.inc_by(flows as u64);
     }
 
     /// Rules of a change of endpoints at `trigger` are in the kernel.

@@ -37,6 +37,9 @@ pub struct Inside {
     pub reads: usize,
     /// How often all flows were looked through.
     pub looks: usize,
+    /// Flows are not deleted before [`Inside::sweep`].
+    pub slow: bool,
+    stale: Stale,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +63,13 @@ impl FakeKernel {
 }
 
 impl Inside {
+    /// Deletes the flows that are to be deleted.
+    pub fn sweep(&mut self) {
+        self.looks += 1;
+        let stale = std::mem::take(&mut self.stale);
+        self.flows.retain(|flow| !stale.contains(flow));
+    }
+
     fn fault(&mut self) -> Result<bool, Error> {
         match self.faults.pop_front() {
             None => Ok(false),
@@ -183,12 +193,16 @@ impl Kernel for FakeKernel {
         }
     }
 
-    fn forget_flows(&mut self, stale: &Stale) -> Result<usize, Error> {
+    fn forget_flows(&mut self, stale: &Stale) {
         let mut inside = self.lock();
-        inside.looks += 1;
-        let before = inside.flows.len();
-        inside.flows.retain(|flow| !stale.contains(flow));
-        Ok(before - inside.flows.len())
+        inside.stale.extend(stale.clone());
+        if !inside.slow {
+            inside.sweep();
+        }
+    }
+
+    fn amend_flows(&mut self, amend: &mut dyn FnMut(&mut Stale)) {
+        amend(&mut self.lock().stale);
     }
 
     fn forget_clients(

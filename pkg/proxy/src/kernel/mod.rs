@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub mod fake;
+mod flows;
 mod netlink;
 mod transaction;
 
@@ -46,8 +47,11 @@ pub trait Kernel: Send {
     /// that of the transaction unless somebody else was quick.
     fn commit(&mut self, transaction: &Transaction) -> Result<u32, kedge_nftables::Error>;
 
-    /// Deletes the UDP flows that have become stale; how many.
-    fn forget_flows(&mut self, stale: &Stale) -> Result<usize, kedge_nftables::Error>;
+    /// Has the UDP flows deleted that have become stale, soon.
+    fn forget_flows(&mut self, stale: &Stale);
+
+    /// Brings what is still to be deleted up to what is right, before rules make it so.
+    fn amend_flows(&mut self, amend: &mut dyn FnMut(&mut Stale));
 
     /// Forgets clients of these groups that were remembered for other endpoints than these; how
     /// many.

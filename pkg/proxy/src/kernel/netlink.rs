@@ -1,21 +1,21 @@
 //! The real kernel, over netlink.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 
-use kedge_nftables::conntrack::{self, Asked, Entry, Filter};
 use kedge_nftables::{Batch, Element as RawElement, Error, Set, Socket};
 
+use super::flows::Sweeper;
 use super::transaction::{Repair, Transaction};
 use super::{Contents, Kernel, Snapshot};
 use crate::config::ProxyConfig;
-use crate::family::{Endpoint, Family, Protocol};
-use crate::layout::{Element, Group, Key, Mark, Value};
+use crate::family::{Endpoint, Family};
+use crate::layout::{Element, Group, Key, Value};
+use crate::metrics::Metrics;
 use crate::ruleset::{
     AFFINITY, ChainRules, Encoded, SetName, chains, decode, decode_affinity, learn, learn_chain,
     learn_seconds, sets, table,
 };
-use crate::state::{Flow, Scope, Stale};
+use crate::state::Stale;
 
 /// Elements that are encoded at a time: what fits in one message.
 const CHUNK: usize = 512;
@@ -28,8 +28,8 @@ const FORGET_ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub struct Netlink {
     socket: Socket,
-    /// Opened on first use: many never need it.
-    conntrack: Option<conntrack::Socket>,
+    flows: Sweeper,
+    metrics: Metrics,
     plan: Plan,
 }
 
@@ -56,10 +56,11 @@ fn tcp_is_liberal() -> bool {
 
 impl Netlink {
     /// Opens the socket in the calling thread's network namespace.
-    pub fn open(config: ProxyConfig) -> Result<Self, Error> {
+    pub fn open(config: ProxyConfig, metrics: Metrics) -> Result<Self, Error> {
         Ok(Self {
             socket: Socket::open()?,
-            conntrack: None,
+            flows: Sweeper::default(),
+            metrics,
             plan: Plan {
                 config,
                 drops_invalid: !tcp_is_liberal(),
@@ -70,13 +71,6 @@ impl Netlink {
     /// What events of own transactions carry.
     pub fn port(&self) -> u32 {
         self.socket.port()
-    }
-
-    fn conntrack(&mut self) -> Result<&mut conntrack::Socket, Error> {
-        match &mut self.conntrack {
-            Some(socket) => Ok(socket),
-            none => Ok(none.insert(conntrack::Socket::open()?)),
-        }
     }
 }
 
@@ -114,27 +108,12 @@ impl Kernel for Netlink {
         self.socket.commit(&batch)
     }
 
-    fn forget_flows(&mut self, stale: &Stale) -> Result<usize, Error> {
-        let mut deleted = 0;
-        for family in Family::ALL {
-            let destination = match stale.scope(family) {
-                Scope::Nowhere => continue,
-                Scope::One(key) => Some(SocketAddr::new(key.address, key.port)),
-                Scope::Anywhere => None,
-            };
-            let filter = Filter {
-                ipv6: Some(family == Family::V6),
-                mark: None,
-                asked: Some(Asked {
-                    protocol: Protocol::Udp.code(),
-                    destination,
-                }),
-            };
-            let is_stale =
-                |entry: &Entry| udp_flow(family, entry).is_some_and(|flow| stale.contains(&flow));
-            deleted += self.conntrack()?.delete_where(filter, is_stale)?;
-        }
-        Ok(deleted)
+    fn forget_flows(&mut self, stale: &Stale) {
+        self.flows.sweep(stale, &self.metrics);
+    }
+
+    fn amend_flows(&mut self, amend: &mut dyn FnMut(&mut Stale)) {
+        self.flows.amend(amend);
     }
 
     fn forget_clients(
@@ -345,26 +324,6 @@ fn in_chunks(elements: &[Element], mut each: impl FnMut(Family, SetName, &[Encod
             each(family, set, &encoded);
         }
     }
-}
-
-fn udp_flow(family: Family, entry: &Entry) -> Option<Flow> {
-    if entry.original.protocol != Protocol::Udp.code() {
-        return None;
-    }
-    Some(Flow {
-        asked: Endpoint {
-            address: entry.original.destination,
-            port: entry.original.destination_port()?,
-        },
-        answers: Endpoint {
-            address: entry.reply.source,
-            port: entry.reply.source_port()?,
-        },
-        group: Group {
-            family,
-            id: Mark(entry.mark).group_id(),
-        },
-    })
 }
 
 fn forget_clients(

@@ -47,7 +47,7 @@ pub struct Engine<K> {
     /// Whether what went wrong has been said.
     said: bool,
     started: bool,
-    /// Whether it has been said that flows cannot be forgotten.
+    /// Whether it has been said that clients cannot be forgotten.
     unforgotten: bool,
     round: Round,
     health_checks: BTreeMap<ServiceName, HealthCheck>,
@@ -66,8 +66,6 @@ pub struct Round {
     pub full: bool,
     /// Transactions that the kernel refused, and reads.
     pub failures: u64,
-    /// Flows deleted because their endpoint went.
-    pub forgotten: u64,
     /// How many Services have a policy Local, internal and external, and no endpoint on this node.
     pub no_local_endpoints: [usize; 2],
 }
@@ -254,6 +252,9 @@ impl<K: Kernel> Engine<K> {
         for name in &names {
             self.update(name, None);
         }
+        // Flows to what the rules to come lead to are not to be deleted for what was true before.
+        let Self { kernel, state, .. } = &mut *self;
+        kernel.amend_flows(&mut |stale| state.refresh_stale(stale));
         if !self.in_step {
             return self.synchronize(None);
         }
@@ -386,23 +387,20 @@ impl<K: Kernel> Engine<K> {
     /// Flows and clients whose endpoint is gone. That a kernel has no way to forget them is no
     /// reason to keep the rules waiting.
     fn forget(&mut self, Forget { stale, learnt }: &Forget) {
-        let forgotten = [
-            (!stale.is_empty()).then(|| self.kernel.forget_flows(stale)),
-            (!learnt.is_empty()).then(|| self.kernel.forget_clients(learnt)),
-        ];
-        if let Some(Ok(flows)) = &forgotten[0] {
-            self.round.forgotten += *flows as u64;
+        if !stale.is_empty() {
+            self.kernel.forget_flows(stale);
         }
-        for result in forgotten.into_iter().flatten() {
-            match result {
-                Ok(count) => tracing::debug!(
-                    "{count} flows or clients of endpoints that are gone are forgotten"
-                ),
-                Err(error) if !std::mem::replace(&mut self.unforgotten, true) => tracing::warn!(
-                    "flows to endpoints that are gone cannot be forgotten, clients must reconnect by themselves: {error}"
-                ),
-                Err(_) => {}
+        if learnt.is_empty() {
+            return;
+        }
+        match self.kernel.forget_clients(learnt) {
+            Ok(count) => {
+                tracing::debug!("{count} clients of endpoints that are gone are forgotten");
             }
+            Err(error) if !std::mem::replace(&mut self.unforgotten, true) => tracing::warn!(
+                "clients of endpoints that are gone cannot be forgotten, some go on with another only after their time: {error}"
+            ),
+            Err(_) => {}
         }
     }
 

@@ -113,7 +113,7 @@ impl Worker {
         let (jobs, receiver) = mpsc::channel::<Job>();
         let (opened, port) = oneshot::channel();
         let body = move || {
-            let kernel = match Netlink::open(config.clone()) {
+            let kernel = match Netlink::open(config.clone(), told.metrics.clone()) {
                 Ok(kernel) => kernel,
                 Err(error) => {
                     // Whoever waits for it has gone only if nobody needs the thread any more.

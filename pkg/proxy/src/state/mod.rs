@@ -127,15 +127,16 @@ impl State {
 
     /// Brings what is to be forgotten up to what is right by now.
     pub fn refresh(&self, forget: &mut Forget) {
-        for (key, endpoints) in forget.stale.served_mut() {
-            if let Some(port) = self.port_at(key) {
-                *endpoints = port.serving().collect();
-            }
-        }
+        self.refresh_stale(&mut forget.stale);
         let mut learning = self.learning();
         for (group, endpoints) in &mut forget.learnt {
             *endpoints = learning.remove(group).unwrap_or_default();
         }
+    }
+
+    /// The same for flows alone.
+    pub fn refresh_stale(&self, stale: &mut Stale) {
+        stale.amend(|key| Some(self.port_at(key)?.serving().collect()));
     }
 
     /// The port that is asked at an address.

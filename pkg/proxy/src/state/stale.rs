@@ -80,9 +80,18 @@ impl Stale {
         }
     }
 
-    /// The addresses that are served, with the endpoints that are right.
-    pub fn served_mut(&mut self) -> impl Iterator<Item = (&ServiceKey, &mut HashSet<Endpoint>)> {
-        self.served.iter_mut()
+    /// Puts in force what `serving` says of addresses that somebody serves by now; the others stay as they are.
+    pub fn amend(&mut self, serving: impl Fn(&ServiceKey) -> Option<HashSet<Endpoint>>) {
+        for (key, endpoints) in &mut self.served {
+            if let Some(now) = serving(key) {
+                *endpoints = now;
+            }
+        }
+        let reopened = self.closed.extract_if(|key, _| serving(key).is_some());
+        let reopened: Vec<ServiceKey> = reopened.map(|(key, _)| key).collect();
+        for key in reopened {
+            self.serve(key, serving(&key).unwrap_or_default());
+        }
     }
 
     /// Whether a flow is to be forgotten.

@@ -229,8 +229,13 @@ fn a_restart_cuts_only_what_has_become_stale(#[values(V4, V6)] family: Family) {
     let mut objects = web(&family);
     objects[1] = slice("web", family.name, &family.pods[..1], Some("node"));
     let _api = Api::start(&lab.node, config(), objects);
-    let mut kept = before;
     let stays: IpAddr = family.pods[0].parse().unwrap();
+    eventually("the end of flows to it", || {
+        entries(&lab.node, &to)
+            .values()
+            .all(|(pod, _)| *pod == stays)
+    });
+    let mut kept = before;
     kept.retain(|_, (pod, _)| *pod == stays);
     assert_eq!(entries(&lab.node, &to), kept);
     assert!(flows.of("pod2").all(|flow| flow.ask().name() == "pod1"));

@@ -379,6 +379,37 @@ fn flows_are_looked_through_only_where_one_may_be_stale() {
     assert_eq!(looks(), 1);
 }
 
+/// Looking through all flows takes its time: what is right again by then is left alone.
+#[test]
+fn a_flow_to_what_has_come_back_meanwhile_lives() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    let web = |external: Json| service("a", "10.43.0.1", json!({"externalIPs": external}));
+    let at = "198.51.100.1";
+    engine
+        .apply(vec![web(json!([at])), slice("a", &[1, 2])])
+        .unwrap();
+    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    kernel.lock().slow = true;
+    engine
+        .apply(vec![web(json!([])), slice("a", &[1])])
+        .unwrap();
+    engine
+        .apply(vec![web(json!([at])), slice("a", &[1, 2])])
+        .unwrap();
+    let new = vec![
+        flow("10.43.0.1", 53, endpoint(2), a),
+        flow(at, 53, endpoint(1), a),
+    ];
+    {
+        let mut inside = kernel.lock();
+        inside.flows = new.clone();
+        inside.flows.push(flow(at, 53, endpoint(9), a));
+        inside.sweep();
+    }
+    assert_eq!(kernel.lock().flows, new);
+}
+
 #[test]
 fn flows_that_passed_by_while_rules_were_missing_are_forgotten() {
     let kernel = FakeKernel::default();
