@@ -37,9 +37,10 @@ pub fn run(plots: &Path) -> Result<(), ToolError> {
     let lab = Lab::new()?;
     let mut cluster = Cluster::start(&lab)?;
     let mut flows = Vec::new();
+    let mut made = flow::Made::default();
     for size in SIZES {
         cluster.grow(&lab, size)?;
-        let ratio = flow::ratio(&lab, size)?;
+        let ratio = flow::ratio(&lab, size, &mut made)?;
         print(
             &format!("{size} Services: a new flow, to one made directly"),
             &format!("{ratio:.2}"),
@@ -62,7 +63,7 @@ pub fn run(plots: &Path) -> Result<(), ToolError> {
     let mut shape = Baseline::default();
     for size in BASELINE_SIZES {
         let cost = baseline::run(&lab, size)?;
-        let ratio = flow::ratio(&lab, size)?;
+        let ratio = flow::ratio(&lab, size, &mut made)?;
         print(
             &format!("{size} Services: load"),
             &milliseconds(cost.load),

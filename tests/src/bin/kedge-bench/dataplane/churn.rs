@@ -16,12 +16,11 @@ use crate::{other, print};
 
 const CONNECTIONS: usize = 100_000;
 const CHANGES: usize = 10_000;
-const NAME: &str = "churn";
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 43, 250, 2);
+pub const NAME: &str = "churn";
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 43, 250, 2);
 
 /// Prints how many failed.
 pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
-    cluster.ensure(lab, NAME, ADDRESS)?;
     let pods: Vec<Ipv4Addr> = PODS
         .iter()
         .map(|pod| pod[0].parse().map_err(other))

@@ -13,6 +13,7 @@ use kedge_tests::server::Server;
 use kedge_tests::tool::ToolError;
 use serde_json::{Value, json};
 
+use super::{churn, end_to_end};
 use crate::load::Load;
 use crate::other;
 
@@ -55,11 +56,14 @@ impl Cluster {
         sinks(lab)?;
         let server = lab.server(&FLAGS)?;
         let endpoint = Arc::new(Endpoint::new(&server.kubeconfig_at(NODE[0])?)?);
-        Ok(Self {
+        let cluster = Self {
             server,
             endpoint,
             size: 0,
-        })
+        };
+        cluster.add(lab, end_to_end::NAME, end_to_end::ADDRESS)?;
+        cluster.add(lab, churn::NAME, churn::ADDRESS)?;
+        Ok(cluster)
     }
 
     /// The server, as hosts other than its own reach it.
@@ -97,16 +101,12 @@ impl Cluster {
         }
     }
 
-    /// Makes one more Service, without endpoints, if it is not there.
-    pub fn ensure(&self, lab: &Lab, name: &str, address: Ipv4Addr) -> Result<(), ToolError> {
+    /// Makes one more Service, without endpoints.
+    fn add(&self, lab: &Lab, name: &str, address: Ipv4Addr) -> Result<(), ToolError> {
         let ask = Ask::json(Method::POST, SERVICES, service(name, address));
         on(lab, async {
             let mut connection = self.endpoint.connect(Version::Http1).await?;
-            let answer = connection.ask(&ask).await?;
-            match answer.status().as_u16() {
-                201 | 409 => Ok(()),
-                code => Err(other(format!("{name} was refused with {code}"))),
-            }
+            connection.send(&ask).await.map(drop)
         })
     }
 

@@ -13,15 +13,14 @@ use crate::load::Times;
 use crate::other;
 
 const TURNS: usize = 200;
-const NAME: &str = "probe";
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 43, 250, 1);
+pub const NAME: &str = "probe";
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 43, 250, 1);
 /// A connection that is refused is tried again at once; one that is lost, after this.
 const TRY: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Median and 99th percentile.
 pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(Duration, Duration), ToolError> {
-    cluster.ensure(lab, NAME, ADDRESS)?;
     let backend: Ipv4Addr = PODS[1][0].parse().map_err(other)?;
     let create = Ask::json(Method::POST, SLICES, slice(NAME, &[backend]));
     let delete = Ask::json(Method::DELETE, format!("{SLICES}/{NAME}-x"), String::new());

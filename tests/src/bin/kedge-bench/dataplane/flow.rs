@@ -14,11 +14,17 @@ use super::cluster::{SINKS, address};
 use crate::other;
 
 /// Pairs of turns, and packets of a turn.
-const TURNS: usize = 40;
-const PACKETS: usize = 250;
+const TURNS: usize = 20;
+const PACKETS: usize = 100;
+/// Source ports that are not others'; each is used once, or a packet would be no connection's first.
+const PORTS: std::ops::Range<u32> = 1024..65_536;
+
+/// Connections made so far.
+#[derive(Default)]
+pub struct Made(u32);
 
 /// The median of the ratios.
-pub fn ratio(lab: &Lab, services: usize) -> Result<f64, ToolError> {
+pub fn ratio(lab: &Lab, services: usize, made: &mut Made) -> Result<f64, ToolError> {
     lab.pods[0].enter(|| {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc_raw())))
             .map_err(other)?;
@@ -26,7 +32,7 @@ pub fn ratio(lab: &Lab, services: usize) -> Result<f64, ToolError> {
         let mut sender = Sender {
             socket,
             source,
-            next: 1024,
+            made,
         };
         let direct = |n: usize| SocketAddrV4::new(SINKS[n % SINKS.len()], PORT);
         // Far apart in memory, as in life.
@@ -50,25 +56,27 @@ const fn libc_raw() -> i32 {
     255
 }
 
-struct Sender {
+struct Sender<'a> {
     socket: Socket,
     source: Ipv4Addr,
-    /// The next packet's source port and number: each is a connection of its own.
-    next: u32,
+    made: &'a mut Made,
 }
 
-impl Sender {
+impl Sender<'_> {
     fn turn(&mut self, to: &dyn Fn(usize) -> SocketAddrV4) -> Result<Duration, ToolError> {
         let packets: Vec<(SocketAddrV4, [u8; 40])> = (0..PACKETS)
             .map(|_| {
-                let number = self.next;
-                self.next = self.next.wrapping_add(1);
+                let number = self.made.0;
+                self.made.0 += 1;
+                let port = PORTS.start + number;
+                if !PORTS.contains(&port) {
+                    return Err(other("no source port is left"));
+                }
                 let to = to(number as usize);
-                // The lower ports are others'.
-                let port = 1024 + (number % 64_000) as u16;
-                (to, syn(SocketAddrV4::new(self.source, port), to, number))
+                let from = SocketAddrV4::new(self.source, port as u16);
+                Ok((to, syn(from, to, number)))
             })
-            .collect();
+            .collect::<Result<_, ToolError>>()?;
         let start = Instant::now();
         for (to, packet) in &packets {
             let to = SocketAddr::V4(*to);
