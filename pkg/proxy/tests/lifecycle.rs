@@ -130,6 +130,7 @@ fn other_settings_need_no_new_table() {
 #[case::the_elements(&["flush", "map", "ip", "kedge", "svc"])]
 #[case::an_endpoint(&["flush", "map", "ip", "kedge", "eps"])]
 #[case::a_rule_too_many(&["insert", "rule", "ip", "kedge", "services", "drop"])]
+#[case::a_chain_too_many(&["add", "chain", "ip", "kedge", "extra", "{ type filter hook forward priority 5; policy drop; }"])]
 #[case::a_strange_element(&["add", "element", "ip", "kedge", "svc", "{ 10.43.0.10 . icmp . 7 : 0x1 }"])]
 fn what_others_damage_is_put_right(#[case] damage: &[&str]) {
     let lab = Lab::new(2);

@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::support::api::{Api, balanced, config, node_ports, service, slice};
-use crate::support::family::{Family, V4, V6, at};
+use crate::support::family::{Family, PROTOCOLS, V4, V6, at};
 use crate::support::lab::Lab;
 use crate::support::talk::tcp;
 
@@ -182,6 +182,37 @@ fn sources(#[values(V4, V6)] family: Family, #[case] column: Column) {
                 (true, true) => LocalMasked,
             };
             assert_eq!(way, expected, "{own} to {to}");
+        }
+    }
+}
+
+/// An endpoint that comes to itself, at every kind of address and under every policy, sees another source than its own.
+#[rstest]
+fn endpoints_that_come_to_themselves(
+    #[values(V4, V6)] family: Family,
+    #[values("Cluster", "Local")] policy: &str,
+) {
+    let lab = Lab::new(1);
+    let more = json!({
+        "type": "LoadBalancer", "ports": node_ports(30080), "externalIPs": [family.external],
+        "externalTrafficPolicy": policy, "internalTrafficPolicy": policy,
+    });
+    let web = balanced(
+        service("web", &[family.cluster_ip], more),
+        &[family.balancer],
+    );
+    let endpoints = slice("web", family.name, &family.pods[..1], Some("node"));
+    let _api = Api::start(&lab.node, config(), vec![web, endpoints]);
+    for to in [
+        at(family.cluster_ip, 80),
+        at(family.node, 30080),
+        at(family.external, 80),
+        at(family.balancer, 80),
+    ] {
+        for ask in PROTOCOLS {
+            let answer = ask(&lab.pods[0], &to);
+            assert_eq!(answer.name(), "pod1", "{to}");
+            assert_eq!(answer.source().to_string(), family.gateways[0], "{to}");
         }
     }
 }
