@@ -1,5 +1,7 @@
 //! The model, what is in force, and the kernel, kept in step.
 
+mod forgetting;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,13 +9,14 @@ use std::sync::Arc;
 use kedge_client::Change;
 use kedge_nftables::Error;
 
+use self::forgetting::Forgetting;
 use super::health_check::{Answers, answers};
 use crate::compile::{Context, HealthCheck, ServicePlan, compile};
 use crate::config::ProxyConfig;
 use crate::family::Family;
 use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
 use crate::model::{Dirty, Entry, Model, ServiceName};
-use crate::state::{Changes, Delta, Forget, Recovered, State};
+use crate::state::{Changes, Delta, Recovered, State};
 
 /// How often the kernel is read and written anew, one time right after the other, before that is
 /// left to the next event.
@@ -34,10 +37,7 @@ pub struct Engine<K> {
     learning: BTreeSet<(Family, u32)>,
     /// What is to be written, and forgotten once the kernel has the rules.
     pending: Delta,
-    /// What packets that were on their way through the former rules may have brought back.
-    unsettled: Forget,
-    /// The same, while [`Engine::settle`] is waited for.
-    settling: Forget,
+    forgetting: Forgetting,
     /// Whether the kernel holds what is in force, as far as is known. If not, changes are not worth
     /// recording.
     in_step: bool,
@@ -47,8 +47,6 @@ pub struct Engine<K> {
     /// Whether what went wrong has been said.
     said: bool,
     started: bool,
-    /// Whether it has been said that clients cannot be forgotten.
-    unforgotten: bool,
     round: Round,
     health_checks: BTreeMap<ServiceName, HealthCheck>,
     /// Whether what load balancers hear has changed since it was last asked for.
@@ -80,13 +78,11 @@ impl<K: Kernel> Engine<K> {
             state: State::default(),
             learning: BTreeSet::new(),
             pending: Delta::default(),
-            unsettled: Forget::default(),
-            settling: Forget::default(),
+            forgetting: Forgetting::default(),
             in_step: false,
             generation: None,
             said: false,
             started: false,
-            unforgotten: false,
             round: Round::default(),
             health_checks: BTreeMap::new(),
             health_changed: false,
@@ -180,18 +176,12 @@ impl<K: Kernel> Engine<K> {
     /// True if something was forgotten that packets on their way may bring back: once all that are on their
     /// way now have passed, [`Engine::settle`] is to be called.
     pub fn begin_settling(&mut self) -> bool {
-        let begins = self.settling.is_empty() && !self.unsettled.is_empty();
-        if begins {
-            self.settling = std::mem::take(&mut self.unsettled);
-        }
-        begins
+        self.forgetting.begin_settling()
     }
 
     /// Forgets once more what was forgotten before [`Engine::begin_settling`].
     pub fn settle(&mut self) {
-        let mut settling = std::mem::take(&mut self.settling);
-        self.state.refresh(&mut settling);
-        self.forget(&settling);
+        self.forgetting.settle(&self.state, &mut self.kernel);
     }
 
     fn start(&mut self) -> Result<(), Error> {
@@ -376,32 +366,9 @@ impl<K: Kernel> Engine<K> {
         self.forget_pending();
     }
 
-    /// A packet that is past the former rules but not yet past the last hook brings back what was forgotten, and
-    /// the client's next packets keep it: so it is forgotten once more by [`Engine::settle`].
     fn forget_pending(&mut self) {
         let Delta { forget, .. } = std::mem::take(&mut self.pending);
-        self.forget(&forget);
-        self.unsettled.extend(forget);
-    }
-
-    /// Flows and clients whose endpoint is gone. That a kernel has no way to forget them is no
-    /// reason to keep the rules waiting.
-    fn forget(&mut self, Forget { stale, learnt }: &Forget) {
-        if !stale.is_empty() {
-            self.kernel.forget_flows(stale);
-        }
-        if learnt.is_empty() {
-            return;
-        }
-        match self.kernel.forget_clients(learnt) {
-            Ok(count) => {
-                tracing::debug!("{count} clients of endpoints that are gone are forgotten");
-            }
-            Err(error) if !std::mem::replace(&mut self.unforgotten, true) => tracing::warn!(
-                "clients of endpoints that are gone cannot be forgotten, some go on with another only after their time: {error}"
-            ),
-            Err(_) => {}
-        }
+        self.forgetting.forget(forget, &mut self.kernel);
     }
 
     fn out_of_step(&mut self) {
