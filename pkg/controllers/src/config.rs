@@ -9,7 +9,7 @@ use kedge_machinery::AddressRange;
 use kedge_pki::{Authority, TokenKeys};
 use tokio::sync::watch;
 
-use crate::loadbalancer::{LoadBalancerMetrics, Transport};
+use crate::loadbalancer::{Lan, LoadBalancerMetrics, Transport};
 use crate::node::NodeInfo;
 use crate::run::VirtualAddresses;
 
@@ -83,6 +83,8 @@ pub struct LoadBalancerConfig {
     pub class: Option<String>,
     /// Where the addresses go that this machine is to have on its links: those that come from pools.
     pub virtual_addresses: watch::Sender<VirtualAddresses>,
+    /// What becomes of them there. Without it, nobody asks the LAN, and all are taken for announced.
+    pub lan: Option<watch::Receiver<Lan>>,
     /// The name of this machine's Node, for advertisements that select some.
     pub node_name: String,
     pub metrics: LoadBalancerMetrics,

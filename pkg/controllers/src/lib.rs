@@ -22,12 +22,13 @@ mod loadbalancer;
 mod mirroring;
 mod namespace;
 mod node;
+pub mod ownership;
 mod run;
 mod token_secret;
 mod view;
 
 pub use config::{Config, Credentials, Kind, LoadBalancerConfig, NodeConfig};
 pub use events::{About, EventType, Recorder};
-pub use loadbalancer::{LoadBalancerMetrics, Transport, TransportError};
+pub use loadbalancer::{Lan, LoadBalancerMetrics, OnLan, Transport, TransportError};
 pub use node::NodeInfo;
 pub use run::{VirtualAddresses, run};

@@ -100,6 +100,7 @@ impl Server {
                 reserved: Default::default(),
                 class: None,
                 virtual_addresses,
+                lan: None,
                 node_name: "edge".into(),
                 metrics: LoadBalancerMetrics::default(),
             }),

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, Wished, forwarding};
+use kedge_addresses::{Claim, Claims, Follower, Host, Keeper, KeeperConfig, Wished, forwarding};
 use kedge_client::SharedClient;
 use kedge_controllers::{
-    Credentials, Kind, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo, Transport,
+    Credentials, Kind, Lan, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo, OnLan,
+    Transport,
 };
 use kedge_telemetry::metrics::Metrics;
 use tokio::sync::watch;
@@ -21,6 +22,12 @@ use crate::tasks::Tasks;
 
 /// A machine that nobody can log in to any more is worse than a Service without an address.
 const SSH: u16 = 22;
+
+/// Addresses for the LAN: which there are to be, and what becomes of them.
+pub struct Balancer {
+    wished: watch::Sender<Wished>,
+    lan: watch::Receiver<Lan>,
+}
 
 /// The machine as it is, and as the configuration names it.
 pub struct Network {
@@ -81,15 +88,14 @@ impl Network {
         receiver
     }
 
-    /// Turns forwarding on, puts addresses and routes in place, and returns once the rules are in the kernel. What is
-    /// sent to the returned channel is announced on the LAN.
+    /// Turns forwarding on, puts addresses and routes in place, and returns once the rules are in the kernel.
     pub async fn start(
         &self,
         config: &Config,
         client: &SharedClient,
         metrics: &Metrics,
         tasks: &mut Tasks,
-    ) -> Result<watch::Sender<Wished>, ServerError> {
+    ) -> Result<Balancer, ServerError> {
         if config.has(Part::Loadbalancer) {
             metrics.add(|registry| self.balancer_metrics.register(registry));
         }
@@ -115,8 +121,15 @@ impl Network {
             let announcements = keeper.metrics();
             metrics.add(|registry| announcements.register(registry));
         }
+        let mut claims = keeper.claims();
+        let (told, lan) = watch::channel(Lan::default());
         tasks.spawn("addresses", |shutdown| async move {
-            keeper.run(shutdown).await;
+            let tell = async {
+                while claims.changed().await.is_ok() {
+                    told.send_replace(on_lan(&claims.borrow_and_update()));
+                }
+            };
+            tokio::join!(keeper.run(shutdown), tell);
             Ok(())
         });
         if config.has(Part::Proxy) {
@@ -128,7 +141,10 @@ impl Network {
             let client = client.clone();
             dataplane::start(config.proxy(), config.pages, client, node, metrics, tasks).await?;
         }
-        Ok(balancer)
+        Ok(Balancer {
+            wished: balancer,
+            lan,
+        })
     }
 
     /// Starts what makes objects from objects; addresses for the LAN go to `balancer`.
@@ -136,22 +152,24 @@ impl Network {
         &self,
         config: &Config,
         client: &SharedClient,
-        balancer: watch::Sender<Wished>,
+        balancer: Balancer,
         port: u16,
         credentials: Credentials,
         tasks: &mut Tasks,
     ) {
+        let Balancer { wished, lan } = balancer;
         let load_balancer = config.has(Part::Loadbalancer).then(|| LoadBalancerConfig {
             pools: config.lb_pools.clone(),
             reserved: reserved(config, port),
             class: config.lb_class.clone(),
-            virtual_addresses: balancer.clone(),
+            virtual_addresses: wished.clone(),
+            lan: Some(lan),
             node_name: config.node_name.clone(),
             metrics: self.balancer_metrics.clone(),
         });
         if load_balancer.is_none() {
             // Nobody is to have addresses: those of a former run go.
-            balancer.send_replace(Some(Arc::default()));
+            wished.send_replace(Some(Arc::default()));
         }
         let config = kedge_controllers::Config {
             client: client.clone(),
@@ -169,10 +187,25 @@ impl Network {
         tasks.spawn("the controllers", |shutdown| async move {
             kedge_controllers::run(config, shutdown).await;
             // While this lives the addresses are wished for, whoever tells which.
-            drop(balancer);
+            drop(wished);
             Ok(())
         });
     }
+}
+
+/// What became of addresses, in the words of those who give them.
+fn on_lan(claims: &Claims) -> Lan {
+    let state = |claim: &Claim| match claim {
+        Claim::Waiting { .. } => OnLan::Waiting,
+        Claim::Asking { .. } => OnLan::Asking,
+        Claim::Announced { link } => OnLan::Announced { link: link.clone() },
+        Claim::Taken { link, by } => OnLan::Taken {
+            link: link.clone(),
+            by: by.map(|mac| mac.to_string()),
+        },
+    };
+    let all = claims.iter().map(|(ip, claim)| (*ip, state(claim)));
+    Arc::new(all.collect())
 }
 
 /// Ports of the node's own addresses that no Service takes over: others listen there too, but these are known to.

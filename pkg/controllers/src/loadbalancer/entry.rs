@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::outcome::{Name, Outcome};
 use super::request::{Port, Request, ports};
 use crate::engine::{Write, key};
+use crate::events::About;
 use crate::view::{self, Ingress, Service};
 
 /// KEP-1860: packets to the address keep it as their destination until they are here.
@@ -61,6 +62,17 @@ impl Entry {
             node_ports,
             role,
         })
+    }
+
+    /// The Service, for an Event.
+    pub(super) fn about(&self, name: &Name) -> About {
+        About {
+            api_version: "v1".into(),
+            kind: "Service".into(),
+            namespace: name.0.clone(),
+            name: name.1.clone(),
+            uid: self.uid.clone(),
+        }
     }
 
     pub(super) fn ours(&self) -> Option<&Ours> {

@@ -1,6 +1,7 @@
 //! What is measured of pools, under MetalLB's names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -16,6 +17,7 @@ use crate::view::PoolStatus;
 pub struct LoadBalancerMetrics {
     in_use: Family<PoolLabel, Gauge>,
     total: Family<PoolLabel, Gauge>,
+    announced: Family<AnnouncedLabel, Gauge>,
     /// Pools that have a value.
     shown: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -23,6 +25,14 @@ pub struct LoadBalancerMetrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolLabel {
     pool: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnnouncedLabel {
+    service: String,
+    protocol: &'static str,
+    node: String,
+    ip: String,
 }
 
 impl LoadBalancerMetrics {
@@ -38,6 +48,29 @@ impl LoadBalancerMetrics {
             "Addresses that there are, by pool",
             self.total.clone(),
         );
+        registry.register(
+            "metallb_speaker_announced",
+            "Addresses that are announced from this node, by Service",
+            self.announced.clone(),
+        );
+    }
+
+    /// These addresses of these Services are announced, and no others.
+    pub(super) fn set_announced<'a>(
+        &self,
+        node: &str,
+        all: impl Iterator<Item = &'a (Name, IpAddr)>,
+    ) {
+        self.announced.clear();
+        for ((namespace, name), ip) in all {
+            let label = AnnouncedLabel {
+                service: format!("{namespace}/{name}"),
+                protocol: "layer2",
+                node: node.into(),
+                ip: ip.to_string(),
+            };
+            self.announced.get_or_create(&label).set(1);
+        }
     }
 
     /// Pools of one name are counted together.

@@ -6,16 +6,19 @@ mod advertisement;
 mod allocate;
 mod candidates;
 mod entry;
+mod lan;
+mod local;
 mod metrics;
 mod outcome;
 mod pool;
 mod pools;
 mod request;
 mod share;
+mod speaker;
 mod tenants;
 mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,17 +30,20 @@ use tracing::info;
 
 use crate::config::LoadBalancerConfig;
 use crate::engine::{Reconcile, Write};
-use crate::events::{About, EventType, Recorder};
+use crate::events::{EventType, Recorder};
+use crate::run::VirtualAddresses;
 use crate::view::{self, MetaOnly};
-use advertisement::{Advertisements, Links};
 use allocate::{Requests, World, allocate};
 use entry::{Entry, Role};
+use lan::Reports;
 use outcome::{Holder, Name, Outcome};
 use pool::Labels;
 use pools::Pools;
 use share::share;
+use speaker::Speaker;
 use usage::usage;
 
+pub use lan::{Lan, OnLan};
 pub use metrics::LoadBalancerMetrics;
 pub use request::{Transport, TransportError};
 
@@ -48,13 +54,13 @@ pub(crate) struct LoadBalancer {
     recorder: Recorder,
     services: BTreeMap<Name, Entry>,
     pools: Pools,
-    advertisements: Advertisements,
+    speaker: Speaker,
     /// Labels of every namespace.
     namespaces: BTreeMap<String, Labels>,
-    /// Labels of this machine's Node.
-    node_labels: Labels,
     /// What every Service was told last, so that an Event is written when that changes.
     told: BTreeMap<Name, Outcome>,
+    /// Services with an address of which it is not known yet whether it can be theirs.
+    undecided: BTreeSet<Name>,
     stale: bool,
 }
 
@@ -66,14 +72,14 @@ impl LoadBalancer {
     ) -> Self {
         Self {
             pools: Pools::new(&config.pools),
+            speaker: Speaker::new(&config.node_name, Reports::new(config.lan.clone())),
             config,
             node,
             recorder,
             services: BTreeMap::new(),
-            advertisements: Advertisements::default(),
             namespaces: BTreeMap::new(),
-            node_labels: Labels::new(),
             told: BTreeMap::new(),
+            undecided: BTreeSet::new(),
             stale: true,
         }
     }
@@ -113,17 +119,6 @@ impl LoadBalancer {
         changed
     }
 
-    /// Takes a Node in. True where it is this machine's, and its labels are others now.
-    fn observe_node(&mut self, name: &str, bytes: Option<&Bytes>) -> bool {
-        if name != self.config.node_name {
-            return false;
-        }
-        let labels = bytes.map(labels).unwrap_or_default();
-        let changed = self.node_labels != labels;
-        self.node_labels = labels;
-        changed
-    }
-
     fn outcomes(&mut self) -> BTreeMap<Name, Outcome> {
         let mut requests = Requests::new();
         let mut held = BTreeMap::new();
@@ -144,6 +139,7 @@ impl LoadBalancer {
             share(&node, &requests, &self.config.reserved, &node_ports)
         } else {
             held.extend(node.iter().map(|ip| (*ip, Holder::Machine)));
+            held.extend(self.speaker.lan.taken().map(|ip| (ip, Holder::Neighbour)));
             let world = World {
                 pools: self.pools.all(),
                 namespaces: &self.namespaces,
@@ -153,30 +149,11 @@ impl LoadBalancer {
         }
     }
 
-    /// The addresses that this machine announces, and where.
-    fn announced(&self, outcomes: &BTreeMap<Name, Outcome>) -> BTreeMap<IpAddr, Links> {
-        static NONE: Labels = Labels::new();
-        let mut announced = BTreeMap::new();
-        for (name, outcome) in outcomes {
-            let ours = self.services.get(name).and_then(Entry::ours);
-            let labels = ours.map_or(&NONE, |ours| &ours.request.labels);
-            for ip in &outcome.addresses {
-                let of_pools = self.pools.all().iter();
-                let Some(pool) = of_pools.into_iter().find(|pool| pool.contains(*ip)) else {
-                    continue;
-                };
-                let pool_labels = self.pools.labels(pool).unwrap_or(&NONE);
-                let node = &self.node_labels;
-                if let Some(links) = self.advertisements.links(pool, pool_labels, node, labels) {
-                    advertisement::add(&mut announced, *ip, links);
-                }
-            }
-        }
-        announced
-    }
-
-    fn publish(&self, outcomes: &BTreeMap<Name, Outcome>) {
-        let announced = self.announced(outcomes);
+    /// The addresses that this machine is to announce now.
+    fn publish(&self, outcomes: &BTreeMap<Name, Outcome>) -> VirtualAddresses {
+        let announced = self
+            .speaker
+            .announces(&self.services, &self.pools, outcomes);
         self.config.virtual_addresses.send_if_modified(|old| {
             let changed = old.as_deref() != Some(&announced);
             if changed {
@@ -184,19 +161,14 @@ impl LoadBalancer {
             }
             changed
         });
+        self.config.virtual_addresses.borrow().clone()
     }
 
     fn tell(&self, name: &Name, entry: &Entry, current: &[IpAddr], outcome: &Outcome) {
-        if self.told.get(name) == Some(outcome) {
+        if self.told.get(name) == Some(outcome) && !self.undecided.contains(name) {
             return;
         }
-        let about = About {
-            api_version: "v1".into(),
-            kind: "Service".into(),
-            namespace: name.0.clone(),
-            name: name.1.clone(),
-            uid: entry.uid.clone(),
-        };
+        let about = entry.about(name);
         if let Some(waiting) = &outcome.waiting {
             self.recorder.record(
                 &about,
@@ -241,6 +213,7 @@ impl Reconcile for LoadBalancer {
             Resource::NODES,
             Resource::IPADDRESSPOOLS,
             Resource::L2ADVERTISEMENTS,
+            Resource::ENDPOINTSLICES,
         ]
     }
 
@@ -248,9 +221,10 @@ impl Reconcile for LoadBalancer {
         let (key, bytes) = (&change.key, change.object.as_ref());
         self.stale |= match key.resource {
             Resource::NAMESPACES => self.observe_namespace(&key.name, bytes),
-            Resource::NODES => self.observe_node(&key.name, bytes),
+            Resource::NODES => self.speaker.observe_node(&key.name, bytes.map(labels)),
             Resource::IPADDRESSPOOLS => self.pools.observe(key, bytes),
-            Resource::L2ADVERTISEMENTS => self.advertisements.observe(key, bytes),
+            Resource::L2ADVERTISEMENTS => self.speaker.observe_advertisement(key, bytes),
+            Resource::ENDPOINTSLICES => self.speaker.observe_slice(key, bytes),
             _ => self.observe_service(key, bytes),
         };
     }
@@ -259,22 +233,36 @@ impl Reconcile for LoadBalancer {
         if !std::mem::take(&mut self.stale) {
             return Vec::new();
         }
+        self.speaker.lan.read();
         let outcomes = self.outcomes();
-        // Onto the link before into the status: who reads the status can connect.
-        self.publish(&outcomes);
+        let announced = self.publish(&outcomes);
         let used = usage(self.pools.all(), &outcomes);
         self.config.metrics.set(&used);
         let mut writes = self.pools.statuses(&used);
+        let mut undecided = BTreeSet::new();
         for (name, outcome) in &outcomes {
             let Some(entry) = self.services.get(name) else {
                 continue;
             };
+            // Who reads an address in the status can connect to it: it is written there once the LAN leaves it to this machine.
+            if outcome.addresses.iter().any(|ip| {
+                let announced = announced.as_ref().is_some_and(|all| all.contains_key(ip));
+                announced && self.speaker.lan.undecided(*ip)
+            }) {
+                undecided.insert(name.clone());
+                continue;
+            }
             if let Some(ours) = entry.ours() {
                 self.tell(name, entry, &ours.request.current, outcome);
                 writes.extend(ours.status(name, &outcome.addresses));
             }
         }
+        let (services, told) = (&self.services, &self.told);
+        let (recorder, metrics) = (&self.recorder, &self.config.metrics);
+        self.speaker
+            .tell(services, told, &outcomes, recorder, metrics);
         self.told = outcomes;
+        self.undecided = undecided;
         self.services.values_mut().for_each(Entry::settle);
         writes
     }
@@ -283,15 +271,23 @@ impl Reconcile for LoadBalancer {
         self.stale = true;
     }
 
-    /// The node's own addresses are shared where there are no pools, and left out of pools.
+    /// The node's own addresses are shared where there are no pools, and left out of pools; so are those of other hosts.
     async fn changed(&mut self) {
-        if self.node.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        let node = async {
+            if self.node.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = node => {}
+            () = self.speaker.lan.changed() => {}
         }
         self.stale = true;
     }
 }
 
+#[cfg(test)]
+mod lan_tests;
 #[cfg(test)]
 mod pools_tests;
 #[cfg(test)]

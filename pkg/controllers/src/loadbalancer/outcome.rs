@@ -33,6 +33,8 @@ pub(super) enum Holder {
     OtherBalancer,
     /// It is this machine's own: whoever logs in by it is not to meet a Service.
     Machine,
+    /// Another host on the LAN has it.
+    Neighbour,
 }
 
 /// Why a Service waits. `Display` is for the Event.
@@ -144,6 +146,10 @@ impl fmt::Display for Waiting {
                 ip,
                 by: Holder::Machine,
             } => write!(f, "{ip} is this machine's own address"),
+            Self::Held {
+                ip,
+                by: Holder::Neighbour,
+            } => write!(f, "another host on the LAN has {ip}"),
             Self::OtherKey { ip, by, key } => write!(
                 f,
                 "{ip} belongs to Service {}, which shares it with the key {key:?}",

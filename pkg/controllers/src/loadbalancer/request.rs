@@ -75,6 +75,8 @@ pub(super) struct Request {
     /// Why the request cannot be read.
     pub mistake: Option<String>,
     pub ports: Vec<Port>,
+    /// Only nodes with endpoints of it answer for its addresses (`externalTrafficPolicy: Local`).
+    pub local: bool,
     /// Of the Service, for pools that select by them.
     pub labels: Labels,
     /// What `status` says: the record of what it has.
@@ -106,6 +108,7 @@ impl Request {
                 .collect(),
             all_families: service.spec.ip_family_policy == "RequireDualStack",
             ports: ports(service, |port| port.port),
+            local: service.spec.external_traffic_policy == "Local",
             current: service
                 .ingress()
                 .iter()

@@ -11,7 +11,7 @@ pub(super) struct Bench {
     node: watch::Sender<Arc<[IpAddr]>>,
     pub(super) addresses: watch::Receiver<crate::VirtualAddresses>,
     running: Option<Running>,
-    config: LoadBalancerConfig,
+    pub(super) config: LoadBalancerConfig,
 }
 
 impl Bench {
@@ -22,6 +22,7 @@ impl Bench {
             reserved: [(Transport::Tcp, 6443)].into(),
             class: Some("kedge".into()),
             virtual_addresses,
+            lan: None,
             node_name: "edge".into(),
             metrics: LoadBalancerMetrics::default(),
         };

@@ -1,6 +1,7 @@
 //! The parts of objects that controllers look at, read out of their bytes without the rest.
 
 mod address_pool;
+mod endpoint_slice;
 mod pod;
 mod service;
 
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use address_pool::{AddressPool, L2Advertisement, PoolStatus};
+pub(crate) use endpoint_slice::EndpointSlice;
 pub(crate) use pod::Pod;
 pub(crate) use service::{Ingress, Service, ServicePort, TargetPort};
 
