@@ -2,6 +2,7 @@
 
 mod apply;
 mod body;
+mod dns;
 mod patch;
 mod protobuf;
 mod request;
@@ -84,6 +85,16 @@ pub const ALL: &[Target] = &[
         name: "request",
         seeds: request::seeds,
         run: request::run,
+    },
+    Target {
+        name: "dns-question",
+        seeds: dns::question_seeds,
+        run: dns::ask,
+    },
+    Target {
+        name: "dns-answer",
+        seeds: dns::answer_seeds,
+        run: dns::answered,
     },
 ];
 

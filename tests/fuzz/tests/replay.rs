@@ -28,7 +28,7 @@ macro_rules! targets {
 targets! {
     json_patch "json-patch", merge_patch "merge-patch", strategic "strategic-merge-patch", apply "apply",
     fields "fields-v1", protobuf "protobuf", json_body "json-body", yaml_body "yaml-body", selector "selector",
-    token "continue", quantity "quantity", request "request",
+    token "continue", quantity "quantity", request "request", dns_question "dns-question", dns_answer "dns-answer",
 }
 
 #[test]
