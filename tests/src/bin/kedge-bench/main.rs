@@ -1,8 +1,9 @@
-//! What `scripts/bench idle`, `api` and `dataplane` and `scripts/soak` run.
+//! What `scripts/bench idle`, `api`, `dataplane` and `dns` and `scripts/soak` run.
 #![forbid(unsafe_code)]
 
 mod api;
 mod dataplane;
+mod dns;
 mod exchange;
 mod idle;
 mod load;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         ["idle", seconds] => seconds.parse().map_or_else(|_| Err(usage()), idle::run),
         ["api"] => api::run(10_000),
         ["api", objects] => objects.parse().map_or_else(|_| Err(usage()), api::run),
+        ["dns"] => dns::run(),
         ["dataplane", plots] => dataplane::run(plots.as_ref()),
         ["soak", seconds] => seconds.parse().map_or_else(|_| Err(usage()), soak::run),
         _ => Err(usage()),
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ToolError {
     ToolError::Other(
-        "usage: kedge-bench idle [SECONDS] | api [OBJECTS] | dataplane FOLDER-OF-PLOTS | soak SECONDS".into(),
+        "usage: kedge-bench idle [SECONDS] | api [OBJECTS] | dataplane FOLDER-OF-PLOTS | dns | soak SECONDS".into(),
     )
 }
 
