@@ -23,7 +23,7 @@ mod wire_out;
 use envelope::Envelope;
 
 pub use list::List;
-pub use object::encode;
+pub use object::{encode, has_message};
 pub use watch::event;
 
 /// What a protobuf body begins with (`apimachinery/pkg/runtime/serializer/protobuf`).

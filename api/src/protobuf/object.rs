@@ -8,7 +8,7 @@ use super::ProtobufError;
 use super::encode::message;
 use super::envelope::around;
 use super::plan::Plan;
-use crate::table;
+use crate::{Kind, table};
 
 /// What an object says of itself.
 #[derive(Deserialize)]
@@ -35,6 +35,12 @@ pub fn encode(json: &[u8]) -> Result<Vec<u8>, ProtobufError> {
     body.extend_from_slice(&raw);
     body.extend_from_slice(tail);
     Ok(body)
+}
+
+/// Whether objects of the kind have a message: those of other projects, and custom ones, are JSON alone.
+#[must_use]
+pub fn has_message(kind: &Kind) -> bool {
+    plan(&kind.api_version(), &kind.kind).is_some()
 }
 
 /// The plan of a built-in kind: packages are named by the first word of the group.

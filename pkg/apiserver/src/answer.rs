@@ -15,7 +15,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use kedge_api::{ProtobufError, protobuf};
+use kedge_api::{Kind, ProtobufError, protobuf};
 use kedge_machinery::Status;
 use serde_json::Value;
 
@@ -40,8 +40,8 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// For a verb of a resource. `forms` is what the answer can be turned into besides itself.
-    pub(crate) fn negotiate(parts: &Parts, forms: &[Form]) -> Result<Self, Status> {
-        Self::of(parts, negotiate::RESOURCES, forms)
+    pub(crate) fn negotiate(parts: &Parts, kind: &Kind, forms: &[Form]) -> Result<Self, Status> {
+        Self::of(parts, negotiate::resources(kind), forms)
     }
 
     /// For a document that is no object of a kind.
@@ -50,8 +50,8 @@ impl Reply {
     }
 
     /// For a watch.
-    pub(crate) fn stream(parts: &Parts, forms: &[Form]) -> Result<Self, Status> {
-        Self::of(parts, negotiate::STREAMS, forms)
+    pub(crate) fn stream(parts: &Parts, kind: &Kind, forms: &[Form]) -> Result<Self, Status> {
+        Self::of(parts, negotiate::streams(kind), forms)
     }
 
     /// Reads `Accept`, `Accept-Encoding` and `?pretty`.

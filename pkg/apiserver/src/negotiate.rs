@@ -1,5 +1,6 @@
 //! What to answer in: the `Accept` header (RFC 9110, 12.5.1) with Kubernetes' parameters `as`, `g`, `v`.
 
+use kedge_api::{Kind, protobuf};
 use kedge_machinery::Status;
 
 use crate::refusal;
@@ -13,11 +14,27 @@ pub(crate) enum Encoding {
     Protobuf,
 }
 
-/// What is made of a resource's verbs, and of documents that have no message in protobuf.
-pub(crate) const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
+const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
+/// What is made of documents that have no message in protobuf.
 pub(crate) const DOCUMENTS: &[Encoding] = &[Encoding::Json, Encoding::Yaml];
-/// What a watch is made in: a stream of YAML documents is nothing that clients know.
-pub(crate) const STREAMS: &[Encoding] = &[Encoding::Json, Encoding::Protobuf];
+/// A stream of YAML documents is nothing that clients know.
+const STREAMS: &[Encoding] = &[Encoding::Json, Encoding::Protobuf];
+
+/// What a verb of the kind answers in.
+pub(crate) fn resources(kind: &Kind) -> &'static [Encoding] {
+    match protobuf::has_message(kind) {
+        true => RESOURCES,
+        false => DOCUMENTS,
+    }
+}
+
+/// What a watch of the kind is made in.
+pub(crate) fn streams(kind: &Kind) -> &'static [Encoding] {
+    match protobuf::has_message(kind) {
+        true => STREAMS,
+        false => &[Encoding::Json],
+    }
+}
 
 impl Encoding {
     pub(crate) fn media_type(self) -> &'static str {

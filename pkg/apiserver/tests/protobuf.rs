@@ -202,3 +202,28 @@ async fn event(stream: &mut kedge_client::http::Streaming, bytes: &mut Vec<u8>) 
         bytes.extend_from_slice(&piece);
     }
 }
+
+#[tokio::test]
+async fn kinds_without_messages_answer_in_json_where_that_is_accepted() {
+    const POOLS: &str = "/apis/metallb.io/v1beta1/namespaces/default/ipaddresspools";
+    let lab = Lab::start().await;
+    let pool = json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": {"name": "a"},
+        "spec": {"addresses": ["192.0.2.0/24"]}});
+    let created = ask(&lab, Method::POST, POOLS, LIKED, &pool).await;
+    assert_eq!(
+        (created.status.as_u16(), header(&created, "content-type")),
+        (201, "application/json")
+    );
+    let watch = format!("{POOLS}?watch=true&resourceVersion=0&timeoutSeconds=1");
+    for path in [POOLS, &format!("{POOLS}/a"), &watch] {
+        let answer = ask(&lab, Method::GET, path, LIKED, &Value::Null).await;
+        assert_eq!(
+            (answer.status.as_u16(), header(&answer, "content-type")),
+            (200, "application/json"),
+            "{path}"
+        );
+        assert!(String::from_utf8_lossy(&answer.body).contains("192.0.2.0/24"));
+        let refused = ask(&lab, Method::GET, path, PROTOBUF, &Value::Null).await;
+        assert_eq!(refused.status.as_u16(), 406, "{path}");
+    }
+}

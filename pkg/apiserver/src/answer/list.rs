@@ -23,10 +23,7 @@ impl Reply {
     /// A page as a list.
     pub(crate) fn list(self, kind: &Kind, page: Page, items: Items) -> Result<Answer, Status> {
         if self.media.encoding == Encoding::Protobuf {
-            return match self.messages(kind, &page, &items)? {
-                Some(answer) => Ok(answer),
-                None => self.in_json().list(kind, page, items),
-            };
+            return self.messages(kind, &page, &items);
         }
         let layout = match (self.media.encoding, self.pretty) {
             (Encoding::Yaml, _) => Layout::Yaml,

@@ -13,18 +13,15 @@ use super::items::Items;
 use super::{Answer, GZIP_FROM, Reply, gzip, mark_packed, text};
 
 impl Reply {
-    /// A page as a list; `None` for a kind that has no message.
+    /// A page as a list.
     pub(super) fn messages(
         self,
         kind: &Kind,
         page: &Page,
         items: &Items,
-    ) -> Result<Option<Answer>, Status> {
-        let pieces = match written(kind, page, items) {
-            Ok(pieces) => pieces,
-            Err(ProtobufError::UnknownKind { .. }) => return Ok(None),
-            Err(error) => return Err(Status::internal(error.to_string())),
-        };
+    ) -> Result<Answer, Status> {
+        let pieces =
+            written(kind, page, items).map_err(|error| Status::internal(error.to_string()))?;
         let size: usize = pieces.iter().map(Vec::len).sum();
         let pieces = pieces.into_iter().map(Bytes::from);
         if self.gzip && size >= GZIP_FROM {
@@ -32,10 +29,10 @@ impl Reply {
             let body = Body::from_stream(stream::iter(packed));
             let mut answer = text(StatusCode::OK, self.content_type(), body);
             mark_packed(&mut answer);
-            return Ok(Some(answer));
+            return Ok(answer);
         }
         let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, std::io::Error>)));
-        Ok(Some(text(StatusCode::OK, self.content_type(), body)))
+        Ok(text(StatusCode::OK, self.content_type(), body))
     }
 }
 

@@ -104,7 +104,7 @@ async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Questio
 
 /// 201, as for everything that is posted.
 fn created(ask: &Ask<'_>, value: &Value, warnings: &[String]) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &[])?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &[])?;
     let mut answer = reply.value(StatusCode::CREATED, value)?;
     answer::warn(&mut answer, warnings);
     Ok(answer)

@@ -15,7 +15,7 @@ use crate::{options, refusal};
 pub(super) const NAME: &str = "scale";
 
 pub(super) async fn answer(verb: Verb, ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &[])?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &[])?;
     let registry = &ask.app.registry;
     let written = match verb {
         Verb::Get => return reply.object(StatusCode::OK, registry.scale(&ask.target)?),

@@ -34,7 +34,7 @@ const SHORTEST: Duration = Duration::from_secs(1800);
 const FRAME: usize = 32 << 10;
 
 pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
-    let reply = Reply::stream(&ask.parts, &FORMS)?;
+    let reply = Reply::stream(&ask.parts, &ask.target.kind, &FORMS)?;
     let (mut options, timeout) = options::watch(ask.query())?;
     let Target {
         kind,
