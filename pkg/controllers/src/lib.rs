@@ -14,10 +14,10 @@ mod each_namespace;
 mod endpoints;
 mod engine;
 mod events;
+mod expiry;
 #[cfg(test)]
 mod fake;
 mod garbage;
-mod grace;
 mod loadbalancer;
 mod mirroring;
 mod namespace;

@@ -15,8 +15,8 @@ use crate::each_namespace::EachNamespace;
 use crate::endpoints::Endpoints;
 use crate::engine::supervise;
 use crate::events::Recorder;
+use crate::expiry::{BootstrapToken, CertificateRequest, Expiry, Pod};
 use crate::garbage::Garbage;
-use crate::grace::Grace;
 use crate::loadbalancer::LoadBalancer;
 use crate::mirroring::Mirroring;
 use crate::namespace::Namespaces;
@@ -55,7 +55,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         }));
     }
     let name = node.name.clone();
-    tasks.spawn(supervise(client.clone(), move || Grace::new(name.clone())));
+    tasks.spawn(supervise(client.clone(), move || {
+        Expiry::of(Pod::of(name.clone()))
+    }));
+    tasks.spawn(supervise(client.clone(), || Expiry::of(BootstrapToken)));
+    tasks.spawn(supervise(client.clone(), || Expiry::of(CertificateRequest)));
     tasks.spawn(supervise(client.clone(), move || Node::new(node.clone())));
     tasks.spawn(supervise(client.clone(), EachNamespace::default_account));
     let Credentials {

@@ -516,3 +516,31 @@ async fn roles_are_aggregated_once() {
     );
     running.stop().await;
 }
+
+#[tokio::test]
+async fn bootstrap_tokens_go_when_they_expire() {
+    let server = Server::start().await;
+    let soon = Timestamp::now() + jiff::SignedDuration::from_millis(300);
+    for (name, expiration) in [
+        (
+            "bootstrap-token-aaaaaa",
+            Some("2026-01-01T00:00:00Z".to_string()),
+        ),
+        ("bootstrap-token-bbbbbb", Some(soon.to_string())),
+        ("bootstrap-token-cccccc", None),
+    ] {
+        let secret = json!({
+            "metadata": {"namespace": "kube-system", "name": name}, "type": "bootstrap.kubernetes.io/token",
+            "stringData": expiration.map(|text| json!({"expiration": text})),
+        });
+        server.create(Resource::SECRETS, secret).await;
+    }
+    let running = server.run();
+    let left = async || {
+        let secrets = server.list(Resource::SECRETS, "kube-system").await;
+        let names = secrets.iter().map(|secret| secret.name().to_string());
+        names.collect::<Vec<_>>() == ["bootstrap-token-cccccc"]
+    };
+    server.until(&[Resource::SECRETS], left).await;
+    running.stop().await;
+}

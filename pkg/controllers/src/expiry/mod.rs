@@ -1,53 +1,55 @@
-//! Ends Pods whose grace is over. Elsewhere a kubelet does it once the containers have stopped; on this node there is none,
-//! and whoever runs what a Pod stands for has had its time.
+//! Deletes objects whose time is over: each kind says when that is, and one timer runs until the first of them.
+
+mod bootstrap_token;
+mod certificate_request;
+mod pod;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
-use serde::Deserialize;
 
 use crate::engine::{Reconcile, Write};
 
-/// Pods of this node that are on their way out.
-pub(crate) struct Grace {
-    node: String,
+pub(crate) use bootstrap_token::BootstrapToken;
+pub(crate) use certificate_request::CertificateRequest;
+pub(crate) use pod::Pod;
+
+/// When objects of a kind are to go.
+pub(crate) trait Mortal: Send {
+    /// For the log.
+    const NAME: &'static str;
+    const RESOURCE: Resource;
+
+    /// The end of an object, given as its JSON; `None` for one that stays.
+    fn end(&self, object: &[u8]) -> Option<End>;
+}
+
+/// From when on an object is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub at: Timestamp,
+    /// Only that very object goes, not one of the same name.
+    pub uid: String,
+}
+
+/// The controller of one kind.
+pub(crate) struct Expiry<M> {
+    mortal: M,
     waiting: BTreeMap<ObjectKey, Going>,
 }
 
-/// A Pod on its way out.
 struct Going {
-    at: Timestamp,
-    uid: String,
+    end: End,
     /// Its deletion was asked for.
     asked: bool,
 }
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    uid: String,
-    deletion_timestamp: Option<Timestamp>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec {
-    node_name: String,
-}
-
-impl Grace {
-    pub(crate) fn new(node: impl Into<String>) -> Self {
+impl<M: Mortal> Expiry<M> {
+    pub(crate) fn of(mortal: M) -> Self {
         Self {
-            node: node.into(),
+            mortal,
             waiting: BTreeMap::new(),
         }
     }
@@ -55,35 +57,27 @@ impl Grace {
     /// How long it is until the first may go.
     fn first(&self, now: Timestamp) -> Option<Duration> {
         let waiting = self.waiting.values().filter(|going| !going.asked);
-        let first = waiting.map(|going| going.at).min()?;
+        let first = waiting.map(|going| going.end.at).min()?;
         // A time that is over is no length of time.
         Some(Duration::try_from(first.duration_since(now)).unwrap_or_default())
     }
 }
 
-impl Reconcile for Grace {
-    const NAME: &'static str = "grace";
+impl<M: Mortal> Reconcile for Expiry<M> {
+    const NAME: &'static str = M::NAME;
 
     fn resources(&self) -> Vec<Resource> {
-        vec![Resource::PODS]
+        vec![M::RESOURCE]
     }
 
     fn observe(&mut self, change: &Change) {
         self.waiting.remove(&change.key);
-        let view = change
+        let end = change
             .object
             .as_ref()
-            .and_then(|json| serde_json::from_slice::<View>(json).ok());
-        let Some(pod) = view.filter(|pod| pod.spec.node_name == self.node) else {
-            return;
-        };
-        if let Some(at) = pod.metadata.deletion_timestamp {
-            let uid = pod.metadata.uid;
-            let going = Going {
-                at,
-                uid,
-                asked: false,
-            };
+            .and_then(|json| self.mortal.end(json));
+        if let Some(end) = end {
+            let going = Going { end, asked: false };
             self.waiting.insert(change.key.clone(), going);
         }
     }
@@ -92,10 +86,10 @@ impl Reconcile for Grace {
         let over = self
             .waiting
             .iter_mut()
-            .filter(|(_, going)| !going.asked && going.at <= now);
+            .filter(|(_, going)| !going.asked && going.end.at <= now);
         over.map(|(key, going)| {
             going.asked = true;
-            Write::delete(key, key.clone(), &going.uid)
+            Write::delete(key, key.clone(), &going.end.uid)
         })
         .collect()
     }
@@ -116,45 +110,49 @@ impl Reconcile for Grace {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::engine::key;
-    use bytes::Bytes;
-    use serde_json::json;
 
-    fn change(name: &str, node: &str, deleted: Option<&str>) -> Change {
-        let mut pod = json!({"metadata": {"uid": name}, "spec": {"nodeName": node}});
-        if let Some(at) = deleted {
-            pod["metadata"]["deletionTimestamp"] = json!(at);
+    /// Its objects are the time of their end.
+    struct Written;
+
+    impl Mortal for Written {
+        const NAME: &'static str = "written";
+        const RESOURCE: Resource = Resource::PODS;
+
+        fn end(&self, object: &[u8]) -> Option<End> {
+            let at = std::str::from_utf8(object).unwrap().parse().ok()?;
+            Some(End {
+                at,
+                uid: "u".into(),
+            })
         }
+    }
+
+    fn change(name: &str, object: Option<&'static str>) -> Change {
         Change {
             key: key(Resource::PODS, "default", name),
-            object: Some(Bytes::from(pod.to_string())),
+            object: object.map(|text| Bytes::from_static(text.as_bytes())),
         }
     }
 
     #[test]
-    fn only_pods_of_this_node_wait_and_only_until_their_time() {
-        let mut grace = Grace::new("here");
-        for change in [
-            change("lives", "here", None),
-            change("goes", "here", Some("2026-01-01T00:00:30Z")),
-            change("elsewhere", "there", Some("2026-01-01T00:00:30Z")),
-        ] {
-            grace.observe(&change);
-        }
+    fn the_next_end_is_waited_for() {
+        let mut expiry = Expiry::of(Written);
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        expiry.observe(&change("stays", Some("never")));
+        assert_eq!(expiry.first(at("2026-01-01T00:00:00Z")), None);
+        expiry.observe(&change("later", Some("2026-01-01T00:01:00Z")));
+        expiry.observe(&change("goes", Some("2026-01-01T00:00:30Z")));
+        for (now, seconds) in [("2026-01-01T00:00:00Z", 30), ("2026-01-01T00:00:45Z", 0)] {
+            assert_eq!(expiry.first(at(now)), Some(Duration::from_secs(seconds)));
+        }
+        expiry.observe(&change("goes", None));
         assert_eq!(
-            grace.first(at("2026-01-01T00:00:00Z")),
-            Some(Duration::from_secs(30))
+            expiry.first(at("2026-01-01T00:00:00Z")),
+            Some(Duration::from_secs(60))
         );
-        assert_eq!(
-            grace.first(at("2026-01-01T00:01:00Z")),
-            Some(Duration::ZERO)
-        );
-        grace.observe(&Change {
-            key: key(Resource::PODS, "default", "goes"),
-            object: None,
-        });
-        assert_eq!(grace.first(at("2026-01-01T00:00:00Z")), None);
     }
 }
