@@ -14,7 +14,7 @@ use http::header::{
     RETRY_AFTER, USER_AGENT, VARY,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use kedge_api::{Kind, ProtobufError, protobuf};
 use kedge_machinery::Status;
 use serde_json::Value;
@@ -54,26 +54,26 @@ impl Reply {
         Self::of(parts, negotiate::streams(kind), forms)
     }
 
+    /// For a refusal, whatever the verb: it is told in JSON to who accepts nothing of what there is.
+    pub(crate) fn refusal<B>(request: &Request<B>) -> Self {
+        let accept = header(request.headers(), ACCEPT);
+        let media = negotiate::resource(accept, negotiate::RESOURCES, &[]).unwrap_or_default();
+        Self {
+            media,
+            pretty: is_pretty(request.headers(), request.uri()),
+            gzip: false,
+        }
+    }
+
     /// Reads `Accept`, `Accept-Encoding` and `?pretty`.
     fn of(parts: &Parts, encodings: &[Encoding], forms: &[Form]) -> Result<Self, Status> {
         let media = negotiate::resource(header(&parts.headers, ACCEPT), encodings, forms)?;
-        let asked = query::pairs(parts.uri.query().unwrap_or_default())
-            .find(|(key, _)| key == "pretty")
-            .map(|(_, value)| query::truth(&value));
-        // People at a terminal or a browser get line breaks unasked, as upstream does it.
-        let agent = header(&parts.headers, USER_AGENT);
-        let person = || {
-            ["curl", "Wget", "Mozilla/5.0"]
-                .iter()
-                .any(|prefix| agent.starts_with(prefix))
-        };
         Ok(Self {
             media,
-            pretty: asked.unwrap_or_else(person),
+            pretty: is_pretty(&parts.headers, &parts.uri),
             gzip: negotiate::gzip(header(&parts.headers, ACCEPT_ENCODING)),
         })
     }
-
     /// JSON, with nothing negotiated but its compression.
     pub(crate) fn packed(headers: &HeaderMap) -> Self {
         Self {
@@ -123,6 +123,28 @@ impl Reply {
         }
     }
 
+    /// A refusal as the client likes it, and one that says that nothing acceptable can be made in JSON; every other answer
+    /// as it is.
+    pub(crate) fn refused(mut self, mut answer: Answer) -> Answer {
+        let Some(Refused(json)) = answer.extensions_mut().remove() else {
+            return answer;
+        };
+        if answer.status() == StatusCode::NOT_ACCEPTABLE {
+            self = self.in_json();
+        }
+        if (self.media.encoding, self.pretty) == (Encoding::Json, false) {
+            return answer;
+        }
+        let Ok(made) = self.object(answer.status(), json) else {
+            return answer;
+        };
+        let (parts, body) = made.into_parts();
+        // That of the first one, where the router has told it already.
+        answer.headers_mut().remove(CONTENT_LENGTH);
+        answer.headers_mut().extend(parts.headers);
+        answer.map(|_| body)
+    }
+
     fn in_json(mut self) -> Self {
         self.media.encoding = Encoding::Json;
         self
@@ -136,6 +158,20 @@ impl Reply {
         mark_packed(&mut answer);
         answer
     }
+}
+
+/// Whether line breaks are asked for. People at a terminal or a browser get them unasked, as upstream does it.
+fn is_pretty(headers: &HeaderMap, uri: &Uri) -> bool {
+    let asked = query::pairs(uri.query().unwrap_or_default())
+        .find(|(key, _)| key == "pretty")
+        .map(|(_, value)| query::truth(&value));
+    let agent = header(headers, USER_AGENT);
+    let person = || {
+        ["curl", "Wget", "Mozilla/5.0"]
+            .iter()
+            .any(|prefix| agent.starts_with(prefix))
+    };
+    asked.unwrap_or_else(person)
 }
 
 /// Says that the body is compressed, and that other clients get another one.
@@ -181,7 +217,7 @@ pub(crate) fn page_not_found() -> Answer {
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
-/// The JSON of a refusal, beside its answer: for [`in_protobuf`].
+/// The JSON of a refusal, beside its answer: for [`Reply::refused`].
 #[derive(Clone)]
 struct Refused(Bytes);
 
@@ -201,20 +237,4 @@ pub(crate) fn refuse(status: &Status) -> Answer {
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
-}
-
-/// A refusal in protobuf instead; every other answer as it is, and one that says that nothing acceptable can be made.
-pub(crate) fn in_protobuf(mut answer: Answer) -> Answer {
-    let Some(Refused(json)) = answer.extensions_mut().remove() else {
-        return answer;
-    };
-    let readable = answer.status() != StatusCode::NOT_ACCEPTABLE;
-    let Some(body) = protobuf::encode(&json).ok().filter(|_| readable) else {
-        return answer;
-    };
-    let content_type = HeaderValue::from_static(Encoding::Protobuf.media_type());
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    // That of the JSON, where the router has told it already.
-    answer.headers_mut().remove(CONTENT_LENGTH);
-    answer.map(|_| Body::from(body))
 }

@@ -9,18 +9,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt;
-use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, Request};
 use kedge_machinery::Status;
 use tower::ServiceExt;
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Reply};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
 use crate::in_flight::Place;
 use crate::metrics::Requests;
 use crate::request_info::RequestInfo;
-use crate::{activity, authz, deadline, negotiate, refusal, routes};
+use crate::{activity, authz, deadline, refusal, routes};
 
 /// Identifies a request in answers and logs; a client may bring its own.
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -51,7 +50,7 @@ impl Front {
             .filter(|id| id.len() <= 64)
             .cloned()
             .or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
-        let in_protobuf = negotiate::wants_protobuf(answer::header(request.headers(), ACCEPT));
+        let refusal = Reply::refusal(&request);
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
         let mut answer = match AssertUnwindSafe(self.admit_and_route(peer, request))
             .catch_unwind()
@@ -65,9 +64,7 @@ impl Front {
                 ))
             }
         };
-        if in_protobuf {
-            answer = answer::in_protobuf(answer);
-        }
+        answer = refusal.refused(answer);
         tracing::debug!(%method, path, code = answer.status().as_u16());
         if let Some(id) = audit_id {
             answer.headers_mut().insert(AUDIT_ID, id);

@@ -14,7 +14,8 @@ pub(crate) enum Encoding {
     Protobuf,
 }
 
-const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
+/// What objects of built-in kinds, and refusals, are made in.
+pub(crate) const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
 /// What is made of documents that have no message in protobuf.
 pub(crate) const DOCUMENTS: &[Encoding] = &[Encoding::Json, Encoding::Yaml];
 /// A stream of YAML documents is nothing that clients know.
@@ -137,12 +138,6 @@ pub(crate) fn resource(
     Err(refusal::not_acceptable(encodings))
 }
 
-/// Whether a refusal is to be told in protobuf: where that is what the client likes best.
-pub(crate) fn wants_protobuf(accept: &str) -> bool {
-    accept.contains("protobuf")
-        && resource(accept, RESOURCES, &[]).is_ok_and(|media| media.encoding == Encoding::Protobuf)
-}
-
 fn encoding(media: &str) -> Option<Encoding> {
     match media {
         "application/json" | "*/*" | "application/*" => Some(Encoding::Json),
@@ -228,19 +223,6 @@ mod tests {
             media.ok().map(|media| (media.encoding, media.form)),
             expected
         );
-    }
-
-    #[rstest]
-    #[case("application/vnd.kubernetes.protobuf", true)]
-    #[case("application/vnd.kubernetes.protobuf, */*", true)]
-    #[case("application/json, application/vnd.kubernetes.protobuf", false)]
-    #[case("application/json", false)]
-    #[case("", false)]
-    fn refusals_are_told_in_protobuf_to_who_likes_it_best(
-        #[case] accept: &str,
-        #[case] expected: bool,
-    ) {
-        assert_eq!(wants_protobuf(accept), expected);
     }
 
     #[test]

@@ -349,3 +349,52 @@ async fn version_is_a_release_with_ours_as_build_metadata() {
             .starts_with("v1.36.2+kedge.")
     );
 }
+
+#[tokio::test]
+async fn refusals_are_told_as_the_client_likes_it() {
+    let lab = Lab::start().await;
+    let missing = format!("{CONFIGMAPS}/missing");
+    let reason = |text: &str| -> Value {
+        let status: Value = serde_saphyr::from_str(text).unwrap();
+        status["reason"].clone()
+    };
+    for (headers, path, content_type, is_long) in [
+        (&[][..], &*missing, "application/json", false),
+        (
+            &[("user-agent", "curl/8")][..],
+            &missing,
+            "application/json",
+            true,
+        ),
+        (
+            &[][..],
+            &format!("{missing}?pretty=1"),
+            "application/json",
+            true,
+        ),
+        (
+            &[("accept", "application/yaml")][..],
+            &missing,
+            "application/yaml",
+            true,
+        ),
+        (
+            &[("accept", "text/html")][..],
+            &missing,
+            "application/json",
+            false,
+        ),
+    ] {
+        let answer = get(&lab.admin, path, headers).await;
+        assert_eq!(header(&answer, "content-type"), content_type);
+        let length = answer.body.len().to_string();
+        assert_eq!(header(&answer, "content-length"), length);
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert_eq!(text.contains('\n'), is_long, "{text}");
+        let expected = match answer.status.as_u16() {
+            406 => "NotAcceptable",
+            _ => "NotFound",
+        };
+        assert_eq!(reason(&text), expected);
+    }
+}
