@@ -1,5 +1,5 @@
 //! What people type and read: each file of `tests/kubectl` is a session, `$ COMMAND` and what it prints; `…` stands for
-//! any text within a line. Its commands run one after the other against a site of its own.
+//! any text within a line. What kubectl 1.32 and later print alike is in them. Its commands run one after the other against a site of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::{Path, PathBuf};

@@ -21,6 +21,8 @@ pub(super) struct World<'a> {
     pub namespaces: &'a BTreeMap<String, Labels>,
     /// Addresses that somebody else has.
     pub held: &'a BTreeMap<IpAddr, Holder>,
+    /// What was given to whom and does not stand in a status yet.
+    pub promised: &'a BTreeMap<Name, Vec<IpAddr>>,
 }
 
 /// Those who ask.
@@ -37,7 +39,10 @@ pub(super) fn by_age<'a>(requests: &Requests<'a>) -> Vec<&'a Name> {
 pub(super) fn allocate(world: World<'_>, requests: &Requests<'_>) -> BTreeMap<Name, Outcome> {
     let mut has: Has<'_> = requests
         .iter()
-        .map(|(name, request)| (*name, request.current.clone()))
+        .map(|(name, request)| {
+            let promised = world.promised.get(*name);
+            (*name, promised.unwrap_or(&request.current).clone())
+        })
         .collect();
     loop {
         let Pass { outcomes, left } = pass(world, requests, &has);

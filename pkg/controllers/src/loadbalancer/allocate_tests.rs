@@ -47,6 +47,7 @@ fn allocate_all(pools: &[Pool], requests: &BTreeMap<Name, Request>) -> BTreeMap<
         pools,
         namespaces: &BTreeMap::new(),
         held: &BTreeMap::new(),
+        promised: &BTreeMap::new(),
     };
     allocate(world, &requests.iter().collect())
 }
@@ -215,6 +216,7 @@ fn what_somebody_else_has_is_not_given() {
         pools: &pools(&["10.0.0.1-10.0.0.4"]),
         namespaces: &BTreeMap::new(),
         held: &held,
+        promised: &BTreeMap::new(),
     };
     let asks = |text: &str| Request {
         requested: vec![ip(text)],

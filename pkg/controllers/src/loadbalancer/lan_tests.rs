@@ -93,6 +93,24 @@ async fn an_address_is_in_the_status_once_the_lan_leaves_it_to_this_machine() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_asked_about_goes_to_nobody_else() {
+    let (mut bench, lan) = bench(&["10.9.0.1-10.9.0.2"]);
+    let one = |name: &str| service(name, 1, json!({}));
+    bench.fake.put(Resource::SERVICES, one("b"));
+    bench.start();
+    until_published(&bench, &["10.9.0.1"]).await;
+    // As old, and before it by name.
+    bench.fake.put(Resource::SERVICES, one("a"));
+    until_published(&bench, &["10.9.0.1", "10.9.0.2"]).await;
+    report(
+        &lan,
+        &[("10.9.0.1", announced()), ("10.9.0.2", announced())],
+    );
+    bench.until_ingress("a", &["10.9.0.2"]).await;
+    bench.until_ingress("b", &["10.9.0.1"]).await;
+}
+
+#[tokio::test]
 async fn an_address_of_another_host_is_passed_over_and_said_so() {
     let (mut bench, lan) = bench(&["10.9.0.1-10.9.0.2"]);
     bench

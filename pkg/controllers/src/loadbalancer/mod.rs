@@ -18,7 +18,7 @@ mod speaker;
 mod tenants;
 mod usage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ pub(crate) struct LoadBalancer {
     namespaces: BTreeMap<String, Labels>,
     /// What every Service was told last, so that an Event is written when that changes.
     told: BTreeMap<Name, Outcome>,
-    /// Services with an address of which it is not known yet whether it can be theirs.
-    undecided: BTreeSet<Name>,
+    /// Services with addresses of which it is not known yet whether they can be theirs. They keep them until it is.
+    undecided: BTreeMap<Name, Vec<IpAddr>>,
     stale: bool,
 }
 
@@ -79,7 +79,7 @@ impl LoadBalancer {
             services: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             told: BTreeMap::new(),
-            undecided: BTreeSet::new(),
+            undecided: BTreeMap::new(),
             stale: true,
         }
     }
@@ -144,6 +144,7 @@ impl LoadBalancer {
                 pools: self.pools.all(),
                 namespaces: &self.namespaces,
                 held: &held,
+                promised: &self.undecided,
             };
             allocate(world, &requests)
         }
@@ -165,7 +166,7 @@ impl LoadBalancer {
     }
 
     fn tell(&self, name: &Name, entry: &Entry, current: &[IpAddr], outcome: &Outcome) {
-        if self.told.get(name) == Some(outcome) && !self.undecided.contains(name) {
+        if self.told.get(name) == Some(outcome) && !self.undecided.contains_key(name) {
             return;
         }
         let about = entry.about(name);
@@ -239,7 +240,7 @@ impl Reconcile for LoadBalancer {
         let used = usage(self.pools.all(), &outcomes);
         self.config.metrics.set(&used);
         let mut writes = self.pools.statuses(&used);
-        let mut undecided = BTreeSet::new();
+        let mut undecided = BTreeMap::new();
         for (name, outcome) in &outcomes {
             let Some(entry) = self.services.get(name) else {
                 continue;
@@ -249,7 +250,7 @@ impl Reconcile for LoadBalancer {
                 let announced = announced.as_ref().is_some_and(|all| all.contains_key(ip));
                 announced && self.speaker.lan.undecided(*ip)
             }) {
-                undecided.insert(name.clone());
+                undecided.insert(name.clone(), outcome.addresses.clone());
                 continue;
             }
             if let Some(ours) = entry.ours() {
