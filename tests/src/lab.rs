@@ -31,6 +31,7 @@ pub const PORT: u16 = 8080;
 /// The site; everything of it goes when it is dropped.
 #[derive(Debug)]
 pub struct Lab {
+    prefix: String,
     backends: Vec<Backend>,
     pub switch: Netns,
     pub client: Netns,
@@ -67,23 +68,12 @@ impl Lab {
         folder: &Path,
         temporary: Option<tempfile::TempDir>,
     ) -> Result<Self, ToolError> {
-        let host = |role: &str| Netns::new(format!("{prefix}-{role}"));
-        let (switch, client, node) = (host("switch")?, host("client")?, host("node")?);
+        let switch = Netns::new(format!("{prefix}-switch"))?;
         switch.ip("link add lan up type bridge forward_delay 0 mcast_snooping 0")?;
-        for (port, peer, addresses) in [("client", &client, CLIENT), ("node", &node, NODE)] {
-            switch.ip_batch(&format!(
-                "link add {port} type veth peer name eth0 netns {}
-                 link set {port} master lan up",
-                peer.name()
-            ))?;
-            peer.ip_batch(&format!(
-                "link set eth0 up
-                 addr add {}/24 dev eth0
-                 addr add {}/64 dev eth0 nodad",
-                addresses[0], addresses[1]
-            ))?;
-        }
+        let client = plug(&switch, prefix, "client", CLIENT)?;
+        let node = plug(&switch, prefix, "node", NODE)?;
         let mut lab = Self {
+            prefix: prefix.into(),
             backends: Vec::new(),
             switch,
             client,
@@ -125,6 +115,14 @@ impl Lab {
         Ok(())
     }
 
+    /// One more host on the LAN, with a link `eth0`; it goes when it is dropped.
+    ///
+    /// # Errors
+    /// What `ip` says.
+    pub fn host(&self, name: &str, addresses: [&str; 2]) -> Result<Netns, ToolError> {
+        plug(&self.switch, &self.prefix, name, addresses)
+    }
+
     /// Where the server keeps its data; the log stands beside it.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -159,4 +157,20 @@ pub fn address(text: &str) -> IpAddr {
         Ok(address) => address,
         Err(_) => panic!("{text} is no address"),
     }
+}
+
+/// A host on a port of the switch, both of this name.
+fn plug(switch: &Netns, prefix: &str, name: &str, [v4, v6]: [&str; 2]) -> Result<Netns, ToolError> {
+    let host = Netns::new(format!("{prefix}-{name}"))?;
+    switch.ip_batch(&format!(
+        "link add {name} type veth peer name eth0 netns {}
+         link set {name} master lan up",
+        host.name()
+    ))?;
+    host.ip_batch(&format!(
+        "link set eth0 up
+         addr add {v4}/24 dev eth0
+         addr add {v6}/64 dev eth0 nodad"
+    ))?;
+    Ok(host)
 }
