@@ -184,4 +184,18 @@ fn an_address_that_another_host_insists_on_is_left_to_it() {
         metrics.lines().any(|had| had == line),
         "{line} in\n{metrics}"
     );
+
+    let announces = json!({
+        "node": "node", "interfaces": [{"name": "eth0"}],
+        "serviceName": "web", "serviceNamespace": "default",
+    });
+    let status = site
+        .until(&["servicel2statuses"], |one| one["status"] == announces)
+        .unwrap();
+    let name = status["metadata"]["name"].as_str().unwrap();
+    let shown = ok(&kubectl, &["get", "servicel2statuses"]);
+    assert!(shown.contains(name) && shown.contains("web"), "{shown}");
+    ok(&kubectl, &["delete", "service", "web"]);
+    let gone = format!("servicel2status/{name}");
+    ok(&kubectl, &["wait", "--for=delete", &gone, "--timeout=10s"]);
 }

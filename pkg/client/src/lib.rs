@@ -49,6 +49,7 @@ resources! {
     CLUSTERROLEBINDINGS = "rbac.authorization.k8s.io" "v1" "clusterrolebindings" "ClusterRoleBinding";
     IPADDRESSPOOLS = "metallb.io" "v1beta1" "ipaddresspools" "IPAddressPool";
     L2ADVERTISEMENTS = "metallb.io" "v1beta1" "l2advertisements" "L2Advertisement";
+    SERVICEL2STATUSES = "metallb.io" "v1beta1" "servicel2statuses" "ServiceL2Status";
     ENDPOINTSLICES = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice";
 }
 

@@ -164,6 +164,74 @@ async fn a_conflict_later_moves_the_service_on() {
     bench.until_ingress("web", &["10.9.0.2"]).await;
 }
 
+/// What ServiceL2Statuses say: their namespace, labels, and status.
+fn statuses(fake: &crate::fake::Fake) -> Vec<Value> {
+    let all = fake.all(Resource::SERVICEL2STATUSES);
+    let said = all.iter().map(|one| {
+        json!({"in": one.namespace(), "labels": one.0["metadata"]["labels"], "status": one.0.get("status")})
+    });
+    said.collect()
+}
+
+#[tokio::test]
+async fn a_service_l2_status_says_who_announces() {
+    let (mut bench, lan) = bench(&["10.9.0.1-10.9.0.2"]);
+    bench
+        .fake
+        .put(Resource::SERVICES, service("web", 1, json!({})));
+    // One that another node wrote, and one of a Service that is gone.
+    let of = |name: &str, node: &str| {
+        let labels = json!({
+            "metallb.io/node": node,
+            "metallb.io/service-name": name,
+            "metallb.io/service-namespace": "a",
+        });
+        let status = json!({"node": node, "serviceName": name, "serviceNamespace": "a"});
+        (labels, status)
+    };
+    for (name, node) in [("web", "other"), ("gone", "edge")] {
+        let (labels, status) = of(name, node);
+        let metadata = json!({"namespace": "a", "name": format!("l2-{node}"), "labels": labels});
+        let object = json!({"metadata": metadata, "status": status});
+        bench.fake.put(Resource::SERVICEL2STATUSES, object);
+    }
+    let (labels, status) = of("web", "other");
+    let others = json!({"in": "a", "labels": labels, "status": status});
+    let ours = |links: Value| {
+        let (labels, mut status) = of("web", "edge");
+        status["interfaces"] = links;
+        json!({"in": "a", "labels": labels, "status": status})
+    };
+    let until = async |bench: &Bench, wanted: &[Value]| {
+        let same = |fake: &crate::fake::Fake| {
+            let all = statuses(fake);
+            all.len() == wanted.len() && wanted.iter().all(|one| all.contains(one))
+        };
+        bench.fake.until(same).await;
+    };
+    bench.start();
+    until(&bench, std::slice::from_ref(&others)).await;
+    for name in ["eth0", "eth1"] {
+        let link = name.to_string();
+        let wanted = [others.clone(), ours(json!([{"name": name}]))];
+        report(&lan, &[("10.9.0.1", OnLan::Announced { link })]);
+        until(&bench, &wanted).await;
+        // It is asked about once more, as after a restart: nothing is written.
+        bench.fake.settled().await;
+        bench.fake.take_writes();
+        report(&lan, &[("10.9.0.1", OnLan::Asking)]);
+        let writes = bench.fake.settled().await;
+        assert!(
+            writes
+                .iter()
+                .all(|write| !write.contains("ServiceL2Status")),
+            "{writes:?}"
+        );
+    }
+    report(&lan, &[("10.9.0.1", OnLan::Waiting)]);
+    until(&bench, &[others]).await;
+}
+
 #[tokio::test]
 async fn with_the_policy_local_it_is_announced_where_endpoints_are() {
     let mut bench = Bench::new(&["10.9.0.1-10.9.0.2"]);

@@ -6,6 +6,7 @@ mod advertisement;
 mod allocate;
 mod candidates;
 mod entry;
+mod l2_status;
 mod lan;
 mod local;
 mod metrics;
@@ -215,6 +216,7 @@ impl Reconcile for LoadBalancer {
             Resource::IPADDRESSPOOLS,
             Resource::L2ADVERTISEMENTS,
             Resource::ENDPOINTSLICES,
+            Resource::SERVICEL2STATUSES,
         ]
     }
 
@@ -225,6 +227,7 @@ impl Reconcile for LoadBalancer {
             Resource::NODES => self.speaker.observe_node(&key.name, bytes.map(labels)),
             Resource::IPADDRESSPOOLS => self.pools.observe(key, bytes),
             Resource::L2ADVERTISEMENTS => self.speaker.observe_advertisement(key, bytes),
+            Resource::SERVICEL2STATUSES => self.speaker.observe_status(key, bytes),
             Resource::ENDPOINTSLICES => self.speaker.observe_slice(key, bytes),
             _ => self.observe_service(key, bytes),
         };
@@ -262,6 +265,8 @@ impl Reconcile for LoadBalancer {
         let (recorder, metrics) = (&self.recorder, &self.config.metrics);
         self.speaker
             .tell(services, told, &outcomes, recorder, metrics);
+        let asked = |name: &Name| undecided.contains_key(name);
+        writes.extend(self.speaker.statuses(&self.pools, asked));
         self.told = outcomes;
         self.undecided = undecided;
         self.services.values_mut().for_each(Entry::settle);

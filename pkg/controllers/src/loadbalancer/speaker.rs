@@ -8,12 +8,14 @@ use kedge_client::ObjectKey;
 
 use super::advertisement::{self, Advertisements, Links};
 use super::entry::Entry;
+use super::l2_status::{Announced, L2Statuses};
 use super::lan::{OnLan, Reports, Taken};
 use super::local::LocalEndpoints;
 use super::metrics::LoadBalancerMetrics;
 use super::outcome::{Name, Outcome};
 use super::pool::Labels;
 use super::pools::Pools;
+use crate::engine::Write;
 use crate::events::{EventType, Recorder};
 use crate::ownership::owner;
 
@@ -28,6 +30,7 @@ pub(super) struct Speaker {
     announced: BTreeMap<(Name, IpAddr), String>,
     /// Conflicts that Events tell of already.
     conflicts: BTreeSet<(Name, IpAddr)>,
+    statuses: L2Statuses,
 }
 
 /// What Services have.
@@ -43,6 +46,7 @@ impl Speaker {
             lan,
             announced: BTreeMap::new(),
             conflicts: BTreeSet::new(),
+            statuses: L2Statuses::new(node),
         }
     }
 
@@ -63,6 +67,10 @@ impl Speaker {
 
     pub(super) fn observe_slice(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
         self.local.observe(key, bytes, &self.node)
+    }
+
+    pub(super) fn observe_status(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+        self.statuses.observe(key, bytes)
     }
 
     /// The addresses that this machine announces, and where.
@@ -135,6 +143,26 @@ impl Speaker {
         }
         metrics.set_announced(&self.node, announced.keys());
         self.announced = announced;
+    }
+
+    /// The writes after which ServiceL2Statuses say what is announced, as Events do; of Services that are `undecided` they say
+    /// what they said.
+    pub(super) fn statuses(&self, pools: &Pools, undecided: impl Fn(&Name) -> bool) -> Vec<Write> {
+        let mut announced: BTreeMap<Name, Announced> = BTreeMap::new();
+        for ((name, ip), link) in &self.announced {
+            let pool = pools.all().iter().find(|pool| pool.contains(*ip));
+            // The pool of the settings is in no namespace.
+            let namespace = pool.map_or("", |pool| &pool.namespace);
+            let namespace = if namespace.is_empty() {
+                &name.0
+            } else {
+                namespace
+            };
+            let all = announced.entry(name.clone()).or_default();
+            all.namespace = namespace.into();
+            all.links.insert(link.clone());
+        }
+        self.statuses.writes(&announced, undecided)
     }
 
     fn tell_conflicts(
