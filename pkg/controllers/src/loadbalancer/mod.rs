@@ -4,7 +4,6 @@
 
 mod advertisement;
 mod allocate;
-mod candidates;
 mod entry;
 mod l2_status;
 mod lan;
@@ -16,7 +15,6 @@ mod pools;
 mod request;
 mod share;
 mod speaker;
-mod tenants;
 mod usage;
 
 use std::collections::BTreeMap;

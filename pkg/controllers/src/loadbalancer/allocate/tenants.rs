@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::outcome::{Holder, Name, Waiting};
-use super::request::{Port, Request, Sharing};
+use crate::loadbalancer::outcome::{Holder, Name, Waiting};
+use crate::loadbalancer::request::{Port, Request, Sharing};
 
 /// The addresses that are given.
 pub(super) struct Tenants<'a> {
@@ -97,8 +97,8 @@ impl<'a> Tenants<'a> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::request::Transport;
     use super::*;
+    use crate::loadbalancer::request::Transport;
 
     fn request(key: &str, backend: &str, port: u16) -> Request {
         let (key, backend) = (key.to_string(), backend.to_string());

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::outcome::Waiting;
-use super::pool::{Consumer, Pool, Rank};
-use super::request::Request;
+use crate::loadbalancer::outcome::Waiting;
+use crate::loadbalancer::pool::{Consumer, Pool, Rank};
+use crate::loadbalancer::request::Request;
 
 /// Pools by their place in the list of all, the first to ask first.
 #[derive(Debug, PartialEq, Eq)]
