@@ -33,9 +33,10 @@ const FOLLOWED: [Resource; 3] = [
     Resource::ENDPOINTSLICES,
     Resource::NODES,
 ];
-/// How long it is until a kernel that refuses is tried again; doubles up to the second.
+/// How long it is until a kernel that refuses is tried again; doubles up to the second. What ends the
+/// fault need not be an event, and rules are to be right within a second of it.
 const RETRY: Duration = Duration::from_millis(50);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+const RETRY_MAX: Duration = Duration::from_millis(800);
 
 /// Keeps the kernel's rules what the Services ask for.
 pub struct Proxy {

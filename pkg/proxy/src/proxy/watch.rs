@@ -48,6 +48,9 @@ impl Watch {
             // Before its end, a transaction is nothing yet.
             Event::Generation(_) => std::mem::take(&mut self.touched),
             Event::Lost => {
+                tracing::warn!(
+                    "more happened to the ruleset than could be followed: reading all of it"
+                );
                 self.touched = false;
                 true
             }

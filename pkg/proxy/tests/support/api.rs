@@ -18,6 +18,7 @@ use super::host::Host;
 pub struct Api {
     changes: mpsc::UnboundedSender<Vec<Change>>,
     pub addresses: watch::Sender<Arc<[IpAddr]>>,
+    held: mpsc::UnboundedSender<Box<dyn FnOnce() + Send>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,6 +55,7 @@ impl Api {
         let own: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
         let addresses = watch::Sender::new(Arc::from(own));
         let followed = addresses.subscribe();
+        let (held, mut holds) = mpsc::unbounded_channel::<Box<dyn FnOnce() + Send>>();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = node.spawn(move || {
@@ -64,6 +66,11 @@ impl Api {
             runtime.block_on(async move {
                 let client = Arc::new(Fake(Mutex::new(Some(receiver))));
                 let proxy = Proxy::new(config, client, followed);
+                tokio::spawn(async move {
+                    while let Some(hold) = holds.recv().await {
+                        hold();
+                    }
+                });
                 let mut state = proxy.ready();
                 let running = tokio::spawn(proxy.run(async {
                     let _ = stopped.await;
@@ -79,9 +86,28 @@ impl Api {
         Self {
             changes,
             addresses,
+            held,
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// Does something on the node while the proxy hears nothing, and these objects afterwards.
+    pub fn hold(
+        &self,
+        during: impl FnOnce() + Send + 'static,
+        objects: impl IntoIterator<Item = Value>,
+    ) {
+        let batch = objects.into_iter().map(put).collect();
+        let changes = self.changes.clone();
+        let (done, is_done) = std::sync::mpsc::channel();
+        let hold = move || {
+            during();
+            changes.send(batch).unwrap();
+            done.send(()).unwrap();
+        };
+        assert!(self.held.send(Box::new(hold)).is_ok());
+        is_done.recv().unwrap();
     }
 
     pub fn apply(&self, objects: impl IntoIterator<Item = Value>) {
