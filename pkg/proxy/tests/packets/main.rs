@@ -14,4 +14,5 @@ mod masquerade;
 mod neighbours;
 mod node_port;
 mod session_affinity;
+mod ten_thousand;
 mod traffic_policy;
