@@ -31,6 +31,8 @@ const LONGEST: Duration = Duration::from_secs(15);
 const WATCHERS: usize = 1000;
 const CHANGES: usize = 50;
 
+const VERSIONS: [(Version, &str); 2] = [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")];
+
 /// Prints the figures of a server with `objects` Services and as many EndpointSlices.
 pub fn run(objects: usize) -> Result<(), ToolError> {
     println!(
@@ -95,7 +97,7 @@ impl Bench<'_> {
         print("  with none", &megabytes(empty.rss), "");
         print("  at its most so far", &megabytes(full.peak), "");
 
-        for (version, word) in [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")] {
+        for (version, word) in VERSIONS {
             let outcome = self
                 .load(version, 10 * count, |index| {
                     Ask::get(format!("{}/svc-{}", objects::SERVICES, index * 7 % count))
@@ -114,8 +116,10 @@ impl Bench<'_> {
                 .await?;
             self.print(what, &outcome, "");
         }
-        self.watchers().await?;
-        for (version, word) in [(Version::Http1, "HTTP/1.1"), (Version::Http2, "HTTP/2")] {
+        for (version, word) in VERSIONS {
+            self.watchers(version, word).await?;
+        }
+        for (version, word) in VERSIONS {
             let offset = if version == Version::Http1 {
                 0
             } else {
@@ -132,17 +136,24 @@ impl Bench<'_> {
         Ok(())
     }
 
-    async fn watchers(&self) -> Result<(), ToolError> {
+    async fn watchers(&self, version: Version, word: &str) -> Result<(), ToolError> {
         let before = self.memory()?;
-        let seen = watchers::run(&self.endpoint, WATCHERS, CHANGES).await?;
+        let seen = watchers::run(
+            &self.endpoint,
+            self.server.pid(),
+            version,
+            WATCHERS,
+            CHANGES,
+        )
+        .await?;
         let open = self.memory()?;
         print(
-            &format!("{WATCHERS} watchers see a change after, median"),
-            &milliseconds(seen.at(0.5)),
-            "",
+            &format!("{WATCHERS} watchers see a change, {word}, 99 %"),
+            &milliseconds(seen.times.at(0.99)),
+            "under 20 ms",
         );
-        print("  99 %", &milliseconds(seen.at(0.99)), "under 20 ms");
-        print("  the last of them", &milliseconds(seen.at(1.0)), "");
+        println!("    {}", seen.details());
+        print("  the last of them", &milliseconds(seen.times.at(1.0)), "");
         print(
             "  resident memory with them, and before",
             &format!("{} / {}", megabytes(open.rss), megabytes(before.rss)),

@@ -54,6 +54,13 @@ impl Times {
     }
 }
 
+/// Seconds of CPU that the server's process and this one have used.
+pub fn usage(server: u32) -> Result<(f64, f64), ToolError> {
+    let seconds = |pid| process::cost(pid).map(|cost| cost.ticks as f64 / TICKS);
+    let both = (seconds(server), seconds(std::process::id()));
+    Ok((both.0.map_err(other)?, both.1.map_err(other)?))
+}
+
 impl Load {
     /// Runs it; `make` gives the requests, which are built before the clock starts.
     pub async fn run(
@@ -70,12 +77,7 @@ impl Load {
         for _ in 0..self.connections {
             connections.push(endpoint.connect(version).await?);
         }
-        let usage = || {
-            let ticks = |pid| process::cost(pid).map(|cost| cost.ticks as f64 / TICKS);
-            let both = (ticks(self.pid), ticks(std::process::id()));
-            Ok::<_, ToolError>((both.0.map_err(other)?, both.1.map_err(other)?))
-        };
-        let before = usage()?;
+        let before = usage(self.pid)?;
         let begun = Instant::now();
         let until = begun + self.longest;
         let mut tasks = JoinSet::new();
@@ -98,7 +100,7 @@ impl Load {
             times.extend(done.map_err(other)??);
         }
         let elapsed = begun.elapsed();
-        let after = usage()?;
+        let after = usage(self.pid)?;
         Ok(Outcome {
             times: Times::new(times),
             elapsed,

@@ -12,26 +12,31 @@ use kedge_tests::tool::ToolError;
 use tokio::sync::mpsc;
 
 use super::objects;
-use crate::load::Times;
+use crate::load::{Outcome, Times, usage};
 use crate::other;
 
 /// A watcher's connection, and the stream of its events.
 type Open = (Connection, Incoming);
 
-/// From sending each of `changes` to its arrival at each of `watchers`.
+/// From sending each of `changes` to its arrival at each of `watchers`; the CPU is that of an event.
 pub async fn run(
     endpoint: &Arc<Endpoint>,
+    server: u32,
+    version: Version,
     watchers: usize,
     changes: usize,
-) -> Result<Times, ToolError> {
-    let name = "watched";
+) -> Result<Outcome, ToolError> {
+    let name = match version {
+        Version::Http1 => "watched",
+        Version::Http2 => "watched2",
+    };
     let path = format!(
         "{}?watch=true&fieldSelector=metadata.name%3D{name}",
         objects::CONFIGMAPS
     );
     let (told, mut seen) = mpsc::unbounded_channel();
     for _ in 0..watchers {
-        let mut connection = endpoint.connect(Version::Http2).await?;
+        let mut connection = endpoint.connect(version).await?;
         let body = connection.open(&Ask::get(&*path)).await?.into_body();
         tokio::spawn(follow((connection, body), told.clone()));
     }
@@ -43,6 +48,8 @@ pub async fn run(
         .to_string()
     };
     let mut times = Vec::with_capacity(watchers * changes);
+    let before = usage(server)?;
+    let begun = Instant::now();
     for turn in 0..changes {
         let ask = if turn == 0 {
             Ask::json(Method::POST, objects::CONFIGMAPS, object(turn))
@@ -57,7 +64,14 @@ pub async fn run(
             times.push(at.saturating_duration_since(sent));
         }
     }
-    Ok(Times::new(times))
+    let (elapsed, after) = (begun.elapsed(), usage(server)?);
+    let times = Times::new(times);
+    Ok(Outcome::new(
+        times,
+        elapsed,
+        after.0 - before.0,
+        after.1 - before.1,
+    ))
 }
 
 /// Tells when each event is there; ends with the watch, or when nobody listens any more.
