@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use kedge_tests::connection::{Ask, Connection, Endpoint, Version};
 use kedge_tests::tool::ToolError;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::objects;
 use crate::load::{Outcome, Times, usage};
@@ -35,10 +36,12 @@ pub async fn run(
         objects::CONFIGMAPS
     );
     let (told, mut seen) = mpsc::unbounded_channel();
+    // Their connections end with this.
+    let mut open = JoinSet::new();
     for _ in 0..watchers {
         let mut connection = endpoint.connect(version).await?;
         let body = connection.open(&Ask::get(&*path)).await?.into_body();
-        tokio::spawn(follow((connection, body), told.clone()));
+        open.spawn(follow((connection, body), told.clone()));
     }
     let mut writer = endpoint.connect(Version::Http1).await?;
     let object = |turn: usize| {

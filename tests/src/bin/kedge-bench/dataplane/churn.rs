@@ -1,5 +1,6 @@
 //! Connections while endpoints change: none may fail.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -42,19 +43,17 @@ pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
         connection.send(&create).await?;
         until(ADDRESS, true).map(drop)
     })?;
-    let (made, failed, changed) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicBool::new(false),
-    );
+    let (made, changed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let mut failed: BTreeMap<String, usize> = BTreeMap::new();
     let start = Instant::now();
     std::thread::scope(|scope| {
-        let connecting = scope.spawn(|| {
+        let (made, changed, failed) = (&made, &changed, &mut failed);
+        let connecting = scope.spawn(move || {
             lab.pods[0].enter(|| {
                 while made.load(Ordering::Relaxed) < CONNECTIONS || !changed.load(Ordering::Relaxed)
                 {
-                    if exchange((ADDRESS, 80).into()).is_err() {
-                        failed.fetch_add(1, Ordering::Relaxed);
+                    if let Err(error) = exchange((ADDRESS, 80).into()) {
+                        *failed.entry(error.to_string()).or_default() += 1;
                     }
                     made.fetch_add(1, Ordering::Relaxed);
                 }
@@ -78,9 +77,12 @@ pub fn run(lab: &Lab, cluster: &Cluster) -> Result<(), ToolError> {
             "connections that failed of {} during {CHANGES} changes",
             made.into_inner()
         ),
-        &failed.into_inner().to_string(),
+        &failed.values().sum::<usize>().to_string(),
         "0",
     );
+    for (error, times) in failed {
+        print(&format!("  {error}"), &times.to_string(), "");
+    }
     print(
         "  in",
         &format!("{:.0} s", start.elapsed().as_secs_f64()),
