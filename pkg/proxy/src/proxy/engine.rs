@@ -173,15 +173,23 @@ impl<K: Kernel> Engine<K> {
         if unchanged { Ok(()) } else { self.heal() }
     }
 
-    /// True if something was forgotten that packets on their way may bring back: once all that are on their
-    /// way now have passed, [`Engine::settle`] is to be called.
+    /// True if something was forgotten that packets on their way may bring back, or is kept for them: once all that are on
+    /// their way now have passed, [`Engine::settle`] is to be called.
     pub fn begin_settling(&mut self) -> bool {
-        self.forgetting.begin_settling()
+        let forgotten = self.forgetting.begin_settling();
+        let kept = self.state.begin_settling();
+        forgotten || kept
     }
 
-    /// Forgets once more what was forgotten before [`Engine::begin_settling`].
-    pub fn settle(&mut self) {
+    /// Forgets once more what was forgotten before [`Engine::begin_settling`], and takes out what was kept.
+    ///
+    /// # Errors
+    /// Those of [`Engine::apply`].
+    pub fn settle(&mut self) -> Result<(), Error> {
         self.forgetting.settle(&self.state, &mut self.kernel);
+        self.state.end_settling(&mut self.pending.changes);
+        // Out of step, it goes with the next comparison.
+        if self.in_step { self.write() } else { Ok(()) }
     }
 
     fn start(&mut self) -> Result<(), Error> {
@@ -245,9 +253,15 @@ impl<K: Kernel> Engine<K> {
         // Flows to what the rules to come lead to are not to be deleted for what was true before.
         let Self { kernel, state, .. } = &mut *self;
         kernel.amend_flows(&mut |stale| state.refresh_stale(stale));
-        if !self.in_step {
-            return self.synchronize(None);
+        if self.in_step {
+            self.write()
+        } else {
+            self.synchronize(None)
         }
+    }
+
+    /// Writes what has changed since the kernel was in step.
+    fn write(&mut self) -> Result<(), Error> {
         let (learn, unlearn) = self.learning_changes();
         let transaction = Transaction {
             remove: self.pending.changes.removals().collect(),

@@ -166,7 +166,8 @@ impl Proxy {
             if settle {
                 passing = Some(spawn_blocking(wait_for_packets));
             }
-            if !settles {
+            // What waits to be tried again is not put off by it.
+            if !settles || !retry.waits() {
                 retry.after(in_step);
             }
             // Before the first batch there is nothing to be in step with.
@@ -197,6 +198,10 @@ impl Retry {
             Some((at, _)) => sleep_until(at).await,
             None => pending().await,
         }
+    }
+
+    fn waits(&self) -> bool {
+        self.0.is_some()
     }
 
     fn after(&mut self, in_step: bool) {

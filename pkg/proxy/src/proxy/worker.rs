@@ -63,10 +63,7 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
         Work::NodeAddresses(addresses) => engine.set_node_addresses(addresses),
         Work::Heal => engine.heal(),
         Work::Verify => engine.verify(),
-        Work::Settle => {
-            engine.settle();
-            Ok(())
-        }
+        Work::Settle => engine.settle(),
     };
     let round = engine.round();
     metrics.synced(&round, begun.elapsed());

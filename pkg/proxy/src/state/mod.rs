@@ -7,6 +7,7 @@
 mod changes;
 mod claims;
 mod delta;
+mod hairpins;
 mod ids;
 mod port;
 mod recovered;
@@ -25,6 +26,7 @@ use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::{Element, Group, Key, ServiceKey, Value, fixed_elements};
 use crate::model::ServiceName;
 use claims::Claims;
+use hairpins::Hairpins;
 use ids::Ids;
 use port::{GroupSlots, Port};
 use shared::Counted;
@@ -41,7 +43,7 @@ pub struct State {
     ids: [Ids; 2],
     claims: Claims,
     cluster_ips: Counted,
-    hairpins: Counted,
+    hairpins: Hairpins,
     /// Timeouts of affinity, with the number of groups that have them.
     timeouts: HashMap<(Family, u32), u32>,
 }
@@ -57,6 +59,19 @@ impl State {
     /// The kernel has what it should: ids that were given back may come again.
     pub fn settle(&mut self) {
         self.ids.iter_mut().for_each(Ids::settle);
+    }
+
+    /// True if elements are to go once the packets have passed that are on their way now: then [`State::end_settling`] is to be
+    /// called.
+    pub fn begin_settling(&mut self) -> bool {
+        self.hairpins.begin_settling()
+    }
+
+    /// Packets have passed: what they needed goes.
+    pub fn end_settling(&mut self, changes: &mut Changes) {
+        for address in self.hairpins.settle() {
+            changes.remove((Key::Hairpin(address), Value::Member));
+        }
     }
 
     /// Calls `each` with every element of one family that the kernel should hold.

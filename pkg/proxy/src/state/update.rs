@@ -198,13 +198,14 @@ impl State {
             port.map(|port| port.spec.hairpins.clone())
                 .unwrap_or_default()
         };
-        replace_counted(
-            &mut self.hairpins,
-            Key::Hairpin,
-            &hairpins(old),
-            &hairpins(new),
-            changes,
-        );
+        for address in hairpins(old) {
+            self.hairpins.remove(address);
+        }
+        for address in hairpins(new) {
+            if self.hairpins.add(address) {
+                changes.add((Key::Hairpin(address), Value::Member));
+            }
+        }
     }
 
     fn count_timeout(&mut self, (key, value): &Element, by: i32) {
