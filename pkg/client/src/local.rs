@@ -1,6 +1,7 @@
 //! The client inside the process: the registry itself, with no bytes on a wire.
 
 mod feed;
+mod known;
 
 use std::sync::Arc;
 

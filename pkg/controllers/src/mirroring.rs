@@ -31,8 +31,8 @@ type Name = (String, String);
 /// The controller.
 #[derive(Default)]
 pub(crate) struct Mirroring {
-    /// Services, and whether each leaves its endpoints to its author.
-    services: BTreeMap<Name, bool>,
+    /// Services that leave their endpoints to their author.
+    services: BTreeSet<Name>,
     endpoints: BTreeMap<Name, Bytes>,
     /// The mirrors: by their own name, with the Service's.
     slices: BTreeMap<Name, (String, Bytes)>,
@@ -49,7 +49,7 @@ impl Mirroring {
             .filter(|(_, (service, _))| *service == name.1)
             .filter_map(|(_, (_, bytes))| Object::from_value(view::read(bytes)?))
             .collect();
-        let manual = self.services.get(name).copied().unwrap_or_default();
+        let manual = self.services.contains(name);
         let endpoints = self
             .endpoints
             .get(name)
@@ -184,10 +184,10 @@ impl Reconcile for Mirroring {
             let service: Option<Service> =
                 change.object.as_ref().and_then(|bytes| view::read(bytes));
             match service {
-                Some(service) => self
-                    .services
-                    .insert(name.clone(), service.spec.selector.is_empty()),
-                None => self.services.remove(&name),
+                Some(service) if service.spec.selector.is_empty() => {
+                    self.services.insert(name.clone())
+                }
+                _ => self.services.remove(&name),
             };
         } else if let Some(bytes) = change.object.as_ref().filter(|bytes| is_candidate(bytes)) {
             self.endpoints.insert(name.clone(), bytes.clone());

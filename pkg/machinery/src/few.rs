@@ -3,9 +3,11 @@
 //! A `BTreeMap` takes room for eleven entries as soon as it has one; with ten thousand Services of one slice that is
 //! memory for a hundred thousand. This one is exactly as large as what is in it.
 
+use smol_str::SmolStr;
+
 /// Values by name, in the order of the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Few<V>(Vec<(Box<str>, V)>);
+pub struct Few<V>(Vec<(SmolStr, V)>);
 
 impl<V> Default for Few<V> {
     fn default() -> Self {
@@ -15,7 +17,8 @@ impl<V> Default for Few<V> {
 
 impl<V> Few<V> {
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+        self.0
+            .binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     #[must_use]
@@ -25,7 +28,7 @@ impl<V> Few<V> {
     }
 
     /// Puts a value in the place of what has its name.
-    pub fn insert(&mut self, name: impl Into<Box<str>>, value: V) {
+    pub fn insert(&mut self, name: impl Into<SmolStr>, value: V) {
         let name = name.into();
         match self.find(&name) {
             Ok(at) => self.0[at].1 = value,
@@ -49,7 +52,7 @@ impl<V> Few<V> {
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| &**name)
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     pub fn values(&self) -> impl Iterator<Item = &V> {

@@ -74,12 +74,6 @@ pub(crate) fn value(kind: &Kind, entry: &Entry) -> Bytes {
 pub(crate) fn entry(kind: &Kind, entry: Arc<Entry>) -> Arc<Entry> {
     match shown(kind) {
         None => entry,
-        Some(_) => {
-            let value = value(kind, &entry);
-            Arc::new(Entry {
-                value,
-                ..(*entry).clone()
-            })
-        }
+        Some(_) => Arc::new(entry.with_value(value(kind, &entry))),
     }
 }

@@ -57,11 +57,11 @@ pub(crate) fn apply(
         let shared: Arc<str> = current
             .as_ref()
             .map_or_else(|| key.as_str().into(), |entry| Arc::clone(&entry.key));
-        let entry = Arc::new(Entry::new(
+        let entry = Arc::new(Entry::labelled(
             shared,
             revision,
             Bytes::from(value.at(revision)),
-            value.index.clone(),
+            value.labels,
         ));
         let kind = match write {
             Write::Put { .. } => {

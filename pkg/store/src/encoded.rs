@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::index::Index;
+use crate::labels::Place;
 
 /// Where the revision stands in an object's metadata.
 const FIELD: &str = "resourceVersion";
+/// Where the labels stand there: before [`FIELD`], so that their place does not move when it is filled in.
+const LABELS: &str = "labels";
 
 /// JSON bytes with the place where the committer writes the revision, once, at commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +15,8 @@ pub struct Encoded {
     bytes: Vec<u8>,
     /// Offset between the quotes of `metadata.resourceVersion`; `None` for values that have none.
     revision_at: Option<usize>,
-    /// Taken from the tree while there is one, so that the committer need not parse.
-    pub(crate) index: Index,
+    /// Known from writing them, so that the committer need not parse.
+    pub(crate) labels: Place,
 }
 
 impl Encoded {
@@ -44,9 +46,14 @@ impl Encoded {
         }
         field(&mut bytes, "metadata");
         bytes.push(b'{');
+        let mut labels = Place::default();
         for (key, value) in metadata.iter().filter(|(key, _)| key.as_str() < FIELD) {
             field(&mut bytes, key);
+            let start = bytes.len();
             append(&mut bytes, value);
+            if key == LABELS && value.is_object() {
+                labels = Place::since(start, &bytes);
+            }
         }
         field(&mut bytes, FIELD);
         bytes.push(b'"');
@@ -65,18 +72,18 @@ impl Encoded {
         Self {
             bytes,
             revision_at: Some(revision_at),
-            index: Index::of_tree(tree),
+            labels,
         }
     }
 
     /// Bytes stored as they are: claims and counters.
     #[must_use]
     pub fn plain(bytes: Vec<u8>) -> Self {
-        let index = Index::of_bytes(&bytes);
+        let labels = Place::find(&bytes);
         Self {
             bytes,
             revision_at: None,
-            index,
+            labels,
         }
     }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::index::Index;
+use crate::Labels;
+use crate::labels::Place;
 
-/// An object at one revision: its encoded bytes beside an index of what selects it.
+/// An object at one revision: its encoded bytes, and where its labels stand in them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// `/registry/<group>/<plural>/<namespace>/<name>`; the core group is left out, as is the namespace of a cluster-scoped object.
@@ -15,24 +16,42 @@ pub struct Entry {
     pub revision: u64,
     /// JSON, with `metadata.resourceVersion` in it.
     pub value: Bytes,
-    /// `metadata.labels`, sorted by key.
-    pub labels: Box<[(Box<str>, Box<str>)]>,
-    /// `metadata.uid`; empty for values that are no objects.
-    pub uid: Box<str>,
-    /// `uid` of each `metadata.ownerReferences`.
-    pub owners: Box<[Box<str>]>,
+    labels: Place,
 }
 
 impl Entry {
-    pub(crate) fn new(key: Arc<str>, revision: u64, value: Bytes, index: Index) -> Self {
+    #[must_use]
+    pub fn new(key: Arc<str>, revision: u64, value: Bytes) -> Self {
+        let labels = Place::find(&value);
+        Self::labelled(key, revision, value, labels)
+    }
+
+    /// With what is known of the place of its labels.
+    pub(crate) fn labelled(key: Arc<str>, revision: u64, value: Bytes, labels: Place) -> Self {
         Self {
             key,
             revision,
             value,
-            labels: index.labels,
-            uid: index.uid,
-            owners: index.owners,
+            labels,
         }
+    }
+
+    /// The same object in other bytes.
+    #[must_use]
+    pub fn with_value(&self, value: Bytes) -> Self {
+        Self::new(Arc::clone(&self.key), self.revision, value)
+    }
+
+    /// `metadata.labels`; none for values that are no objects.
+    #[must_use]
+    pub fn labels(&self) -> Labels<'_> {
+        self.labels.read(&self.value)
+    }
+
+    /// False for claims and counters, which have no metadata.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.value.first() == Some(&b'{')
     }
 }
 

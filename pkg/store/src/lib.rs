@@ -29,8 +29,9 @@ mod faults;
 mod fill;
 mod folder;
 mod hub;
-mod index;
+
 mod journal;
+mod labels;
 mod load;
 mod merge;
 mod open;
@@ -47,6 +48,7 @@ use std::path::PathBuf;
 
 pub use encoded::Encoded;
 pub use entry::{Entry, Event, EventKind};
+pub use labels::Labels;
 pub use store::{Snapshot, Store};
 pub use txn::{CommitError, Committed, Condition, Transaction, Write};
 pub use watch::Watch;

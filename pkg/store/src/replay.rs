@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::entries::Entries;
-use crate::index::Index;
 use crate::record::{Kind, Record, Totals};
 use crate::window::Window;
 use crate::{Entry, Event, EventKind};
@@ -109,10 +108,5 @@ impl Replay {
 fn entry_of(record: &Record<'_>, previous: Option<&Entry>) -> Arc<Entry> {
     let key = previous.map_or_else(|| record.key.into(), |entry| Arc::clone(&entry.key));
     let value = Bytes::copy_from_slice(record.value);
-    Arc::new(Entry::new(
-        key,
-        record.revision,
-        value,
-        Index::of_bytes(record.value),
-    ))
+    Arc::new(Entry::new(key, record.revision, value))
 }

@@ -105,11 +105,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::index::Index;
 
     fn event(revision: u64, size: usize) -> Arc<Event> {
         let value = Bytes::from(vec![0; size]);
-        let entry = Arc::new(Entry::new("/a".into(), revision, value, Index::default()));
+        let entry = Arc::new(Entry::new("/a".into(), revision, value));
         Arc::new(Event {
             revision,
             kind: EventKind::Put(entry),

@@ -1,6 +1,5 @@
 //! Some kinds as a feed: one watch a kind, merged in the order of revisions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::{pending, select_all};
@@ -9,6 +8,7 @@ use kedge_machinery::Status;
 use kedge_registry::{Registry, names};
 use kedge_store::{Entry, Event, EventKind, Lagged, Snapshot, Watch};
 
+use super::known::Known;
 use crate::{BoxFuture, Change, Feed, ObjectKey, Resource, last_of_each};
 
 /// See [`Feed`].
@@ -25,8 +25,7 @@ struct Follow {
     resource: Resource,
     kind: Arc<Kind>,
     watch: Watch,
-    /// The revision of each object that was handed out, to tell what a gap has hidden.
-    known: HashMap<Arc<str>, u64>,
+    known: Known,
 }
 
 /// A change with its place in the order of all.
@@ -58,7 +57,7 @@ impl LocalFeed {
                 resource: *resource,
                 kind,
                 watch,
-                known: HashMap::new(),
+                known: Known::default(),
             };
             follow.bridge(&prefix, &snapshot, &mut changes);
             follows.push(follow);
@@ -152,7 +151,7 @@ impl Follow {
         };
         match &event.kind {
             EventKind::Put(entry) => {
-                self.known.insert(Arc::clone(&entry.key), entry.revision);
+                self.known.put(entry);
                 changes.push((event.revision, self.put(entry)));
             }
             EventKind::Delete(entry) => {
@@ -166,10 +165,11 @@ impl Follow {
     fn bridge(&mut self, prefix: &str, snapshot: &Snapshot, changes: &mut Vec<Dated>) {
         let mut before = std::mem::take(&mut self.known);
         for entry in snapshot.range(prefix, None) {
-            if before.remove(&entry.key) != Some(entry.revision) {
+            let held = before.remove(&entry.key);
+            if held.is_none_or(|held| held.revision != entry.revision) {
                 changes.push((entry.revision, self.put(&entry)));
             }
-            self.known.insert(Arc::clone(&entry.key), entry.revision);
+            self.known.put(&entry);
         }
         changes.extend(
             before

@@ -1,6 +1,7 @@
 //! Which Services have endpoints on this machine: with `externalTrafficPolicy: Local` only those are announced from here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kedge_client::ObjectKey;
@@ -10,59 +11,71 @@ use crate::view::{self, EndpointSlice};
 
 const SERVICE: &str = "kubernetes.io/service-name";
 
-/// EndpointSlices with an endpoint here that can serve, by their Service.
+/// EndpointSlices with an endpoint here that can serve, and their Services. There may be as many as there are Services, so each
+/// name is one text, `namespace/name`, and a Service's is shared.
 #[derive(Debug, Default)]
 pub(super) struct LocalEndpoints {
-    slices: BTreeMap<Name, BTreeSet<String>>,
-    services: BTreeMap<Name, Name>,
+    /// The Service of each slice.
+    slices: HashMap<Box<str>, Arc<str>>,
+    /// Slices of each Service.
+    services: HashMap<Arc<str>, u32>,
 }
 
 impl LocalEndpoints {
     /// Takes an EndpointSlice in. True where a Service has endpoints here now and had none, or the other way round.
     pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Bytes>, node: &str) -> bool {
-        let slice = (key.namespace.clone(), key.name.clone());
+        let slice = path(&key.namespace, &key.name);
         let new = bytes.and_then(|bytes| service_here(bytes, node));
-        let old = self.services.get(&slice).cloned();
-        if old == new {
+        if self.slices.get(&*slice).map(|known| &**known) == new.as_deref() {
             return false;
         }
-        let before = [&old, &new].map(|service| self.has(service));
-        if let Some(service) = &old {
-            let slices = self.slices.entry(service.clone()).or_default();
-            slices.remove(&key.name);
-            if slices.is_empty() {
-                self.slices.remove(service);
-            }
-            self.services.remove(&slice);
-        }
-        if let Some(service) = &new {
-            let slices = self.slices.entry(service.clone()).or_default();
-            slices.insert(key.name.clone());
-            self.services.insert(slice, service.clone());
-        }
-        before != [&old, &new].map(|service| self.has(service))
+        let old = self.slices.remove(&*slice);
+        let last = old.is_some_and(|service| self.leave(&service));
+        let first = new.is_some_and(|service| self.join(slice, &service));
+        last || first
     }
 
     /// The Service has endpoints here.
-    pub(super) fn of(&self, service: &Name) -> bool {
-        self.slices.contains_key(service)
+    pub(super) fn of(&self, (namespace, name): &Name) -> bool {
+        self.services.contains_key(&*path(namespace, name))
     }
 
-    fn has(&self, service: &Option<Name>) -> bool {
-        service.as_ref().is_some_and(|service| self.of(service))
+    /// Counts a slice with its Service. True for the first.
+    fn join(&mut self, slice: Box<str>, service: &str) -> bool {
+        let known = self.services.get_key_value(service);
+        let shared = known.map_or_else(|| service.into(), |(shared, _)| Arc::clone(shared));
+        let count = self.services.entry(Arc::clone(&shared)).or_default();
+        *count += 1;
+        self.slices.insert(slice, shared);
+        *count == 1
+    }
+
+    /// Counts a slice out that its Service had. True for the last.
+    fn leave(&mut self, service: &str) -> bool {
+        if let Some(count) = self.services.get_mut(service)
+            && *count > 1
+        {
+            *count -= 1;
+            return false;
+        }
+        self.services.remove(service).is_some()
     }
 }
 
+fn path(namespace: &str, name: &str) -> Box<str> {
+    format!("{namespace}/{name}").into()
+}
+
 /// The Service of a slice that has an endpoint on this node.
-fn service_here(bytes: &Bytes, node: &str) -> Option<Name> {
+fn service_here(bytes: &Bytes, node: &str) -> Option<Box<str>> {
     let EndpointSlice {
         metadata,
         endpoints,
     } = view::read(bytes)?;
     let mut endpoints = endpoints.iter();
     endpoints.find(|endpoint| endpoint.node_name == node && endpoint.can_serve())?;
-    let service = metadata.labels.get(SERVICE)?.clone();
-    Some((metadata.namespace, service))
+    let service = metadata.labels.get(SERVICE)?;
+    Some(path(&metadata.namespace, service))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
 use slab::Slab;
+use smol_str::SmolStr;
 
 #[derive(Debug)]
 pub struct Named<T> {
@@ -17,7 +18,7 @@ pub struct Named<T> {
 #[derive(Debug)]
 struct Entry<T> {
     namespace: u32,
-    name: Box<str>,
+    name: SmolStr,
     value: T,
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use crate::family::Protocol;
 
@@ -42,7 +43,7 @@ pub struct Service {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePort {
     /// What EndpointSlices call it.
-    pub name: Box<str>,
+    pub name: SmolStr,
     pub protocol: Protocol,
     pub port: u16,
     pub node_port: Option<u16>,

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use crate::family::{Family, Protocol};
 
 /// An EndpointSlice of one Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
-    pub service: Box<str>,
+    pub service: SmolStr,
     pub family: Family,
     pub ports: Box<[SlicePort]>,
     pub endpoints: Box<[SliceEndpoint]>,
@@ -18,7 +19,7 @@ pub struct Slice {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlicePort {
-    pub name: Box<str>,
+    pub name: SmolStr,
     pub protocol: Protocol,
     pub port: u16,
 }

@@ -76,14 +76,7 @@ mod tests {
     use super::*;
 
     fn entry(key: &str, revision: u64) -> Arc<Entry> {
-        Arc::new(Entry {
-            key: key.into(),
-            revision,
-            value: Bytes::new(),
-            labels: Box::default(),
-            uid: Box::default(),
-            owners: Box::default(),
-        })
+        Arc::new(Entry::new(key.into(), revision, Bytes::new()))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Label and field selectors over entries, answered from the index where it has the answer.
+//! Label and field selectors over entries; an object is parsed only where a field of it is asked for.
 
 use kedge_api::{Kind, field_value, selectable_fields};
 use kedge_machinery::Status;
@@ -89,14 +89,8 @@ impl Selection {
 
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
         if self.has_labels {
-            let label = |key: &str| {
-                let found = entry
-                    .labels
-                    .binary_search_by(|(k, _)| (**k).cmp(key))
-                    .ok()?;
-                entry.labels.get(found).map(|(_, value)| &**value)
-            };
-            if !self.labels.matches(label) {
+            let labels = entry.labels();
+            if !self.labels.matches(|key| labels.get(key)) {
                 return false;
             }
         }

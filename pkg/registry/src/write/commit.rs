@@ -67,10 +67,10 @@ pub(super) fn transaction(
         let Some(entry) = snapshot.get(&key) else {
             continue;
         };
-        let last = if entry.uid.is_empty() {
-            Encoded::plain(Vec::new())
-        } else {
+        let last = if entry.is_object() {
             Encoded::object(&stored::parse(&entry)?.into_value())
+        } else {
+            Encoded::plain(Vec::new())
         };
         transaction.writes.push(Write::Delete { key, last });
     }
