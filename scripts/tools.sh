@@ -53,15 +53,20 @@ find_clients() {
     else
         say "no helm to be had: its test is skipped"
     fi
-    if python_environment; then
-        export KEDGE_PYTHON=$tools/python/bin/python
-    else
-        say "no Python clients to be had: their tests are skipped"
-    fi
+    find_python || say "no Python clients to be had: their tests are skipped"
     if node_environment; then
         export KEDGE_NODE_CLIENT=$tools/node
     else
         say "no JavaScript client to be had: its test is skipped"
+    fi
+}
+
+# find_python: exports KEDGE_PYTHON where the Python clients are to be had.
+find_python() {
+    if python_environment; then
+        export KEDGE_PYTHON=$tools/python/bin/python
+    else
+        return 1
     fi
 }
 

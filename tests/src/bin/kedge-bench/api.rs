@@ -6,6 +6,7 @@
 mod etcd;
 mod lists;
 mod objects;
+mod python;
 mod watchers;
 
 use std::path::PathBuf;
@@ -48,6 +49,14 @@ pub fn run(objects: usize) -> Result<(), ToolError> {
         node: lab.data(),
     };
     lab.node.enter(|| bench.run())??;
+    match python::creates(&lab.node, &server.kubeconfig(), server.pid())? {
+        Some(creates) => {
+            let what = "durable creates of ConfigMaps, Python clients";
+            print(what, &creates.rate(), "348/s by kube-apiserver");
+            println!("    {}", creates.details());
+        }
+        None => println!("  no Python client here: set KEDGE_PYTHON to an interpreter that has it"),
+    }
     let puts = objects * 2;
     match etcd::puts(&lab.node, puts, CONNECTIONS, LONGEST)? {
         Some(outcome) => print(

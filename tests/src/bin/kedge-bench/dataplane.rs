@@ -26,6 +26,10 @@ const SIZES: [usize; 4] = [100, 1_000, 10_000, 30_000];
 /// Those that a ruleset of kube-proxy's shape is measured at: the next would take minutes.
 const BASELINE_SIZES: [usize; 3] = [100, 1_000, 10_000];
 
+/// Names of series.
+const KEDGE: &str = "kedge";
+const SHAPE: &str = "kube-proxy's shape, by nft";
+
 /// Cost against size.
 type Points = Vec<(f64, f64)>;
 
@@ -36,17 +40,12 @@ pub fn run(plots: &Path) -> Result<(), ToolError> {
     println!("\nkedge server with everything on, over its API\n");
     let lab = Lab::new()?;
     let mut cluster = Cluster::start(&lab)?;
-    let mut flows = Vec::new();
+    let mut flows = Flows::default();
     let mut made = flow::Made::default();
     for size in SIZES {
         cluster.grow(&lab, size)?;
-        let ratio = flow::ratio(&lab, size, &mut made)?;
-        print(
-            &format!("{size} Services: a new flow, to one made directly"),
-            &format!("{ratio:.2}"),
-            "under 1.25",
-        );
-        flows.push((size as f64, ratio));
+        println!("  {size} Services");
+        flows.measure(&lab, size, &mut made, "under 1.25")?;
         let (median, late) = end_to_end::run(&lab, &cluster)?;
         print(
             "  from the API's answer to the first connection, median",
@@ -63,56 +62,94 @@ pub fn run(plots: &Path) -> Result<(), ToolError> {
     let mut shape = Baseline::default();
     for size in BASELINE_SIZES {
         let cost = baseline::run(&lab, size)?;
-        let ratio = flow::ratio(&lab, size, &mut made)?;
         print(
             &format!("{size} Services: load"),
             &milliseconds(cost.load),
             "",
         );
         print("  one endpoint changed", &milliseconds(cost.change), "");
-        print(
-            "  a new flow, to one made directly",
-            &format!("{ratio:.2}"),
-            "",
-        );
+        shape.flows.measure(&lab, size, &mut made, "")?;
         let size = size as f64;
         shape.load.push((size, cost.load.as_secs_f64() * 1e3));
         shape.change.push((size, cost.change.as_secs_f64() * 1e3));
-        shape.flow.push((size, ratio));
     }
     baseline::clear(&lab)?;
     draw(plots, &rows, flows, shape)
 }
 
-/// What a ruleset of kube-proxy's shape costs, in milliseconds, and its ratio of flows.
+/// What a ruleset of kube-proxy's shape costs, in milliseconds, and its ratios of flows.
 #[derive(Default)]
 struct Baseline {
     load: Points,
     change: Points,
-    flow: Points,
+    flows: Flows,
 }
 
-fn draw(folder: &Path, rows: &[Row], flows: Points, shape: Baseline) -> Result<(), ToolError> {
+/// Ratios of flows at each size.
+#[derive(Default)]
+struct Flows {
+    each_another: Points,
+    busy: Points,
+}
+
+impl Flows {
+    fn measure(
+        &mut self,
+        lab: &Lab,
+        size: usize,
+        made: &mut flow::Made,
+        bound: &str,
+    ) -> Result<(), ToolError> {
+        let ratios = flow::ratios(lab, size, made)?;
+        for (what, ratio, points) in [
+            (
+                "  a new flow, to one made directly: each to another Service",
+                ratios.each_another,
+                &mut self.each_another,
+            ),
+            (
+                "    to 100 of the Services, again and again",
+                ratios.busy,
+                &mut self.busy,
+            ),
+        ] {
+            print(what, &format!("{ratio:.2}"), bound);
+            points.push((size as f64, ratio));
+        }
+        Ok(())
+    }
+
+    /// Series of a plot.
+    fn series(self, whose: &str) -> [Series; 2] {
+        let series = |name: String, points| Series { name, points };
+        [
+            series(format!("{whose}, each to another"), self.each_another),
+            series(format!("{whose}, to 100 of them"), self.busy),
+        ]
+    }
+}
+
+fn draw(folder: &Path, rows: &[Row], flows: Flows, shape: Baseline) -> Result<(), ToolError> {
     let of = |cost: fn(&Row) -> f64| -> Points {
         rows.iter()
             .filter(|row| row.endpoints == 3)
             .map(|row| (row.services as f64, cost(row) / 1e3))
             .collect()
     };
-    let plot = |title, y, kedge: Points, shape: Points| Plot {
+    let plot = |title, y, series| Plot {
         title,
         x: "Services",
         y,
-        series: vec![
-            Series {
-                name: "kedge".into(),
-                points: kedge,
-            },
-            Series {
-                name: "kube-proxy's shape, by nft".into(),
-                points: shape,
-            },
-        ],
+        series,
+    };
+    let both = |kedge: Points, shape: Points| {
+        let series = [(KEDGE, kedge), (SHAPE, shape)];
+        series
+            .map(|(name, points)| Series {
+                name: name.into(),
+                points,
+            })
+            .into()
     };
     let all = [
         (
@@ -120,8 +157,7 @@ fn draw(folder: &Path, rows: &[Row], flows: Points, shape: Baseline) -> Result<(
             plot(
                 "From nothing to all rules in the kernel",
                 "ms",
-                of(|row| row.load),
-                shape.load,
+                both(of(|row| row.load), shape.load),
             ),
         ),
         (
@@ -129,8 +165,7 @@ fn draw(folder: &Path, rows: &[Row], flows: Points, shape: Baseline) -> Result<(
             plot(
                 "One endpoint replaced, median",
                 "ms",
-                of(|row| row.change),
-                shape.change,
+                both(of(|row| row.change), shape.change),
             ),
         ),
         (
@@ -138,8 +173,10 @@ fn draw(folder: &Path, rows: &[Row], flows: Points, shape: Baseline) -> Result<(
             plot(
                 "A new flow, to one made directly",
                 "ratio",
-                flows,
-                shape.flow,
+                [flows.series(KEDGE), shape.flows.series(SHAPE)]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
             ),
         ),
     ];

@@ -23,8 +23,27 @@ const PORTS: std::ops::Range<u32> = 1024..65_536;
 #[derive(Default)]
 pub struct Made(u32);
 
-/// The median of the ratios.
-pub fn ratio(lab: &Lab, services: usize, made: &mut Made) -> Result<f64, ToolError> {
+/// Services that clients use at a time, in a cluster of any size.
+pub const BUSY: usize = 100;
+
+/// Medians of the ratios.
+pub struct Ratios {
+    /// Each packet to another Service: what leads to it has to come from the machine's main memory.
+    pub each_another: f64,
+    /// To [`BUSY`] of the Services, again and again.
+    pub busy: f64,
+}
+
+/// Of packets to `services` Services.
+pub fn ratios(lab: &Lab, services: usize, made: &mut Made) -> Result<Ratios, ToolError> {
+    Ok(Ratios {
+        each_another: ratio(lab, services, services, made)?,
+        busy: ratio(lab, services, BUSY, made)?,
+    })
+}
+
+/// To `used` of `services` Services in turn.
+fn ratio(lab: &Lab, services: usize, used: usize, made: &mut Made) -> Result<f64, ToolError> {
     lab.pods[0].enter(|| {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc_raw())))
             .map_err(other)?;
@@ -36,7 +55,7 @@ pub fn ratio(lab: &Lab, services: usize, made: &mut Made) -> Result<f64, ToolErr
         };
         let direct = |n: usize| SocketAddrV4::new(SINKS[n % SINKS.len()], PORT);
         // Far apart in memory, as in life.
-        let balanced = |n: usize| SocketAddrV4::new(address(n * 7919 % services), 80);
+        let balanced = |n: usize| SocketAddrV4::new(address(n % used * 7919 % services), 80);
         // What both need is warm.
         sender.turn(&direct)?;
         sender.turn(&balanced)?;
