@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use smol_str::{SmolStr, format_smolstr};
 
 /// One step of a path: a field or map key, or an item of a list by its keys or its value.
 ///
 /// Held in its `FieldsV1` spelling: `f:spec`, `k:{"port":80,"protocol":"TCP"}`, `v:"x"`, `i:0`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PathElement(String);
+pub struct PathElement(SmolStr);
 
 impl PathElement {
     #[must_use]
     pub fn field(name: &str) -> Self {
-        Self(format!("f:{name}"))
+        Self(format_smolstr!("f:{name}"))
     }
 
     /// An item of a list of objects, by its keys; their order does not matter.
@@ -24,19 +25,19 @@ impl PathElement {
             .into_iter()
             .map(|(key, value)| format!("{}:{value}", Value::from(key)))
             .collect();
-        Self(format!("k:{{{}}}", pairs.join(",")))
+        Self(format_smolstr!("k:{{{}}}", pairs.join(",")))
     }
 
     /// An item of a set.
     #[must_use]
     pub fn value(value: &Value) -> Self {
-        Self(format!("v:{value}"))
+        Self(format_smolstr!("v:{value}"))
     }
 
     /// An item of a list by its place, which only an error needs: such items cannot be owned.
     #[must_use]
     pub fn index(index: usize) -> Self {
-        Self(format!("i:{index}"))
+        Self(format_smolstr!("i:{index}"))
     }
 
     /// The field's name, when this is a field.
@@ -57,7 +58,10 @@ impl PathElement {
                 ))
             }
             "v" => Some(Self::value(&serde_json::from_str(rest).ok()?)),
-            "i" => rest.parse::<u64>().ok().map(|i| Self(format!("i:{i}"))),
+            "i" => rest
+                .parse::<u64>()
+                .ok()
+                .map(|i| Self(format_smolstr!("i:{i}"))),
             _ => None,
         }
     }
@@ -129,7 +133,7 @@ impl FieldSet {
             {
                 map.insert(".".into(), Value::Object(Map::new()));
             }
-            (element.0.clone(), value)
+            (element.0.to_string(), value)
         });
         Value::Object(entries.collect())
     }

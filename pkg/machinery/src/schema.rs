@@ -4,6 +4,7 @@
 //! A schema is data. Built-in kinds get theirs from `kedge-api`; a custom resource will bring its own.
 
 mod defaults;
+mod path;
 mod prune;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -16,18 +16,29 @@ const FEW: usize = MOST / 4;
 
 /// Neighbours in the order of keys, at least one.
 #[derive(Debug, Clone)]
-struct Chunk(Arc<[Arc<Entry>]>);
+struct Chunk {
+    /// The first one's key, at hand for who looks for another.
+    first: Arc<str>,
+    entries: Arc<[Arc<Entry>]>,
+}
 
 impl Chunk {
+    fn of(entries: &[Arc<Entry>]) -> Option<Self> {
+        Some(Self {
+            first: Arc::clone(&entries.first()?.key),
+            entries: entries.into(),
+        })
+    }
+
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|entry| (*entry.key).cmp(key))
+        self.entries.binary_search_by(|entry| (*entry.key).cmp(key))
     }
 }
 
 /// A chunk orders by its first key.
 impl Borrow<str> for Chunk {
     fn borrow(&self) -> &str {
-        self.0.first().map_or("", |entry| &entry.key)
+        &self.first
     }
 }
 
@@ -47,7 +58,7 @@ impl PartialOrd for Chunk {
 
 impl Ord for Chunk {
     fn cmp(&self, other: &Self) -> Ordering {
-        Borrow::<str>::borrow(self).cmp(other.borrow())
+        self.first.cmp(&other.first)
     }
 }
 
@@ -61,13 +72,15 @@ pub(crate) struct Entries {
 impl Entries {
     pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
         let home = self.home(key)?;
-        home.0.get(home.find(key).ok()?)
+        home.entries.get(home.find(key).ok()?)
     }
 
     /// Puts an entry in the place of what has its key.
     pub fn put(&mut self, entry: Arc<Entry>) {
         let home = self.home(&entry.key).cloned();
-        let mut entries = home.as_ref().map_or_else(Vec::new, |home| home.0.to_vec());
+        let mut entries = home
+            .as_ref()
+            .map_or_else(Vec::new, |home| home.entries.to_vec());
         match home.as_ref().map_or(Err(0), |home| home.find(&entry.key)) {
             Ok(at) => entries[at] = entry,
             Err(at) => {
@@ -85,15 +98,15 @@ impl Entries {
         let Ok(at) = home.find(key) else {
             return;
         };
-        let mut entries = home.0.to_vec();
+        let mut entries = home.entries.to_vec();
         entries.remove(at);
         self.len -= 1;
         if entries.len() < FEW
             && let Some(next) = self.after(&home).cloned()
-            && entries.len() + next.0.len() <= MOST
+            && entries.len() + next.entries.len() <= MOST
         {
-            self.chunks.remove_mut::<str>(next.borrow());
-            entries.extend(next.0.iter().cloned());
+            self.chunks.remove_mut::<str>(&next.first);
+            entries.extend(next.entries.iter().cloned());
         }
         self.replace(Some(home), entries);
     }
@@ -103,7 +116,7 @@ impl Entries {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.chunks.iter().flat_map(|chunk| &*chunk.0)
+        self.chunks.iter().flat_map(|chunk| &*chunk.entries)
     }
 
     /// Entries whose key begins with `prefix`, in key order, beginning after `after` when given.
@@ -114,10 +127,10 @@ impl Entries {
     ) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
         let after = after.filter(|after| *after >= prefix);
         let home = self.home(after.unwrap_or(prefix));
-        let from = home.map_or(Bound::Unbounded, |home| Bound::Included(home.borrow()));
+        let from = home.map_or(Bound::Unbounded, |home| Bound::Included(&*home.first));
         self.chunks
             .range::<str, _>((from, Bound::Unbounded))
-            .flat_map(|chunk| &*chunk.0)
+            .flat_map(|chunk| &*chunk.entries)
             .skip_while(move |entry| match after {
                 Some(after) => *entry.key <= *after,
                 None => *entry.key < *prefix,
@@ -134,16 +147,16 @@ impl Entries {
     }
 
     fn after(&self, chunk: &Chunk) -> Option<&Chunk> {
-        let from = Bound::Excluded(chunk.borrow());
+        let from = Bound::Excluded(&*chunk.first);
         self.chunks.range::<str, _>((from, Bound::Unbounded)).next()
     }
 
     /// Puts entries in the place of a chunk: as one, as two where they are too many, or as none.
     fn replace(&mut self, old: Option<Chunk>, entries: Vec<Arc<Entry>>) {
         if let Some(old) = &old
-            && entries.first().map(|entry| &*entry.key) != Some(old.borrow())
+            && entries.first().map(|entry| &*entry.key) != Some(&*old.first)
         {
-            self.chunks.remove_mut::<str>(old.borrow());
+            self.chunks.remove_mut::<str>(&old.first);
         }
         // Keys that come in their order fill one chunk after the other.
         let is_last = || old.as_ref().is_none_or(|old| self.after(old).is_none());
@@ -152,10 +165,9 @@ impl Entries {
             _ if is_last() => MOST,
             len => len / 2,
         };
-        for part in [&entries[..at], &entries[at..]] {
-            if !part.is_empty() {
-                self.chunks.insert_mut(Chunk(part.into()));
-            }
+        let (head, tail) = entries.split_at(at);
+        for chunk in [head, tail].into_iter().filter_map(Chunk::of) {
+            self.chunks.insert_mut(chunk);
         }
     }
 }
@@ -207,7 +219,7 @@ mod tests {
                     want.retain(|(key, _)| key.starts_with(&prefix) && after.is_none_or(|after| &**key > after));
                     prop_assert_eq!(entries.range(&prefix, after).map(shown).collect::<Vec<_>>(), want);
                 }
-                let mut sizes = entries.chunks.iter().map(|chunk| chunk.0.len());
+                let mut sizes = entries.chunks.iter().map(|chunk| chunk.entries.len());
                 prop_assert!(sizes.all(|len| (1..=MOST).contains(&len)));
             }
         }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::path::Path;
 use super::{Definitions, Schema, Shape};
 use crate::quantity::{BadQuantity, Quantity};
 
@@ -41,7 +42,7 @@ pub fn check(
         value,
         &Place {
             kind: "Object",
-            path: "",
+            path: Path::Root,
         },
     )
 }
@@ -54,7 +55,7 @@ struct Checker<'a> {
 struct Place<'a> {
     /// The struct that the value is a field of, at any depth of lists and maps.
     kind: &'a str,
-    path: &'a str,
+    path: Path<'a>,
 }
 
 impl Checker<'_> {
@@ -75,11 +76,8 @@ impl Checker<'_> {
                 let kind = name.unwrap_or(place.kind);
                 for (key, value) in map {
                     if let Some(field) = fields.get(key) {
-                        let path = match place.path {
-                            "" => key.clone(),
-                            above => format!("{above}.{key}"),
-                        };
-                        self.value(field, value, &Place { kind, path: &path })?;
+                        let path = Path::Name(&place.path, key);
+                        self.value(field, value, &Place { kind, path })?;
                     }
                 }
                 true
@@ -102,7 +100,7 @@ impl Checker<'_> {
         Err(TypeMismatch::Type {
             found: found(value),
             kind: place.kind.into(),
-            path: place.path.into(),
+            path: place.path.to_string(),
             expected: self.expected(schema),
         })
     }

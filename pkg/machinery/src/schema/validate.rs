@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::path::Path;
 use super::{Definitions, Schema, Shape};
 
 /// Unknown fields that are told; upstream stops at as many strict errors.
@@ -12,7 +13,7 @@ const MAX_UNKNOWN: usize = 100;
 #[must_use]
 pub fn unknown_fields(definitions: &Definitions, schema: &Schema, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    walk(definitions, schema, value, "", &mut found);
+    walk(definitions, schema, value, &Path::Root, &mut found);
     found
 }
 
@@ -20,7 +21,7 @@ fn walk(
     definitions: &Definitions,
     schema: &Schema,
     value: &Value,
-    path: &str,
+    path: &Path<'_>,
     found: &mut Vec<String>,
 ) {
     match (&definitions.resolve(schema).shape, value) {
@@ -33,26 +34,22 @@ fn walk(
             Value::Object(map),
         ) => {
             for (key, value) in map {
-                let below = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
+                let below = Path::Name(path, key);
                 match fields.get(key) {
                     Some(field) => walk(definitions, field, value, &below, found),
                     None if *preserve_unknown || found.len() >= MAX_UNKNOWN => {}
-                    None => found.push(below),
+                    None => found.push(below.to_string()),
                 }
             }
         }
         (Shape::Map { value: item, .. }, Value::Object(map)) => {
             for (key, value) in map {
-                walk(definitions, item, value, &format!("{path}.{key}"), found);
+                walk(definitions, item, value, &Path::Name(path, key), found);
             }
         }
         (Shape::List { item, .. }, Value::Array(list)) => {
             for (i, value) in list.iter().enumerate() {
-                walk(definitions, item, value, &format!("{path}[{i}]"), found);
+                walk(definitions, item, value, &Path::Index(path, i), found);
             }
         }
         _ => {}
