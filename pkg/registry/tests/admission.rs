@@ -292,3 +292,66 @@ async fn no_two_pools_share_an_address() {
     );
     put(update(&["1.1.1.1-1.1.1.50"])).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_pod_has_what_its_runtime_class_asks_for() {
+    let world = build_with(&["10.43.0.0/28"], 100, admission::builtin()).await;
+    let options = options();
+    let classes = world.target("runtimeclasses", "");
+    let class = json!({
+        "metadata": {"name": "kata"}, "handler": "kata", "overhead": {"podFixed": {"cpu": "250m"}},
+        "scheduling": {"nodeSelector": {"runs": "kata"}, "tolerations": [{"key": "kata", "operator": "Exists"}]},
+    });
+    let made = world.registry.create(&classes, object(class), &options);
+    made.await.unwrap();
+    let pods = world.target("pods", "");
+    let create = |name: &str, more: serde_json::Value| {
+        let mut spec = json!({"containers": [{"name": "c", "image": "c"}]});
+        let spec_of = spec.as_object_mut().unwrap();
+        spec_of.extend(more.as_object().unwrap().clone());
+        let pod = object(json!({"metadata": {"name": name}, "spec": spec}));
+        world.registry.create(&pods, pod, &options)
+    };
+    let made = create(
+        "a",
+        json!({"runtimeClassName": "kata", "nodeSelector": {"own": "1"}}),
+    );
+    let spec = parse(&made.await.unwrap().value)["spec"].take();
+    assert_eq!(spec["overhead"], json!({"cpu": "250m"}));
+    assert_eq!(spec["nodeSelector"], json!({"own": "1", "runs": "kata"}));
+    let tolerations = spec["tolerations"].as_array().unwrap();
+    assert!(tolerations.contains(&json!({"key": "kata", "operator": "Exists"})));
+    let same = json!({"runtimeClassName": "kata", "overhead": {"cpu": "0.25"}});
+    create("b", same).await.unwrap();
+
+    for (more, why) in [
+        (
+            json!({"runtimeClassName": "none"}),
+            "RuntimeClass \"none\" not found",
+        ),
+        (
+            json!({"overhead": {"cpu": "1"}}),
+            "without corresponding RuntimeClass",
+        ),
+        (
+            json!({"runtimeClassName": "kata", "overhead": {"cpu": "1"}}),
+            "doesn't match",
+        ),
+        (
+            json!({"runtimeClassName": "kata", "nodeSelector": {"runs": "runc"}}),
+            "conflict: runtimeClass",
+        ),
+    ] {
+        let refused = create("x", more).await.unwrap_err();
+        assert_eq!(refused.code, 403, "{why}");
+        assert!(refused.message.contains(why), "{}", refused.message);
+    }
+    let kata = world.target("runtimeclasses", "kata");
+    world
+        .registry
+        .delete(&kata, &DeleteOptions::default())
+        .await
+        .unwrap();
+    let refused = create("x", json!({"runtimeClassName": "kata"})).await;
+    assert_eq!(refused.unwrap_err().code, 403);
+}

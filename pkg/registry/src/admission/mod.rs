@@ -18,6 +18,7 @@ mod node_restriction;
 mod overlapping_pools;
 mod policy;
 mod priority;
+mod runtime_class;
 mod service_account;
 mod view;
 
@@ -29,6 +30,7 @@ pub use held_address::HeldAddress;
 pub use node_restriction::NodeRestriction;
 pub use overlapping_pools::OverlappingPools;
 pub use priority::Priority;
+pub use runtime_class::RuntimeClass;
 pub use service_account::ServiceAccount;
 pub use view::View;
 
@@ -80,6 +82,7 @@ pub fn builtin() -> Vec<Box<dyn Admission>> {
         Box::new(NodeRestriction),
         Box::new(Escalation),
         Box::new(Priority),
+        Box::new(RuntimeClass),
         Box::new(HeldAddress),
         Box::new(OverlappingPools),
     ]

@@ -1,6 +1,7 @@
 //! Pods. No kubelet runs them here: they are the endpoints that people and tools declare.
 
 mod defaults;
+mod sysctls;
 mod update;
 mod validate;
 mod warnings;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
+use super::sysctls::sysctls;
 use crate::check;
 use crate::value::{field, int, list, present, text};
 
@@ -66,6 +67,7 @@ pub(in crate::strategy) fn spec(at: &str, spec: &Value) -> Vec<FieldError> {
         &path("tolerations"),
         list(spec, "tolerations"),
     ));
+    errors.extend(sysctls(at, spec));
     errors.extend(numbers(at, spec));
     errors
 }
