@@ -16,7 +16,7 @@ use kedge_client::local::Local;
 use kedge_registry::admission::{
     Admission, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
     DefaultIngressClass, Escalation, HeldAddress, NodeRestriction, OverlappingPools, Priority,
-    ServiceAccount,
+    RuntimeClass, ServiceAccount,
 };
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
@@ -186,9 +186,10 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
 
 /// The admission plugins that were not disabled, in the order in which they are asked, and what no setting disables.
 fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
-    let all: [(Plugin, Box<dyn Admission>); 6] = [
+    let all: [(Plugin, Box<dyn Admission>); 7] = [
         (Plugin::ServiceAccount, Box::new(ServiceAccount)),
         (Plugin::Priority, Box::new(Priority)),
+        (Plugin::RuntimeClass, Box::new(RuntimeClass)),
         (Plugin::CertificateApproval, Box::new(CertificateApproval)),
         (Plugin::CertificateSigning, Box::new(CertificateSigning)),
         (

@@ -162,6 +162,8 @@ pub enum Plugin {
     DefaultIngressClass,
     /// A Pod has the priority of its class.
     Priority,
+    /// A Pod has what its RuntimeClass asks for, and one that names no class that is there is refused.
+    RuntimeClass,
     /// A Pod without an account is `default`, and its token is mounted. Off unless it is enabled.
     ServiceAccount,
 }
