@@ -45,10 +45,10 @@ pub fn has_message(kind: &Kind) -> bool {
 
 /// The plan of a built-in kind: packages are named by the first word of the group.
 pub(super) fn plan(api_version: &str, kind: &str) -> Option<&'static Plan> {
-    if (api_version, kind) == ("meta.k8s.io/v1", "PartialObjectMetadata") {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    if (group, kind) == ("meta.k8s.io", "PartialObjectMetadata") {
         return Plan::partial();
     }
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let package = match group.split('.').next() {
         None | Some("") => "core",
         Some(package) => package,

@@ -19,7 +19,7 @@ use kedge_api::{Kind, ProtobufError, protobuf};
 use kedge_machinery::Status;
 use serde_json::Value;
 
-use crate::negotiate::{self, Encoding, Form, Media};
+use crate::negotiate::{self, Encoding, Forms, Media};
 use crate::query;
 
 pub(crate) use items::Items;
@@ -39,25 +39,26 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// For a verb of a resource. `forms` is what the answer can be turned into besides itself.
-    pub(crate) fn negotiate(parts: &Parts, kind: &Kind, forms: &[Form]) -> Result<Self, Status> {
+    /// For a verb of a resource.
+    pub(crate) fn negotiate(parts: &Parts, kind: &Kind, forms: Forms) -> Result<Self, Status> {
         Self::of(parts, negotiate::resources(kind), forms)
     }
 
     /// For a document that is no object of a kind.
     pub(crate) fn document(parts: &Parts) -> Result<Self, Status> {
-        Self::of(parts, negotiate::DOCUMENTS, &[])
+        Self::of(parts, negotiate::DOCUMENTS, Forms::None)
     }
 
     /// For a watch.
-    pub(crate) fn stream(parts: &Parts, kind: &Kind, forms: &[Form]) -> Result<Self, Status> {
+    pub(crate) fn stream(parts: &Parts, kind: &Kind, forms: Forms) -> Result<Self, Status> {
         Self::of(parts, negotiate::streams(kind), forms)
     }
 
     /// For a refusal, whatever the verb: it is told in JSON to who accepts nothing of what there is.
     pub(crate) fn refusal<B>(request: &Request<B>) -> Self {
         let accept = header(request.headers(), ACCEPT);
-        let media = negotiate::resource(accept, negotiate::RESOURCES, &[]).unwrap_or_default();
+        let media =
+            negotiate::resource(accept, negotiate::RESOURCES, Forms::None).unwrap_or_default();
         Self {
             media,
             pretty: is_pretty(request.headers(), request.uri()),
@@ -66,7 +67,7 @@ impl Reply {
     }
 
     /// Reads `Accept`, `Accept-Encoding` and `?pretty`.
-    fn of(parts: &Parts, encodings: &[Encoding], forms: &[Form]) -> Result<Self, Status> {
+    fn of(parts: &Parts, encodings: &[Encoding], forms: Forms) -> Result<Self, Status> {
         let media = negotiate::resource(header(&parts.headers, ACCEPT), encodings, forms)?;
         Ok(Self {
             media,
@@ -221,12 +222,18 @@ pub(crate) fn page_not_found() -> Answer {
 #[derive(Clone)]
 struct Refused(Bytes);
 
-/// A refusal, in JSON.
-pub(crate) fn refuse(status: &Status) -> Answer {
+/// A refusal whose body says more than its status.
+pub(crate) fn refusal(status: &Status, body: &Value) -> Answer {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = Bytes::from(status.to_json().to_string());
+    let json = Bytes::from(body.to_string());
     let mut answer = text(code, "application/json", json.clone());
     answer.extensions_mut().insert(Refused(json));
+    answer
+}
+
+/// A refusal, in JSON.
+pub(crate) fn refuse(status: &Status) -> Answer {
+    let mut answer = refusal(status, &status.to_json());
     if let Some(seconds) = status
         .details
         .as_ref()

@@ -2,6 +2,8 @@
 //!
 //! Lists and partial metadata are cut from stored bytes: a tree of each object would cost ten times its size.
 
+use kedge_registry::MetaVersion;
+
 /// One member of the outermost object; slices of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member<'a> {
@@ -122,11 +124,11 @@ pub(crate) fn push_without_type(out: &mut Vec<u8>, json: &[u8]) {
     out.push(b'}');
 }
 
-/// Appends the object's metadata as `PartialObjectMetadata`.
-pub(crate) fn push_partial(out: &mut Vec<u8>, json: &[u8]) {
-    out.extend_from_slice(
-        br#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#,
-    );
+/// Appends the object's metadata as `PartialObjectMetadata` of a version of `meta.k8s.io`.
+pub(crate) fn push_partial(out: &mut Vec<u8>, json: &[u8], version: MetaVersion) {
+    out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":""#);
+    out.extend_from_slice(version.api_version().as_bytes());
+    out.extend_from_slice(br#"","metadata":"#);
     let metadata = members(json).find(|member| member.key == b"metadata");
     out.extend_from_slice(metadata.map_or(b"{}", |member| member.value));
     out.push(b'}');
@@ -156,7 +158,10 @@ mod tests {
         let json =
             r#"{"kind":"A","metadata":{"name":"a","labels":{"k":"]"}},"spec":[1,{"metadata":2}]}"#;
         let expected = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a","labels":{"k":"]"}}}"#;
-        assert_eq!(text(push_partial, json), expected);
+        assert_eq!(
+            text(|out, json| push_partial(out, json, MetaVersion::V1), json),
+            expected
+        );
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

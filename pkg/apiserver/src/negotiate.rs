@@ -2,6 +2,7 @@
 
 use kedge_api::{Kind, protobuf};
 use kedge_machinery::Status;
+use kedge_registry::MetaVersion;
 
 use crate::refusal;
 
@@ -52,10 +53,31 @@ impl Encoding {
 pub(crate) enum Form {
     #[default]
     Itself,
-    /// `as=Table;g=meta.k8s.io;v=v1`.
-    Table,
+    /// `as=Table;g=meta.k8s.io;v=v1`, or `v1beta1`.
+    Table(MetaVersion),
     /// `as=PartialObjectMetadata` or `PartialObjectMetadataList`.
-    PartialMetadata,
+    PartialMetadata(MetaVersion),
+}
+
+/// What an answer can be turned into besides itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forms {
+    /// Nothing.
+    None,
+    /// A Table or metadata alone.
+    All,
+    /// Metadata alone: of a list that is streamed no Table is made (KEP-3157).
+    NoTable,
+}
+
+impl Forms {
+    fn has(self, form: Form) -> bool {
+        match form {
+            Form::Itself => true,
+            Form::Table(_) => self == Self::All,
+            Form::PartialMetadata(_) => self != Self::None,
+        }
+    }
 }
 
 /// The outcome of a negotiation.
@@ -107,13 +129,13 @@ fn clause(text: &str) -> Option<Clause<'_>> {
     })
 }
 
-/// What to answer in, of these encodings. `forms` is what the answer can be turned into besides itself.
+/// What to answer in, of these encodings and forms.
 /// An empty header accepts anything; 406 when nothing fits. A Table is never made in protobuf, as upstream has it
 /// (`endpoints/handlers/rest.go`).
 pub(crate) fn resource(
     accept: &str,
     encodings: &[Encoding],
-    forms: &[Form],
+    forms: Forms,
 ) -> Result<Media, Status> {
     if accept.trim().is_empty() {
         return Ok(Media::default());
@@ -123,19 +145,30 @@ pub(crate) fn resource(
         else {
             continue;
         };
-        let form = match clause.parameter("as") {
-            "" => Form::Itself,
-            "Table" => Form::Table,
-            "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::PartialMetadata,
-            _ => continue,
+        let Some(form) = form(&clause).filter(|form| forms.has(*form)) else {
+            continue;
         };
-        let versioned = clause.parameter("g") == "meta.k8s.io" && clause.parameter("v") == "v1";
-        let readable = form != Form::Table || encoding != Encoding::Protobuf;
-        if form == Form::Itself || (versioned && readable && forms.contains(&form)) {
+        if !matches!(form, Form::Table(_)) || encoding != Encoding::Protobuf {
             return Ok(Media { encoding, form });
         }
     }
     Err(refusal::not_acceptable(encodings))
+}
+
+/// The form that a clause asks for; `None` for one that there is not.
+fn form(clause: &Clause<'_>) -> Option<Form> {
+    let version = || {
+        let version = MetaVersion::parse(clause.parameter("v"))?;
+        (clause.parameter("g") == "meta.k8s.io").then_some(version)
+    };
+    match clause.parameter("as") {
+        "" => Some(Form::Itself),
+        "Table" => version().map(Form::Table),
+        "PartialObjectMetadata" | "PartialObjectMetadataList" => {
+            version().map(Form::PartialMetadata)
+        }
+        _ => None,
+    }
 }
 
 fn encoding(media: &str) -> Option<Encoding> {
@@ -200,7 +233,7 @@ mod tests {
     #[case("", Some((Encoding::Json, Form::Itself)))]
     #[case("*/*", Some((Encoding::Json, Form::Itself)))]
     #[case("application/json", Some((Encoding::Json, Form::Itself)))]
-    #[case(KUBECTL_GET, Some((Encoding::Json, Form::Table)))]
+    #[case(KUBECTL_GET, Some((Encoding::Json, Form::Table(MetaVersion::V1))))]
     #[case("application/vnd.kubernetes.protobuf,application/json", Some((Encoding::Protobuf, Form::Itself)))]
     #[case("application/vnd.kubernetes.protobuf", Some((Encoding::Protobuf, Form::Itself)))]
     #[case(
@@ -208,17 +241,19 @@ mod tests {
         None
     )]
     #[case("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json", Some((Encoding::Json, Form::Itself)))]
-    #[case("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Some((Encoding::Protobuf, Form::PartialMetadata)))]
+    #[case("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Some((Encoding::Protobuf, Form::PartialMetadata(MetaVersion::V1))))]
     #[case("application/cbor", None)]
     #[case("application/yaml", Some((Encoding::Yaml, Form::Itself)))]
     #[case("application/yaml;q=0.5, application/json;q=0.9", Some((Encoding::Json, Form::Itself)))]
     #[case("application/json;q=0, application/yaml", Some((Encoding::Yaml, Form::Itself)))]
-    #[case("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Some((Encoding::Json, Form::PartialMetadata)))]
-    #[case("application/json;as=Table;g=meta.k8s.io;v=v1beta1", None)]
+    #[case("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Some((Encoding::Json, Form::PartialMetadata(MetaVersion::V1))))]
+    #[case("application/json;as=Table;g=meta.k8s.io;v=v1beta1", Some((Encoding::Json, Form::Table(MetaVersion::V1Beta1))))]
+    #[case("application/json;as=Table;g=meta.k8s.io;v=v2", None)]
+    #[case("application/json;as=Table;g=example.com;v=v1", None)]
     #[case("application/json;as=Nonsense;g=meta.k8s.io;v=v1", None)]
     #[case("text/html", None)]
     fn accept_is_weighed(#[case] accept: &str, #[case] expected: Option<(Encoding, Form)>) {
-        let media = resource(accept, RESOURCES, &[Form::Table, Form::PartialMetadata]);
+        let media = resource(accept, RESOURCES, Forms::All);
         assert_eq!(
             media.ok().map(|media| (media.encoding, media.form)),
             expected
@@ -229,21 +264,23 @@ mod tests {
     fn documents_are_no_messages() {
         let accept = "application/vnd.kubernetes.protobuf,application/json";
         assert_eq!(
-            resource(accept, DOCUMENTS, &[]).unwrap().encoding,
+            resource(accept, DOCUMENTS, Forms::None).unwrap().encoding,
             Encoding::Json
         );
         assert_eq!(
-            resource("application/yaml", STREAMS, &[]).unwrap_err().code,
+            resource("application/yaml", STREAMS, Forms::None)
+                .unwrap_err()
+                .code,
             406
         );
     }
 
     #[test]
     fn a_verb_that_has_no_table_passes_on_to_the_next_clause() {
-        assert_eq!(
-            resource(KUBECTL_GET, RESOURCES, &[]).unwrap().form,
-            Form::Itself
-        );
+        for forms in [Forms::None, Forms::NoTable] {
+            let media = resource(KUBECTL_GET, RESOURCES, forms).unwrap();
+            assert_eq!(media.form, Form::Itself);
+        }
     }
 
     #[rstest]

@@ -273,9 +273,15 @@ impl HttpClient {
         if let Some(authorization) = &self.inner.authorization {
             own.insert(AUTHORIZATION, authorization.clone());
         }
-        for (name, value) in headers {
+        for (index, (name, value)) in headers.iter().enumerate() {
+            let again = headers[..index].iter().any(|(other, _)| other == name);
             let name = HeaderName::try_from(*name).map_err(|_| wrong())?;
-            own.insert(name, HeaderValue::try_from(*value).map_err(|_| wrong())?);
+            let value = HeaderValue::try_from(*value).map_err(|_| wrong())?;
+            if again {
+                own.append(name, value);
+            } else {
+                own.insert(name, value);
+            }
         }
         Ok(request)
     }

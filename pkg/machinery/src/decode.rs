@@ -1,6 +1,7 @@
 //! JSON into a tree, with an eye on duplicate fields, which a tree alone would hide.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -8,6 +9,9 @@ use serde_json::{Map, Number, Value};
 
 /// Duplicates that are told; upstream stops at as many strict errors.
 const MAX_DUPLICATES: usize = 100;
+
+/// Bytes of texts that are made to find where fields stand.
+const MAX_TEXT: usize = 1 << 20;
 
 /// A tree, and what was said twice in it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -28,17 +32,65 @@ pub struct DecodeError(#[from] serde_json::Error);
 /// The bytes are no single JSON document.
 pub fn json(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let found = RefCell::new(Vec::new());
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Node {
-        place: Place::Root,
-        found: &found,
-    }
-    .deserialize(&mut deserializer)?;
-    deserializer.end()?;
+    let note = |place: Place<'_>, again: bool| {
+        let mut found = found.borrow_mut();
+        if again && found.len() < MAX_DUPLICATES {
+            let message = duplicate(place);
+            if !found.contains(&message) {
+                found.push(message);
+            }
+        }
+    };
+    let value = walk(bytes, &note)?;
     Ok(Decoded {
         value,
         duplicates: found.into_inner(),
     })
+}
+
+/// Puts what was found in a body, `unknown field "X"` and `duplicate field "X"`, into the order in which it stands there, as
+/// upstream's decoder meets it. What does not stand there comes first, in the order that it has; what stands behind
+/// [`MAX_TEXT`] too.
+pub fn in_order(bytes: &[u8], problems: &mut [String]) {
+    let places = problems.iter().map(|problem| (problem.clone(), 0));
+    let places = RefCell::new(places.collect::<HashMap<String, usize>>());
+    let (met, text) = (Cell::new(0), Cell::new(0));
+    let note = |place: Place<'_>, again: bool| {
+        if text.get() > MAX_TEXT {
+            return;
+        }
+        let message = if again {
+            duplicate(place)
+        } else {
+            unknown(place)
+        };
+        met.set(met.get() + 1);
+        text.set(text.get() + message.len());
+        if let Some(place @ 0) = places.borrow_mut().get_mut(&message) {
+            *place = met.get();
+        }
+    };
+    // It was read before; were it no JSON, there would be no order.
+    if walk(bytes, &note).is_ok() {
+        let places = places.into_inner();
+        problems.sort_by_key(|problem| places.get(problem).copied());
+    }
+}
+
+fn walk(bytes: &[u8], note: &dyn Fn(Place<'_>, bool)) -> Result<Value, DecodeError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let place = Place::Root;
+    let value = Node { place, note }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+fn duplicate(place: Place<'_>) -> String {
+    format!("duplicate field \"{place}\"")
+}
+
+fn unknown(place: Place<'_>) -> String {
+    format!("unknown field \"{place}\"")
 }
 
 /// Where a value stands. The text of it is made only for a duplicate, of which most bodies have none.
@@ -62,19 +114,8 @@ impl fmt::Display for Place<'_> {
 
 struct Node<'a> {
     place: Place<'a>,
-    found: &'a RefCell<Vec<String>>,
-}
-
-impl Node<'_> {
-    fn duplicate(&self, key: &str) {
-        let mut found = self.found.borrow_mut();
-        if found.len() < MAX_DUPLICATES {
-            let message = format!("duplicate field \"{}\"", Place::Field(&self.place, key));
-            if !found.contains(&message) {
-                found.push(message);
-            }
-        }
-    }
+    /// Told of every field, and whether it stands there again.
+    note: &'a dyn Fn(Place<'_>, bool),
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -124,7 +165,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut list = Vec::new();
         while let Some(item) = access.next_element_seed(Node {
             place: Place::Item(&self.place, list.len()),
-            found: self.found,
+            note: self.note,
         })? {
             list.push(item);
         }
@@ -134,13 +175,10 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            if map.contains_key(&key) {
-                self.duplicate(&key);
-            }
-            let value = access.next_value_seed(Node {
-                place: Place::Field(&self.place, &key),
-                found: self.found,
-            })?;
+            let place = Place::Field(&self.place, &key);
+            (self.note)(place, map.contains_key(&key));
+            let note = self.note;
+            let value = access.next_value_seed(Node { place, note })?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
@@ -158,6 +196,28 @@ mod tests {
         assert_eq!(
             decoded.duplicates,
             ["duplicate field \"a\"", "duplicate field \"b.c[0].d\""]
+        );
+    }
+
+    #[test]
+    fn problems_are_told_as_they_are_met() {
+        let body = br#"{"b":{"y":[{"x":1}]},"a":1,"a":2,"0":3}"#;
+        let mut problems = [
+            "line 3",
+            "duplicate field \"a\"",
+            "unknown field \"0\"",
+            "unknown field \"b.y[0].x\"",
+        ]
+        .map(String::from);
+        super::in_order(body, &mut problems);
+        assert_eq!(
+            problems,
+            [
+                "line 3",
+                "unknown field \"b.y[0].x\"",
+                "duplicate field \"a\"",
+                "unknown field \"0\""
+            ]
         );
     }
 

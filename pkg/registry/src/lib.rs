@@ -30,6 +30,6 @@ pub use request::{
     DeleteOptions, Deleted, FieldValidation, GetOptions, ListOptions, Page, Patch, PatchKind,
     Propagation, Target, WatchEvent, WatchOptions, WriteOptions, Written,
 };
-pub use table::IncludeObject;
+pub use table::{IncludeObject, MetaVersion, TableOptions};
 pub use user::User;
 pub use write::review::Question;

@@ -68,6 +68,8 @@ pub struct WriteOptions {
     /// Duplicate fields that the caller's parser met, worded as upstream's strict decoder words them:
     /// `duplicate field "metadata.name"`.
     pub duplicates: Vec<String>,
+    /// The JSON that the object was read from, for the order in which its problems are told; empty where there is none.
+    pub source: Bytes,
 }
 
 /// The answer to a write.

@@ -428,7 +428,7 @@ async fn who_falls_behind_is_cut_off() {
 
 #[tokio::test]
 async fn tables() {
-    use kedge_registry::{IncludeObject, table};
+    use kedge_registry::{IncludeObject, MetaVersion, TableOptions, table};
     let world = world().await;
     fill(&world, 2).await;
     let page = world.list("configmaps", &ListOptions::default()).unwrap();
@@ -438,7 +438,13 @@ async fn tables() {
         let rows = page.items.iter().map(|entry| &entry.value[..]);
         let metadata = json!({"resourceVersion": page.revision.to_string()});
         let metadata = metadata.as_object().cloned().unwrap();
-        table::table(&kind, rows, metadata, now, include, definitions)
+        let version = MetaVersion::V1;
+        let options = TableOptions {
+            version,
+            include,
+            now,
+        };
+        table::table(&kind, rows, metadata, options, definitions)
     };
     let shown = show(IncludeObject::Metadata, true);
     assert_eq!(shown["kind"], "Table");

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kedge_api::Kind;
 use kedge_registry::table::table;
-use kedge_registry::{IncludeObject, Page};
+use kedge_registry::{MetaVersion, Page, TableOptions};
 use serde_json::{Map, Value, json};
 
 use crate::members;
@@ -15,11 +14,10 @@ use crate::members;
 #[derive(Clone)]
 pub(crate) enum Items {
     Whole,
-    Partial,
+    Partial(MetaVersion),
     Rows {
         kind: Arc<Kind>,
-        include: IncludeObject,
-        now: Timestamp,
+        options: TableOptions,
     },
 }
 
@@ -35,9 +33,12 @@ impl Items {
         };
         match self {
             Self::Whole => typed(kind.list_kind(), kind.api_version()),
-            Self::Partial => typed("PartialObjectMetadataList".into(), "meta.k8s.io/v1".into()),
-            Self::Rows { kind, include, now } => {
-                let mut table = table(kind, [], metadata(page), *now, *include, true);
+            Self::Partial(version) => typed(
+                "PartialObjectMetadataList".into(),
+                version.api_version().into(),
+            ),
+            Self::Rows { kind, options } => {
+                let mut table = table(kind, [], metadata(page), *options, true);
                 table
                     .as_object_mut()
                     .map(std::mem::take)
@@ -58,9 +59,9 @@ impl Items {
     pub(super) fn push(&self, out: &mut Vec<u8>, object: &[u8]) {
         match self {
             Self::Whole => members::push_without_type(out, object),
-            Self::Partial => members::push_partial(out, object),
-            Self::Rows { kind, include, now } => {
-                let table = table(kind, [object], Map::new(), *now, *include, false);
+            Self::Partial(version) => members::push_partial(out, object, *version),
+            Self::Rows { kind, options } => {
+                let table = table(kind, [object], Map::new(), *options, false);
                 let row = table
                     .pointer("/rows/0")
                     .map_or_else(|| json!({}).to_string(), Value::to_string);

@@ -39,7 +39,7 @@ impl Reply {
 fn written(kind: &Kind, page: &Page, items: &Items) -> Result<Vec<Vec<u8>>, ProtobufError> {
     let version = kind.api_version();
     let (version, kind) = match items {
-        Items::Partial => ("meta.k8s.io/v1", "PartialObjectMetadata"),
+        Items::Partial(version) => (version.api_version(), "PartialObjectMetadata"),
         _ => (version.as_str(), kind.kind.as_str()),
     };
     let metadata = Value::Object(super::items::metadata(page)).to_string();

@@ -7,16 +7,17 @@ use http::StatusCode;
 use jiff::Timestamp;
 use kedge_machinery::Status;
 use kedge_registry::table::table;
+use kedge_registry::{MetaVersion, TableOptions};
 use serde_json::{Map, Value};
 
 use super::Ask;
 use crate::answer::{Answer, Items, Reply};
 use crate::members;
-use crate::negotiate::Form;
+use crate::negotiate::{Form, Forms};
 use crate::options;
 
-/// What every verb that can answer in a Table or partial metadata can turn its object into.
-pub(super) const FORMS: [Form; 2] = [Form::Table, Form::PartialMetadata];
+/// What the verbs of an object can turn it into.
+pub(super) const FORMS: Forms = Forms::All;
 
 /// One object in the form that was negotiated.
 pub(super) fn object(
@@ -27,25 +28,18 @@ pub(super) fn object(
 ) -> Result<Answer, Status> {
     match reply.media.form {
         Form::Itself => reply.object(code, json),
-        Form::PartialMetadata => {
+        Form::PartialMetadata(version) => {
             let mut partial = Vec::new();
-            members::push_partial(&mut partial, &json);
+            members::push_partial(&mut partial, &json, version);
             reply.object(code, partial.into())
         }
-        Form::Table => {
-            let include = options::include_object(ask.query())?;
+        Form::Table(version) => {
+            let options = table_options(ask, version)?;
             let metadata = metadata_of(&json);
             let rows = std::iter::once(json.as_ref());
             reply.value(
                 code,
-                &table(
-                    &ask.target.kind,
-                    rows,
-                    metadata,
-                    Timestamp::now(),
-                    include,
-                    true,
-                ),
+                &table(&ask.target.kind, rows, metadata, options, true),
             )
         }
     }
@@ -71,11 +65,18 @@ pub(super) fn metadata_of(json: &[u8]) -> Map<String, Value> {
 pub(super) fn items(ask: &Ask<'_>, reply: Reply) -> Result<Items, Status> {
     Ok(match reply.media.form {
         Form::Itself => Items::Whole,
-        Form::PartialMetadata => Items::Partial,
-        Form::Table => Items::Rows {
+        Form::PartialMetadata(version) => Items::Partial(version),
+        Form::Table(version) => Items::Rows {
             kind: Arc::clone(&ask.target.kind),
-            include: options::include_object(ask.query())?,
-            now: Timestamp::now(),
+            options: table_options(ask, version)?,
         },
+    })
+}
+
+fn table_options(ask: &Ask<'_>, version: MetaVersion) -> Result<TableOptions, Status> {
+    Ok(TableOptions {
+        version,
+        include: options::include_object(ask.query())?,
+        now: Timestamp::now(),
     })
 }

@@ -9,7 +9,7 @@ use crate::answer::{self, Answer, Reply};
 use crate::options;
 
 pub(super) fn get(ask: &Ask<'_>) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let entry = ask
         .app
         .registry
@@ -18,7 +18,7 @@ pub(super) fn get(ask: &Ask<'_>) -> Result<Answer, Status> {
 }
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let kind = &ask.target.kind;
     let options = options::list(ask.query())?;
     let page = match ask.app.registry.list(kind, &ask.target.namespace, &options) {
@@ -40,9 +40,5 @@ fn expired(status: Status, token: &str) -> Result<Answer, Status> {
     };
     let mut body = status.to_json();
     body["metadata"]["continue"] = fresh.into();
-    Ok(answer::text(
-        StatusCode::GONE,
-        "application/json",
-        body.to_string(),
-    ))
+    Ok(answer::refusal(&status, &body))
 }

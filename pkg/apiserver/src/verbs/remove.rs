@@ -12,7 +12,7 @@ use crate::answer::{self, Answer, Reply};
 use crate::{body, members, options};
 
 pub(super) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let (options, cascade) = read_options(ask, body).await?;
     let deleted = ask.app.registry.delete(&ask.target, &options).await?;
     // Upstream: who asked in the older way for dependents to go with it learns that this takes time.
@@ -32,7 +32,7 @@ pub(super) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 }
 
 pub(super) async fn delete_collection(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let selection = options::list(ask.query())?;
     let (options, _) = read_options(ask, body).await?;
     let kind = &ask.target.kind;

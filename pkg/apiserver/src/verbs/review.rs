@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::{Ask, write};
 use crate::answer::{self, Answer, Reply};
+use crate::negotiate::Forms;
 use crate::{body, options, refusal};
 
 /// True for a request that this module answers and no store.
@@ -95,6 +96,7 @@ async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Questio
     let registry = &ask.app.registry;
     let decoded = body::object(registry.catalog(), &ask.parts.headers, &bytes)?;
     options.duplicates = decoded.duplicates;
+    options.source = bytes;
     let target = Target {
         kind: Arc::clone(kind),
         ..ask.target.clone()
@@ -104,7 +106,7 @@ async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Questio
 
 /// 201, as for everything that is posted.
 fn created(ask: &Ask<'_>, value: &Value, warnings: &[String]) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &[])?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, Forms::None)?;
     let mut answer = reply.value(StatusCode::CREATED, value)?;
     answer::warn(&mut answer, warnings);
     Ok(answer)

@@ -9,13 +9,14 @@ use kedge_registry::Written;
 
 use super::{Ask, write};
 use crate::answer::{self, Answer, Reply};
+use crate::negotiate::Forms;
 use crate::route::Verb;
 use crate::{options, refusal};
 
 pub(super) const NAME: &str = "scale";
 
 pub(super) async fn answer(verb: Verb, ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &[])?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, Forms::None)?;
     let registry = &ask.app.registry;
     let written = match verb {
         Verb::Get => return reply.object(StatusCode::OK, registry.scale(&ask.target)?),

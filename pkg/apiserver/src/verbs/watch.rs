@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use kedge_api::{Kind, protobuf};
 use kedge_machinery::Status;
 use kedge_registry::table::table;
-use kedge_registry::{IncludeObject, Target, WatchEvent, Watcher};
+use kedge_registry::{IncludeObject, TableOptions, Target, WatchEvent, Watcher};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::Sleep;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ask;
 use super::form::{FORMS, metadata_of};
 use crate::answer::{self, Answer, Reply};
-use crate::negotiate::{Encoding, Form};
+use crate::negotiate::{Encoding, Form, Forms};
 use crate::{members, options};
 
 /// A watch without `timeoutSeconds` ends after this or up to twice this, as upstream's do: clients that watch
@@ -34,8 +34,10 @@ const SHORTEST: Duration = Duration::from_secs(1800);
 const FRAME: usize = 32 << 10;
 
 pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
-    let reply = Reply::stream(&ask.parts, &ask.target.kind, &FORMS)?;
     let (mut options, timeout) = options::watch(ask.query())?;
+    let streamed = options.send_initial_events == Some(true) && options.allow_bookmarks;
+    let forms = if streamed { Forms::NoTable } else { FORMS };
+    let reply = Reply::stream(&ask.parts, &ask.target.kind, forms)?;
     let Target {
         kind,
         namespace,
@@ -161,19 +163,23 @@ impl Events {
         };
         match self.form {
             Form::Itself => self.write(out, name, &object),
-            Form::PartialMetadata => {
+            Form::PartialMetadata(version) => {
                 let mut partial = Vec::new();
-                members::push_partial(&mut partial, &object);
+                members::push_partial(&mut partial, &object, version);
                 self.write(out, name, &partial);
             }
-            Form::Table => {
+            Form::Table(version) => {
+                let options = TableOptions {
+                    version,
+                    include: self.include,
+                    now: Timestamp::now(),
+                };
                 let rows = std::iter::once(object.as_ref());
                 let table = table(
                     &self.kind,
                     rows,
                     metadata_of(&object),
-                    Timestamp::now(),
-                    self.include,
+                    options,
                     !self.headed,
                 );
                 self.headed = true;

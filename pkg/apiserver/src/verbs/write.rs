@@ -13,7 +13,7 @@ use crate::answer::{self, Answer, Reply};
 use crate::{body, options, refusal};
 
 pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
     options.user = Some(Arc::clone(&ask.user));
     let object = object(ask, body, &mut options).await?;
@@ -26,7 +26,7 @@ pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 }
 
 pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let mut options = options::write("UpdateOptions", ask.query(), &ask.parts.headers)?;
     options.user = Some(Arc::clone(&ask.user));
     let object = object(ask, body, &mut options).await?;
@@ -39,7 +39,7 @@ pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 }
 
 pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
-    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, &form::FORMS)?;
+    let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let (patch, options) = read_patch(ask, body).await?;
     let registry = &ask.app.registry;
     let written = registry.patch(&ask.target, patch, &options).await?;
@@ -62,6 +62,7 @@ pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, Writ
         let (value, duplicates) = body::yaml(&body)?;
         options.duplicates = duplicates;
         body = value.to_string().into();
+        options.source = body.clone();
     }
     let patch = Patch {
         kind: language,
@@ -83,6 +84,7 @@ pub(super) async fn object(
     let bytes = read(ask, body).await?;
     let decoded = body::object(ask.app.registry.catalog(), &ask.parts.headers, &bytes)?;
     options.duplicates = decoded.duplicates;
+    options.source = bytes;
     Ok(decoded.object)
 }
 

@@ -49,9 +49,10 @@ impl Token {
         }
     }
 
-    /// When the list began whose next page this is.
+    /// When the list began whose next page this is; nothing where it begins anew, in the latest state.
     pub(super) fn issued(&self) -> Option<Timestamp> {
-        Timestamp::from_second(self.issued).ok()
+        let issued = Timestamp::from_second(self.issued).ok();
+        issued.filter(|_| self.rv != LATEST)
     }
 
     /// True once its revision is no longer to be had. A clock that was set back or far ahead makes it so too: that
@@ -107,7 +108,9 @@ mod tests {
         for (now, over) in [(1000, false), (1300, false), (1301, true), (999, true)] {
             assert_eq!(token.is_over(at(now)), over, "{now}");
         }
-        assert!(!Token::latest("default/web").is_over(at(i64::from(u32::MAX))));
+        let latest = Token::latest("default/web");
+        assert!(!latest.is_over(at(i64::from(u32::MAX))));
+        assert_eq!((token.issued(), latest.issued()), (Some(at(1000)), None));
     }
 
     #[test]

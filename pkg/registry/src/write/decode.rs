@@ -1,6 +1,6 @@
 //! From a body to an object that the schema knows.
 
-use kedge_machinery::{Object, Status, schema};
+use kedge_machinery::{Object, Status, decode, schema};
 use serde_json::Value;
 
 use super::shape;
@@ -94,6 +94,9 @@ impl Registry {
                 .into_iter()
                 .map(|path| format!("unknown field \"{path}\"")),
         );
+        if problems.len() > 1 {
+            decode::in_order(&options.source, &mut problems);
+        }
         if problems.is_empty() || options.field_validation == FieldValidation::Warn {
             return Ok(problems);
         }

@@ -1,0 +1,131 @@
+//! Discovery, OpenAPI and the fixed paths, asked by clients that like protobuf best.
+
+use http::Method;
+use kedge_client::http::Response;
+use serde_json::{Value, json};
+
+use crate::support::{self, Lab};
+
+const ACCEPT: &str = "application/vnd.kubernetes.protobuf, */*";
+
+async fn get(lab: &Lab, path: &str) -> Response {
+    let headers = [("accept", ACCEPT)];
+    lab.admin
+        .request(Method::GET, path, &headers, "")
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn every_group_prefers_a_version_that_it_has_and_lists_its_kinds() {
+    let lab = Lab::start().await;
+    let groups = support::json(&get(&lab, "/apis/").await);
+    let groups = groups["groups"].as_array().unwrap();
+    assert!(groups.len() > 10);
+    for group in groups {
+        let path = format!("/apis/{}/", group["name"].as_str().unwrap());
+        let own = support::json(&get(&lab, &path).await);
+        let versions = own["versions"].as_array().unwrap();
+        assert!(versions.contains(&own["preferredVersion"]), "{path}");
+        for version in versions {
+            let version = version["groupVersion"].as_str().unwrap();
+            let list = support::json(&get(&lab, &format!("/apis/{version}")).await);
+            assert_eq!(
+                (&list["kind"], &list["groupVersion"]),
+                (&json!("APIResourceList"), &json!(version))
+            );
+            assert!(!list["resources"].as_array().unwrap().is_empty());
+        }
+    }
+    // Who asks for a version that is no longer made is told so, not that the page is not there.
+    let body = json!({"apiVersion": "authentication.k8s.io/v1alpha1", "kind": "SelfSubjectReview"})
+        .to_string();
+    let path = "/apis/authentication.k8s.io/v1alpha1/selfsubjectreviews";
+    let refused = lab
+        .admin
+        .request(Method::POST, path, &[], body)
+        .await
+        .unwrap();
+    assert_eq!(support::json(&refused)["reason"], "NotFound");
+}
+
+/// A document must survive being read and written by Go's types: what they would change is not in it.
+#[tokio::test]
+async fn openapi_documents_are_complete() {
+    let lab = Lab::start().await;
+    let index = support::json(&get(&lab, "/openapi/v3").await);
+    for (path, entry) in index["paths"].as_object().unwrap() {
+        let address = entry["serverRelativeURL"].as_str().unwrap();
+        let document = support::json(&get(&lab, address).await);
+        assert_eq!(document["openapi"], "3.0.0", "{path}");
+        let schemas = document.pointer("/components/schemas").unwrap();
+        let mut wanted = Vec::new();
+        references(&document, &mut wanted);
+        for name in wanted {
+            assert!(schemas.get(&name).is_some(), "{path}: {name}");
+        }
+    }
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(name) = map.get("$ref").and_then(Value::as_str) {
+                found.push(name.rsplit('/').next().unwrap().into());
+            }
+            map.values().for_each(|value| references(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_time_in_the_address_holds_for_fixed_paths_too() {
+    let lab = Lab::start().await;
+    for (time, code) in [("invalid", 400), ("3m", 200), ("0s", 200)] {
+        let answer = get(&lab, &format!("/version?timeout={time}")).await;
+        assert_eq!(answer.status, code, "{time}");
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(
+            text.contains("invalid timeout specified in the request URL"),
+            code == 400,
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn strict_bodies_are_held_to_their_fields() {
+    let lab = Lab::start().await;
+    let rest = r#""selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}},"spec":{"containers":[{"name":"c","image":"c"}]}}"#;
+    let path =
+        "/apis/apps/v1/namespaces/default/deployments?fieldManager=tried&fieldValidation=Strict";
+    for (metadata, spec, why) in [
+        (
+            "",
+            r#""unknownField":"foo","replicas":2,"replicas":3,"#,
+            r#"strict decoding error: unknown field "spec.unknownField", duplicate field "spec.replicas""#,
+        ),
+        (
+            r#""unknownMeta":"foo","#,
+            "",
+            r#"strict decoding error: unknown field "metadata.unknownMeta""#,
+        ),
+    ] {
+        let body = format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{{metadata}"name":"d"}},"spec":{{{spec}{rest}}}}}"#
+        );
+        // Without a content type, as Go's raw bodies come.
+        let refused = lab
+            .admin
+            .request(Method::POST, path, &[], body)
+            .await
+            .unwrap();
+        let status = support::json(&refused);
+        assert!(
+            status["message"].as_str().unwrap().contains(why),
+            "{status}"
+        );
+    }
+}
