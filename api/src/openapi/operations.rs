@@ -255,7 +255,9 @@ impl Place<'_> {
                 }
             }
         }
-        operation["parameters"] = parameters.into();
+        if !parameters.is_empty() {
+            operation["parameters"] = parameters.into();
+        }
         operation
     }
 

@@ -86,10 +86,12 @@ impl<'a> Definition<'a> {
                 map.serialize_entry("type", "object")?;
                 let text =
                     |field: &str| self.texts.map_or("", |(texts, name)| texts.of(name, field));
-                let fields = fields
+                let parts = fields
                     .iter()
                     .map(|(name, field)| (name, self.part(field, text(name))));
-                map.serialize_entry("properties", &Entries(fields))?;
+                if !fields.is_empty() {
+                    map.serialize_entry("properties", &Entries(parts))?;
+                }
                 if !required.is_empty() {
                     map.serialize_entry("required", required)?;
                 }
