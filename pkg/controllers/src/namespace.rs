@@ -1,4 +1,7 @@
-//! Ends of namespaces: what is in one goes first (upstream: `pkg/controller/namespace/deletion`).
+//! Ends of namespaces: what is in one goes first, its Pods before all else (upstream: `pkg/controller/namespace/deletion`;
+//! KEP-5080).
+
+mod conditions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,6 +18,7 @@ use tracing::{info, warn};
 use crate::config::Kind;
 use crate::engine::{Follow, Reconcile, Write, key};
 use crate::view::{self, Meta, MetaOnly, nullable};
+use conditions::Remaining;
 
 /// The finalizer of `spec.finalizers` that stands for what is in the namespace.
 const FINALIZER: &str = "kubernetes";
@@ -44,6 +48,7 @@ struct Contents {
 struct Held {
     uid: String,
     terminating: bool,
+    finalizers: Vec<String>,
 }
 
 /// A Namespace, as far as its end goes.
@@ -88,6 +93,7 @@ impl Contents {
                     let held = Held {
                         terminating: metadata.deletion_timestamp.is_some(),
                         uid: metadata.uid,
+                        finalizers: metadata.finalizers,
                     };
                     space.insert(key, held);
                 }
@@ -98,22 +104,47 @@ impl Contents {
         }
     }
 
-    /// What is next for a namespace: its objects' deletion, or its own end.
-    fn plan(&mut self, name: &str, namespace: &Bytes) -> Vec<Write> {
+    /// What is next for a namespace: its objects' deletion, a word about those that stay, or its own end.
+    fn plan(&mut self, name: &str, namespace: &Bytes, now: Timestamp) -> Vec<Write> {
         let about = key(Resource::NAMESPACES, "", name);
         let held = self.objects.get(name).filter(|held| !held.is_empty());
         let Some(held) = held else {
             info!("namespace {name} is empty and goes");
             return finalized(&about, namespace).into_iter().collect();
         };
+        // A Pod may need what is beside it to its end: a policy that guards it, a Secret.
+        let is_pod = |key: &ObjectKey| key.resource == Resource::PODS;
+        let pods_first = held.keys().any(is_pod);
         let mut writes = Vec::new();
-        for (key, Held { uid, terminating }) in held {
-            if !terminating && self.asked.insert(uid.clone()) {
-                writes.push(Write::delete(&about, key.clone(), uid));
+        let mut remaining = Remaining::default();
+        let mut waiting = true;
+        for (key, held) in held.iter().filter(|(key, _)| is_pod(key) || !pods_first) {
+            remaining.count(key, &held.finalizers);
+            waiting &= held.terminating;
+            if !held.terminating && self.asked.insert(held.uid.clone()) {
+                writes.push(Write::delete(&about, key.clone(), &held.uid));
             }
+        }
+        if waiting {
+            writes.extend(told(&about, namespace, &remaining, now));
         }
         writes
     }
+}
+
+/// The namespace with conditions that say what it waits for, where it does not have them yet.
+fn told(
+    about: &ObjectKey,
+    namespace: &Bytes,
+    remaining: &Remaining,
+    now: Timestamp,
+) -> Option<Write> {
+    let mut object = Object::from_value(view::read(namespace)?)?;
+    let status = child_mut(&mut object.0, "status");
+    let present = status.get("conditions").and_then(Value::as_array);
+    let conditions = remaining.conditions(present.map_or(&[], Vec::as_slice), now)?;
+    status.insert("conditions".into(), conditions.into());
+    Some(Write::update(about, Resource::NAMESPACES, "status", object))
 }
 
 fn finalized(about: &ObjectKey, namespace: &Bytes) -> Option<Write> {
@@ -150,7 +181,7 @@ impl Reconcile for Namespaces {
         };
     }
 
-    async fn plan(&mut self, _: &SharedClient, _: Timestamp) -> Vec<Write> {
+    async fn plan(&mut self, _: &SharedClient, now: Timestamp) -> Vec<Write> {
         if self.ending.is_empty() {
             self.contents = None;
             return Vec::new();
@@ -166,7 +197,7 @@ impl Reconcile for Namespaces {
         }
         self.ending
             .iter()
-            .flat_map(|(name, namespace)| contents.plan(name, namespace))
+            .flat_map(|(name, namespace)| contents.plan(name, namespace, now))
             .collect()
     }
 

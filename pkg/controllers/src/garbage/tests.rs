@@ -161,6 +161,31 @@ async fn foreground_deletion_waits_for_what_blocks_it() {
 }
 
 #[tokio::test]
+async fn owners_in_a_circle_go_together() {
+    let fake = Fake::new();
+    let made = ["one", "two", "three"].map(|name| fake.put(Resource::CONFIGMAPS, object(name)));
+    let _running = run(&fake);
+    let ring = |name: &str, owner: &Object| owned(name, &[reference("ConfigMap", owner, true)]);
+    for (object, owner) in made.iter().zip([&made[2], &made[0], &made[1]]) {
+        let mut owned = ring(object.name(), owner);
+        owned["metadata"]["uid"] = object.uid().into();
+        fake.put(Resource::CONFIGMAPS, owned);
+    }
+    assert!(fake.settled().await.is_empty());
+    let mut first = ring("one", &made[2]);
+    let meta = going("one", made[0].uid(), FOREGROUND)["metadata"].take();
+    let first_meta = first["metadata"].as_object_mut().unwrap();
+    first_meta.extend(meta.as_object().unwrap().clone());
+    fake.put(Resource::CONFIGMAPS, first);
+    fake.until(|fake| {
+        !["one", "two", "three"]
+            .iter()
+            .any(|name| is_there(fake, name))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn orphans_stay_without_their_owner() {
     let fake = Fake::new();
     let service = fake.put(Resource::SERVICES, object("web"));

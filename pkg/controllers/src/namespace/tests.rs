@@ -54,9 +54,19 @@ async fn it_waits_for_what_has_a_finalizer() {
             .is_terminating()
     })
     .await;
+    // It says so, once.
+    fake.until(|fake| {
+        let namespace = fake.one(Resource::NAMESPACES, "", "a").unwrap();
+        namespace.at(&["status", "conditions"]).is_some()
+    })
+    .await;
     fake.take_writes();
     assert!(fake.settled().await.is_empty());
-    assert!(fake.one(Resource::NAMESPACES, "", "a").is_some());
+    let namespace = fake.one(Resource::NAMESPACES, "", "a").unwrap();
+    assert_eq!(
+        namespace.into_value()["status"]["conditions"][3]["message"],
+        "Some resources are remaining: configmaps. has 1 resource instances"
+    );
     fake.remove(Resource::CONFIGMAPS, "a", "held");
     fake.until(|fake| fake.one(Resource::NAMESPACES, "", "a").is_none())
         .await;
@@ -92,4 +102,30 @@ async fn a_refused_deletion_is_asked_for_again() {
     let _running = run(&fake);
     fake.until(|fake| fake.one(Resource::NAMESPACES, "", "a").is_none())
         .await;
+}
+
+#[tokio::test]
+async fn its_pods_go_first() {
+    let fake = Fake::new();
+    let mut held = object("a", "held");
+    held["metadata"]["finalizers"] = json!(["some/body"]);
+    fake.put(Resource::PODS, held);
+    fake.put(Resource::PODS, object("a", "free"));
+    fake.put(Resource::CONFIGMAPS, object("a", "one"));
+    fake.put(Resource::NAMESPACES, namespace("a", true));
+    let _running = run(&fake);
+    fake.until(|fake| {
+        let namespace = fake.one(Resource::NAMESPACES, "", "a").unwrap();
+        namespace.into_value()["status"]["conditions"][4]["status"] == "True"
+            && fake.one(Resource::PODS, "a", "free").is_none()
+    })
+    .await;
+    let pod = fake.one(Resource::PODS, "a", "held").unwrap();
+    assert!(pod.is_terminating());
+    fake.settled().await;
+    assert!(fake.one(Resource::CONFIGMAPS, "a", "one").is_some());
+    fake.remove(Resource::PODS, "a", "held");
+    fake.until(|fake| fake.one(Resource::NAMESPACES, "", "a").is_none())
+        .await;
+    assert!(fake.one(Resource::CONFIGMAPS, "a", "one").is_none());
 }
