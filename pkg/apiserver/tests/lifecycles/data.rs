@@ -133,8 +133,8 @@ async fn an_account_gets_a_token_that_is_its_own() {
         .create(&json!({"metadata": {"name": "robot"}}))
         .await
         .unwrap();
-    let mut tokens = Typed::new(&lab.admin, "authentication.k8s.io/v1", "TokenRequest", "");
-    tokens.path = format!("{}/robot/token", accounts.path);
+    let tokens = Typed::new(&lab.admin, "authentication.k8s.io/v1", "TokenRequest", "");
+    let tokens = tokens.at(&format!("{}/robot/token", accounts.path));
     let given = tokens
         .create(&json!({"metadata": {}, "spec": {"audiences": null}}))
         .await

@@ -185,3 +185,42 @@ async fn remove(all: &Typed, kind: &str) {
     all.delete_collection(query, json!({})).await.unwrap();
     assert!(all.names(query).await.is_empty(), "{kind}");
 }
+
+#[tokio::test]
+async fn what_is_scaled_is_scaled_in_protobuf_too() {
+    let lab = Lab::start().await;
+    for row in rows() {
+        if !matches!(row.kind, "Deployment" | "ReplicaSet" | "StatefulSet") {
+            continue;
+        }
+        let all = client(&lab, &row);
+        let made = all.create(&named(&row, "tried")).await.unwrap();
+        let scales = Typed::new(&lab.admin, "autoscaling/v1", "Scale", "");
+        let scales = scales.at(&all.path);
+        let mut scale = scales.get("tried/scale").await.unwrap();
+        assert_eq!(scale["kind"], "Scale");
+        assert_eq!(scale["metadata"]["uid"], made["metadata"]["uid"]);
+        scale["spec"]["replicas"] = 2.into();
+        let scale = scales.update(&scale, "/scale").await.unwrap();
+        assert_eq!(scale["spec"]["replicas"], 2);
+        let patch = json!({"spec": {"replicas": 4}});
+        let scale = scales.patch("tried/scale", MERGE, &patch).await.unwrap();
+        assert_eq!(scale["spec"]["replicas"], 4);
+        let now = all.get("tried").await.unwrap();
+        assert_eq!(now["spec"]["replicas"], 4);
+        assert!(version(&now) > version(&made));
+    }
+}
+
+/// Upstream's suite begins by this list.
+#[tokio::test]
+async fn nodes_that_take_pods_are_listed_from_any_version() {
+    let lab = Lab::start().await;
+    let nodes = Typed::new(&lab.admin, "v1", "Node", "nodes");
+    for (name, cordoned) in [("free", false), ("cordoned", true)] {
+        let node = json!({"metadata": {"name": name}, "spec": {"unschedulable": cordoned}});
+        nodes.create(&node).await.unwrap();
+    }
+    let query = "resourceVersion=0&fieldSelector=spec.unschedulable%3Dfalse";
+    assert_eq!(nodes.names(query).await, ["free"]);
+}

@@ -21,7 +21,7 @@ const ACCEPT: &str = "application/vnd.kubernetes.protobuf, */*";
 pub struct Typed {
     client: HttpClient,
     pub api_version: String,
-    pub kind: String,
+    kind: String,
     /// Of the collection.
     pub path: String,
 }
@@ -43,6 +43,12 @@ impl Typed {
             kind: kind.into(),
             path: format!("/{root}/{api_version}/{resource}"),
         }
+    }
+
+    /// The same at another path: for a subresource that is a kind of its own.
+    pub fn at(mut self, path: &str) -> Self {
+        self.path = path.into();
+        self
     }
 
     pub async fn create(&self, object: &Value) -> Answered {
