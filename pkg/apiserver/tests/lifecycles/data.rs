@@ -136,7 +136,7 @@ async fn an_account_gets_a_token_that_is_its_own() {
     let tokens = Typed::new(&lab.admin, "authentication.k8s.io/v1", "TokenRequest", "");
     let tokens = tokens.at(&format!("{}/robot/token", accounts.path));
     let given = tokens
-        .create(&json!({"metadata": {}, "spec": {"audiences": null}}))
+        .create(&json!({"metadata": {}, "spec": {}, "status": {"token": "", "expirationTimestamp": null}}))
         .await
         .unwrap();
     let token = given["status"]["token"].as_str().unwrap();
@@ -147,7 +147,7 @@ async fn an_account_gets_a_token_that_is_its_own() {
         "tokenreviews",
     );
     let review = reviews
-        .create(&json!({"metadata": {}, "spec": {"token": token}}))
+        .create(&json!({"metadata": {}, "spec": {"token": token}, "status": {"authenticated": false, "user": {"username": "", "uid": ""}, "error": ""}}))
         .await
         .unwrap();
     assert_eq!(review["status"]["authenticated"], true);
@@ -178,7 +178,7 @@ async fn a_review_foretells_what_a_request_gets() {
     ] {
         let reviews = Typed::new(&lab.admin, "authorization.k8s.io/v1", kind, resource);
         let review = reviews
-            .create(&json!({"metadata": metadata, "spec": spec}))
+            .create(&json!({"metadata": metadata, "spec": spec, "status": {"allowed": false, "reason": "", "evaluationError": "", "denied": false}}))
             .await
             .unwrap();
         assert_eq!(review["status"]["allowed"], false, "{kind}");

@@ -32,11 +32,15 @@ async fn an_event_of_either_group_is_followed_to_its_end() {
     let old = json!({
         "metadata": {"name": "old", "labels": {"tried": "yes"}}, "involvedObject": {"namespace": "default"},
         "message": "first", "reason": "Tried", "type": "Normal", "count": 1,
+        "source": {"component": "", "host": ""}, "firstTimestamp": null, "lastTimestamp": null, "eventTime": null, "action": "",
+        "reportingComponent": "", "reportingInstance": "",
     });
     let new = json!({
         "metadata": {"name": "new", "labels": {"tried": "yes"}}, "regarding": {"namespace": "default"},
         "eventTime": "2017-09-19T13:49:16.000000Z", "note": "first", "action": "Do", "reason": "Tried", "type": "Normal",
         "reportingController": "trying-controller", "reportingInstance": "one",
+        "deprecatedSource": {"component": "", "host": ""}, "deprecatedFirstTimestamp": null, "deprecatedLastTimestamp": null,
+        "deprecatedCount": 0,
     });
     for (events, event, text) in [(&core, old, "message"), (&newer, new, "note")] {
         let name = event["metadata"]["name"].as_str().unwrap().to_string();

@@ -60,6 +60,34 @@ fn dated(kind: &str) -> Value {
     condition
 }
 
+/// As Go writes one that says little of itself.
+fn node() -> Value {
+    let info = [
+        "machineID",
+        "systemUUID",
+        "bootID",
+        "kernelVersion",
+        "osImage",
+        "containerRuntimeVersion",
+        "kubeletVersion",
+        "kubeProxyVersion",
+        "operatingSystem",
+        "architecture",
+    ];
+    let info: serde_json::Map<String, Value> = info
+        .map(|key| (key.into(), "".into()))
+        .into_iter()
+        .collect();
+    json!({
+        "spec": {"podCIDR": "", "providerID": "", "unschedulable": true, "externalID": ""},
+        "status": {
+            "phase": "Running", "nodeInfo": info, "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Tried", "message": "by a test",
+                "lastHeartbeatTime": null, "lastTransitionTime": null}],
+        },
+    })
+}
+
 const AUTHZ: &str = "rbac.authorization.k8s.io";
 
 pub fn rows() -> Vec<Row> {
@@ -75,7 +103,7 @@ pub fn rows() -> Vec<Row> {
         row("v1", "ConfigMap", "configmaps", json!({"data": {"a": "b"}, "binaryData": {"c": "AAE="}})),
         row("v1", "Endpoints", "endpoints", json!({"subsets": [{"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 80}]}]})),
         row("v1", "Event", "events", json!({"involvedObject": {"namespace": "default"}, "message": "m", "reason": "R", "type": "Normal", "count": 1})),
-        row("v1", "Node", "nodes", json!({"spec": {}})).cluster().status(json!({"capacity": {"example.com/x": "5"}})),
+        row("v1", "Node", "nodes", node()).cluster().status(json!({"capacity": {"example.com/x": "5"}})),
         row("v1", "Pod", "pods", json!({"spec": pod("Always")})).status(json!({"conditions": [condition("Tried")]})),
         row("v1", "PodTemplate", "podtemplates", json!({"template": template("Always")})),
         row("v1", "Secret", "secrets", json!({"data": {"key": "dmFsdWU="}, "type": "Opaque"})),

@@ -9,7 +9,8 @@ use crate::typed::{MERGE, STRATEGIC, Typed};
 async fn a_namespace_is_labelled_judged_and_held() {
     let lab = Lab::start().await;
     let namespaces = Typed::new(&lab.admin, "v1", "Namespace", "namespaces");
-    let made = json!({"metadata": {"name": "shop-1234", "labels": {"run": "one", "of": "shop"}}});
+    let made = json!({"metadata": {"name": "shop-1234", "labels": {"run": "one", "of": "shop"}},
+        "spec": {}, "status": {"phase": ""}});
     let made = namespaces.create(&made).await.unwrap();
     assert_eq!(made["status"]["phase"], "Active");
     assert_eq!(
