@@ -132,6 +132,16 @@ pub trait Client: Send + Sync + 'static {
         uid: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), Status>>;
 
+    /// Deletes at once that very object, which stays until its dependents are gone. Who has no garbage collector leaves them to
+    /// the background.
+    fn delete_after_dependents<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        uid: &'a str,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        self.delete(key, Some(uid))
+    }
+
     /// Follows kinds, in all namespaces.
     fn feed(&self, resources: &[Resource]) -> Box<dyn Feed>;
 }

@@ -55,6 +55,23 @@ impl Local {
             ..WriteOptions::default()
         }
     }
+
+    async fn end(
+        &self,
+        key: &ObjectKey,
+        uid: Option<&str>,
+        propagation: Propagation,
+    ) -> Result<(), Status> {
+        let options = DeleteOptions {
+            propagation: Some(propagation),
+            // Who deletes from within has waited already where there was something to wait for.
+            grace_period: Some(0),
+            uid: uid.map(String::from),
+            ..DeleteOptions::default()
+        };
+        let target = self.target(key)?;
+        self.registry.delete(&target, &options).await.map(drop)
+    }
 }
 
 fn parse(value: &[u8]) -> Result<Object, Status> {
@@ -150,19 +167,15 @@ impl Client for Local {
         key: &'a ObjectKey,
         uid: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), Status>> {
-        Box::pin(async move {
-            let options = DeleteOptions {
-                propagation: Some(Propagation::Background),
-                // Who deletes from within has waited already where there was something to wait for.
-                grace_period: Some(0),
-                uid: uid.map(String::from),
-                ..DeleteOptions::default()
-            };
-            self.registry
-                .delete(&self.target(key)?, &options)
-                .await
-                .map(|_| ())
-        })
+        Box::pin(self.end(key, uid, Propagation::Background))
+    }
+
+    fn delete_after_dependents<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        uid: &'a str,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(self.end(key, Some(uid), Propagation::Foreground))
     }
 
     fn feed(&self, resources: &[Resource]) -> Box<dyn Feed> {

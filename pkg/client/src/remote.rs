@@ -116,6 +116,24 @@ impl Remote {
         let body = object.into_value().to_string();
         parse(&self.ask(method, path, media, body).await?)
     }
+
+    async fn end(
+        &self,
+        key: &ObjectKey,
+        uid: Option<&str>,
+        propagation: &str,
+    ) -> Result<(), Status> {
+        let mut options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions",
+            "gracePeriodSeconds": 0, "propagationPolicy": propagation,
+        });
+        if let Some(uid) = uid {
+            options["preconditions"] = json!({ "uid": uid });
+        }
+        let path = path(key.resource, &key.namespace, &key.name, "");
+        let body = Value::to_string(&options);
+        self.ask(Method::DELETE, &path, JSON, body).await.map(drop)
+    }
 }
 
 /// No answer at all: 503, with what was tried.
@@ -224,18 +242,15 @@ impl Client for Remote {
         key: &'a ObjectKey,
         uid: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), Status>> {
-        Box::pin(async move {
-            let mut options = json!({
-                "apiVersion": "v1", "kind": "DeleteOptions",
-                "gracePeriodSeconds": 0, "propagationPolicy": "Background",
-            });
-            if let Some(uid) = uid {
-                options["preconditions"] = json!({ "uid": uid });
-            }
-            let path = path(key.resource, &key.namespace, &key.name, "");
-            let body = Value::to_string(&options);
-            self.ask(Method::DELETE, &path, JSON, body).await.map(drop)
-        })
+        Box::pin(self.end(key, uid, "Background"))
+    }
+
+    fn delete_after_dependents<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        uid: &'a str,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(self.end(key, Some(uid), "Foreground"))
     }
 
     fn feed(&self, resources: &[Resource]) -> Box<dyn Feed> {

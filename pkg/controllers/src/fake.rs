@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::engine::key;
+use crate::view::FOREGROUND;
 
 /// A server. Clones are the same one.
 #[derive(Clone)]
@@ -111,6 +112,28 @@ impl Fake {
 
     fn publish(&self) {
         self.revision.send_replace(self.state().revision);
+    }
+
+    fn end(
+        &self,
+        verb: &str,
+        key: &ObjectKey,
+        uid: Option<&str>,
+        finalizer: Option<&str>,
+    ) -> Result<(), Status> {
+        let deleted = self.write(verb, key, |state| {
+            let mut current = state.current(key)?;
+            if uid.is_some_and(|uid| uid != current.uid()) {
+                return Err(conflict(key));
+            }
+            let meta = current.meta_mut();
+            meta.insert("deletionTimestamp".into(), json!("2026-01-01T00:00:00Z"));
+            if let Some(finalizer) = finalizer {
+                meta.insert("finalizers".into(), json!([finalizer]));
+            }
+            Ok(state.store(key.clone(), current))
+        });
+        deleted.map(drop)
     }
 
     fn write(
@@ -307,19 +330,15 @@ impl Client for Fake {
         key: &'a ObjectKey,
         uid: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), Status>> {
-        Box::pin(async move {
-            let deleted = self.write("delete", key, |state| {
-                let mut current = state.current(key)?;
-                if uid.is_some_and(|uid| uid != current.uid()) {
-                    return Err(conflict(key));
-                }
-                current
-                    .meta_mut()
-                    .insert("deletionTimestamp".into(), json!("2026-01-01T00:00:00Z"));
-                Ok(state.store(key.clone(), current))
-            });
-            deleted.map(|_| ())
-        })
+        Box::pin(async move { self.end("delete", key, uid, None) })
+    }
+
+    fn delete_after_dependents<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        uid: &'a str,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(async move { self.end("delete-last", key, Some(uid), Some(FOREGROUND)) })
     }
 
     fn feed(&self, resources: &[Resource]) -> Box<dyn Feed> {

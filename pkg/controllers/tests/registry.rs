@@ -1,6 +1,9 @@
 //! All controllers together, over the real registry and store.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "registry/ends.rs"]
+mod ends;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -325,121 +328,6 @@ async fn a_service_lives_and_dies() {
         .wait_for(|set| set.as_ref().is_some_and(|set| set.is_empty()))
         .await
         .unwrap();
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreground_deletion_ends() {
-    let server = Server::start().await;
-    let running = server.run();
-    server
-        .create(Resource::SERVICES, service("default", "web"))
-        .await;
-    server
-        .until(&[Resource::ENDPOINTSLICES], || async {
-            server.list(Resource::ENDPOINTSLICES, "default").await.len() == 2
-        })
-        .await;
-    server.quiet().await;
-    server
-        .delete(
-            Resource::SERVICES,
-            "default",
-            "web",
-            Propagation::Foreground,
-        )
-        .await;
-    let web = key(Resource::SERVICES, "default", "web");
-    server
-        .until(&[Resource::SERVICES], || async {
-            server.client.get(&web).await.is_err()
-        })
-        .await;
-    server.quiet().await;
-    assert_eq!(
-        server.list(Resource::ENDPOINTSLICES, "default").await.len(),
-        1
-    );
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orphans_stay() {
-    let server = Server::start().await;
-    let running = server.run();
-    server
-        .create(Resource::SERVICES, service("default", "web"))
-        .await;
-    server
-        .until(&[Resource::ENDPOINTSLICES], || async {
-            server.list(Resource::ENDPOINTSLICES, "default").await.len() == 2
-        })
-        .await;
-    server.quiet().await;
-    server
-        .delete(Resource::SERVICES, "default", "web", Propagation::Orphan)
-        .await;
-    let web = key(Resource::SERVICES, "default", "web");
-    server
-        .until(&[Resource::SERVICES], || async {
-            server.client.get(&web).await.is_err()
-        })
-        .await;
-    server.quiet().await;
-    assert_eq!(
-        server.list(Resource::ENDPOINTSLICES, "default").await.len(),
-        2
-    );
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_namespace_goes_with_its_services() {
-    let server = Server::start().await;
-    let running = server.run();
-    server
-        .create(Resource::NAMESPACES, json!({"metadata": {"name": "shop"}}))
-        .await;
-    server
-        .create(Resource::SERVICES, service("shop", "web"))
-        .await;
-    server
-        .create(
-            Resource::CONFIGMAPS,
-            json!({"metadata": {"namespace": "shop", "name": "c"}}),
-        )
-        .await;
-    server
-        .until(&[Resource::ENDPOINTSLICES], || async {
-            !server
-                .list(Resource::ENDPOINTSLICES, "shop")
-                .await
-                .is_empty()
-        })
-        .await;
-    server.quiet().await;
-    server
-        .delete(Resource::NAMESPACES, "", "shop", Propagation::Background)
-        .await;
-    let shop = key(Resource::NAMESPACES, "", "shop");
-    server
-        .until(&[Resource::NAMESPACES], || async {
-            server.client.get(&shop).await.is_err()
-        })
-        .await;
-    for resource in [
-        Resource::SERVICES,
-        Resource::ENDPOINTSLICES,
-        Resource::ENDPOINTS,
-        Resource::CONFIGMAPS,
-    ] {
-        assert!(
-            server.list(resource, "shop").await.is_empty(),
-            "{}",
-            resource.plural
-        );
-    }
-    server.quiet().await;
     running.stop().await;
 }
 

@@ -179,6 +179,16 @@ async fn perform(client: &SharedClient, write: &Write) -> Result<Option<Object>,
             .apply(resource, manager, object.clone())
             .await
             .map(Some),
-        Action::Delete { uid } => client.delete(&write.target, Some(uid)).await.map(|()| None),
+        Action::Delete {
+            uid,
+            after_dependents,
+        } => {
+            let target = &write.target;
+            let deleted = match after_dependents {
+                true => client.delete_after_dependents(target, uid).await,
+                false => client.delete(target, Some(uid)).await,
+            };
+            deleted.map(|()| None)
+        }
     }
 }

@@ -68,6 +68,8 @@ pub(crate) enum Action {
     /// Only that very object, not one of the same name.
     Delete {
         uid: String,
+        /// It stays until its dependents are gone.
+        after_dependents: bool,
     },
 }
 
@@ -125,7 +127,20 @@ impl Write {
         Self {
             about: about.clone(),
             target,
-            action: Action::Delete { uid: uid.into() },
+            action: Action::Delete {
+                uid: uid.into(),
+                after_dependents: false,
+            },
+        }
+    }
+
+    pub(crate) fn delete_after_dependents(about: &ObjectKey, target: ObjectKey, uid: &str) -> Self {
+        Self {
+            action: Action::Delete {
+                uid: uid.into(),
+                after_dependents: true,
+            },
+            ..Self::delete(about, target, uid)
         }
     }
 }

@@ -111,7 +111,23 @@ impl Garbage {
             "{} {}/{} goes with its owner",
             key.resource.kind, key.namespace, key.name
         );
-        Ok(Some(Write::delete(key, key.clone(), &dependent.uid)))
+        let (target, uid) = (key.clone(), &dependent.uid);
+        let write = match fates.contains(&Fate::Waiting) && self.holds(key, uid) {
+            true => Write::delete_after_dependents(key, target, uid),
+            false => Write::delete(key, target, uid),
+        };
+        Ok(Some(write))
+    }
+
+    /// Whether an object is to stay until its own dependents are gone, as its owner does. In a circle of owners one of them
+    /// must not.
+    fn holds(&self, key: &ObjectKey, uid: &str) -> bool {
+        let dependents = self.graph.dependents_of(key, uid);
+        let waits = |key: &ObjectKey| {
+            let going = self.graph.going(key);
+            going.is_some_and(|(_, policy)| *policy == Policy::Foreground)
+        };
+        !dependents.is_empty() && !dependents.iter().any(|(key, _)| waits(key))
     }
 
     /// An owner that waits for its dependents.

@@ -161,6 +161,34 @@ async fn foreground_deletion_waits_for_what_blocks_it() {
 }
 
 #[tokio::test]
+async fn those_below_go_before_those_above() {
+    let fake = Fake::new();
+    let top = fake.put(Resource::SERVICES, object("top"));
+    let middle = fake.put(
+        Resource::CONFIGMAPS,
+        owned("middle", &[reference("Service", &top, true)]),
+    );
+    let mut bottom = owned("bottom", &[reference("ConfigMap", &middle, true)]);
+    bottom["metadata"]["finalizers"] = json!(["some/body"]);
+    fake.put(Resource::CONFIGMAPS, bottom);
+    let _running = run(&fake);
+    fake.settled().await;
+    fake.put(Resource::SERVICES, going("top", top.uid(), FOREGROUND));
+    fake.until(|fake| {
+        let bottom = fake.one(Resource::CONFIGMAPS, "a", "bottom");
+        bottom.unwrap().is_terminating()
+    })
+    .await;
+    fake.settled().await;
+    assert!(is_there(&fake, "middle"));
+    assert!(fake.one(Resource::SERVICES, "a", "top").is_some());
+    fake.remove(Resource::CONFIGMAPS, "a", "bottom");
+    fake.until(|fake| fake.one(Resource::SERVICES, "a", "top").is_none())
+        .await;
+    assert!(!is_there(&fake, "middle"));
+}
+
+#[tokio::test]
 async fn owners_in_a_circle_go_together() {
     let fake = Fake::new();
     let made = ["one", "two", "three"].map(|name| fake.put(Resource::CONFIGMAPS, object(name)));
