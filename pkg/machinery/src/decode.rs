@@ -221,6 +221,26 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        /// Whatever stands there, nothing is lost and nothing comes twice.
+        #[test]
+        fn an_order_is_an_order(keys in proptest::collection::vec("[a-c]{1,2}", 0..8), body in "\\PC{0,30}") {
+            let json: Vec<_> = keys.iter().map(|key| format!("{key:?}:1")).collect();
+            for body in [format!("{{{}}}", json.join(",")), body] {
+                let words = keys.iter().flat_map(|key| ["unknown", "duplicate"].map(|word| (word, key)));
+                let mut problems: Vec<_> = words.map(|(word, key)| format!("{word} field {key:?}")).collect();
+                let mut before = problems.clone();
+                super::in_order(body.as_bytes(), &mut problems);
+                before.sort();
+                let again = problems.clone();
+                super::in_order(body.as_bytes(), &mut problems);
+                proptest::prop_assert_eq!(&again, &problems);
+                problems.sort();
+                proptest::prop_assert_eq!(before, problems);
+            }
+        }
+    }
+
     #[test]
     fn only_so_many_duplicates_are_told() {
         let body = format!(

@@ -214,3 +214,33 @@ async fn a_review_foretells_what_a_request_gets() {
         json!({"known-languages": ["python", "javascript"]})
     );
 }
+
+/// Times as a Go test counts them from its zero, in the year 1.
+#[tokio::test]
+async fn a_lease_keeps_its_times_by_every_way_in() {
+    let lab = Lab::start().await;
+    let leases = Typed::new(
+        &lab.admin,
+        "coordination.k8s.io/v1",
+        "Lease",
+        "namespaces/default/leases",
+    );
+    let spec = |holder: &str, second: u32| {
+        json!({
+            "holderIdentity": holder, "leaseDurationSeconds": 30, "leaseTransitions": 0,
+            "acquireTime": format!("0001-01-01T00:00:{second:02}.000000Z"),
+            "renewTime": format!("0001-01-01T00:00:{:02}.000123Z", second + 5),
+        })
+    };
+    let first = json!({"metadata": {"name": "l"}, "spec": spec("one", 2)});
+    let mut lease = leases.create(&first).await.unwrap();
+    assert_eq!(lease["spec"], spec("one", 2));
+    lease["spec"] = spec("two", 20);
+    assert_eq!(
+        leases.update(&lease, "").await.unwrap()["spec"],
+        spec("two", 20)
+    );
+    let patch = json!({"spec": spec("three", 50)});
+    leases.patch("l", STRATEGIC, &patch).await.unwrap();
+    assert_eq!(leases.get("l").await.unwrap()["spec"], spec("three", 50));
+}
