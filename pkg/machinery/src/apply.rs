@@ -354,9 +354,10 @@ pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Objec
         return;
     }
     let before = old.map_or_else(|| zero::of(context, new), |old| tree(old.clone()));
-    let difference = context
-        .typed()
-        .compare(context.schema, &before, &tree(new.clone()));
+    // Its `managedFields` have been read, and are written anew.
+    let after = tree(std::mem::take(new));
+    let difference = context.typed().compare(context.schema, &before, &after);
+    *new = Object::from_value(after).unwrap_or_default();
     record(context, &mut managers, &difference);
     managers.bundle_old_updates();
     managers.write(new);
