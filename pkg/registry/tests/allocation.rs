@@ -198,6 +198,61 @@ async fn two_families_upgrade_and_downgrade() {
     assert_claims(&world);
 }
 
+/// KEP-1880: a range that somebody adds is used, and no more once it is going.
+#[tokio::test]
+async fn an_added_range_serves_until_it_goes() {
+    let world = build(&["10.43.0.0/30"], 1000).await;
+    let plain = |name: &str| service(name, json!({"ports": [{"port": 80}]}));
+    let asks =
+        |name: &str, ip: &str| service(name, json!({"clusterIP": ip, "ports": [{"port": 80}]}));
+    for name in ["a", "b"] {
+        world.create("services", plain(name)).await.unwrap();
+    }
+    assert_eq!(
+        world.create("services", plain("c")).await.unwrap_err().code,
+        500
+    );
+    let range = json!({
+        "metadata": {"name": "more", "finalizers": ["example.com/stay"]}, "spec": {"cidrs": ["10.44.0.0/28"]},
+    });
+    let target = world.cluster_target("servicecidrs", "");
+    world
+        .registry
+        .create(&target, common::object(range), &common::options())
+        .await
+        .unwrap();
+    let made = world.create("services", plain("c")).await.unwrap();
+    let ip = made["spec"]["clusterIP"].as_str().unwrap();
+    assert!(ip.starts_with("10.44.0."), "{ip}");
+    world
+        .create("services", asks("d", "10.44.0.14"))
+        .await
+        .unwrap();
+    let refused = world
+        .create("services", asks("e", "10.44.0.15"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, 422);
+    assert_claims(&world);
+    let target = world.cluster_target("servicecidrs", "more");
+    world
+        .registry
+        .delete(&target, &Default::default())
+        .await
+        .unwrap();
+    let refused = world
+        .create("services", asks("e", "10.44.0.13"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, 422);
+    assert_eq!(
+        world.create("services", plain("e")).await.unwrap_err().code,
+        500
+    );
+    world.delete("services", "c").await.unwrap();
+    assert_claims(&world);
+}
+
 #[tokio::test]
 async fn racers_share_the_range_until_it_is_full() {
     let world = world().await;

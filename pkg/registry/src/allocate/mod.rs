@@ -7,6 +7,7 @@
 pub(crate) mod choose;
 pub(crate) mod claims;
 pub(crate) mod pool;
+pub(crate) mod ranges;
 
 pub(crate) use claims::Claim;
 pub(crate) use pool::{Environment, Family, Pools};

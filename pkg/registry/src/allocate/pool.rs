@@ -43,6 +43,8 @@ pub(crate) struct Pools {
 /// What an allocation sees of the world: the ranges, what is taken, and chance.
 pub(crate) struct Environment<'a> {
     pub(crate) pools: &'a Pools,
+    /// Ranges beside the server's own, of any family; asked for when they are needed.
+    pub(crate) further: &'a dyn Fn() -> Vec<IpNet>,
     pub(crate) taken: &'a dyn Fn(&Claim) -> bool,
     pub(crate) random: &'a dyn Fn() -> u128,
 }
@@ -73,35 +75,38 @@ impl Pools {
 impl Environment<'_> {
     /// A free address. Errors are upstream's words.
     pub(crate) fn choose_address(&self, family: Family) -> Result<IpAddr, String> {
-        let net = self
-            .pools
-            .cidr(family)
-            .ok_or_else(|| format!("{} is not configured", family.as_str()))?;
+        let own = self.own(family)?;
+        let further = || (self.further)().into_iter().filter(|net| of(net) == family);
+        self.choose_of(own)
+            .or_else(|| further().find_map(|net| self.choose_of(&net)))
+            .ok_or_else(|| "range is full".to_string())
+    }
+
+    fn choose_of(&self, net: &IpNet) -> Option<IpAddr> {
         let (first, count) = usable(net);
-        let at = |n: u128| address(family, first + n);
+        let at = |n: u128| address(of(net), first + n);
         let taken = |n: u128| (self.taken)(&Claim::Address(at(n)));
-        choose(
-            count,
-            Band::ADDRESSES.kept(size(net)).min(count),
-            (self.random)(),
-            taken,
-        )
-        .map(at)
-        .ok_or_else(|| "range is full".to_string())
+        let kept = Band::ADDRESSES.kept(size(net)).min(count);
+        choose(count, kept, (self.random)(), taken).map(at)
+    }
+
+    fn own(&self, family: Family) -> Result<&IpNet, String> {
+        self.pools
+            .cidr(family)
+            .ok_or_else(|| format!("{} is not configured", family.as_str()))
     }
 
     /// That an address which was asked for can be had.
     pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), String> {
-        let family = Family::of(address);
-        let net = self
-            .pools
-            .cidr(family)
-            .ok_or_else(|| format!("{} is not configured", family.as_str()))?;
-        let (first, count) = usable(net);
-        let number = number(address);
-        if number < first || number - first >= count {
+        let own = self.own(Family::of(address))?;
+        let within = |net: &IpNet| {
+            let (first, count) = usable(net);
+            let place = number(address).checked_sub(first);
+            of(net) == Family::of(address) && place.is_some_and(|place| place < count)
+        };
+        if !within(own) && !(self.further)().iter().any(within) {
             return Err(format!(
-                "the provided IP ({address}) is not in the valid range. The range of valid IPs is {net}"
+                "the provided IP ({address}) is not in the valid range. The range of valid IPs is {own}"
             ));
         }
         if (self.taken)(&Claim::Address(address)) {
@@ -135,6 +140,10 @@ impl Environment<'_> {
             Ok(port)
         }
     }
+}
+
+fn of(net: &IpNet) -> Family {
+    Family::of(net.network())
 }
 
 fn number(address: IpAddr) -> u128 {
@@ -187,6 +196,7 @@ mod tests {
         let is_taken = |claim: &Claim| taken.borrow().contains(claim);
         let world = Environment {
             pools: &pools,
+            further: &Vec::new,
             taken: &is_taken,
             random: &|| 7,
         };
@@ -214,11 +224,37 @@ mod tests {
     }
 
     #[test]
+    fn further_ranges_serve_when_the_own_is_full_and_who_asks() {
+        let pools = pools(&["10.0.0.0/30"]);
+        let further = || {
+            ["fd00::/126", "10.0.1.0/30"]
+                .map(|net| net.parse().unwrap())
+                .to_vec()
+        };
+        let full = |claim: &Claim| matches!(claim, Claim::Address(a) if a.to_string().starts_with("10.0.0."));
+        let world = Environment {
+            pools: &pools,
+            further: &further,
+            taken: &full,
+            random: &|| 0,
+        };
+        let ask = |address: &str| world.check_address(address.parse().unwrap()).is_ok();
+        assert_eq!(
+            world.choose_address(Family::V4),
+            Ok("10.0.1.1".parse().unwrap())
+        );
+        assert!(ask("10.0.1.2") && !ask("10.0.1.3") && !ask("10.0.2.1"));
+        // A family that the server has none of stays so.
+        assert!(world.choose_address(Family::V6).is_err() && !ask("fd00::1"));
+    }
+
+    #[test]
     fn ports_run_out() {
         let pools = pools(&["10.0.0.0/30"]);
         let taken = |claim: &Claim| *claim == Claim::Port(30001);
         let world = Environment {
             pools: &pools,
+            further: &Vec::new,
             taken: &taken,
             random: &|| 0,
         };

@@ -24,13 +24,23 @@ pub(crate) fn ip(path: &str, value: &str) -> Result<IpAddr, FieldError> {
 
 /// An address and a prefix length, and no bits after the prefix.
 pub(crate) fn cidr(path: &str, value: &str) -> Option<FieldError> {
-    let detail = match value.parse::<IpNet>() {
-        Err(_) => "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
-        Ok(net) if is_mapped(net.addr()) => "must not have an IPv4-mapped IPv6 address",
-        Ok(net) if net.addr() != net.network() => "must not have bits set beyond the prefix length",
-        Ok(_) => return None,
+    let detail = match net(value) {
+        None => "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+        Some(net) if is_mapped(net.addr()) => "must not have an IPv4-mapped IPv6 address",
+        Some(net) if net.addr() != net.network() => {
+            "must not have bits set beyond the prefix length"
+        }
+        Some(_) => return None,
     };
     Some(FieldError::invalid(path, value, detail))
+}
+
+/// `ipnet` reads numbers with leading zeros, which some programs take for octal.
+fn net(value: &str) -> Option<IpNet> {
+    let (address, length) = value.split_once('/')?;
+    let is_plain = length == "0" || length.starts_with(|c: char| ('1'..='9').contains(&c));
+    let length = length.parse().ok().filter(|_| is_plain)?;
+    IpNet::new(address.parse().ok()?, length).ok()
 }
 
 fn is_mapped(address: IpAddr) -> bool {
@@ -47,7 +57,7 @@ pub(crate) fn unusual_ip(path: &str, value: &str) -> Option<String> {
 
 /// The same of a range.
 pub(crate) fn unusual_cidr(path: &str, value: &str) -> Option<String> {
-    let range = value.parse::<IpNet>().ok()?.to_string();
+    let range = net(value)?.to_string();
     (range != value).then(|| {
         format!("{path}: IPv6 CIDR value \"{value}\" should be in RFC 5952 canonical format (\"{range}\")")
     })
@@ -80,6 +90,11 @@ mod tests {
     #[case("10.0.0.1/8", false, false)]
     #[case("10.0.0.1/32", true, false)]
     #[case("10.0.0.0/33", false, false)]
+    #[case("010.0.0.0/8", false, false)]
+    #[case("10.0.0.0/08", false, false)]
+    #[case("10.0.0.0/+8", false, false)]
+    #[case("0.0.0.0/0", true, false)]
+    #[case("10.0.0.0", false, false)]
     #[case("::ffff:10.0.0.0/104", false, false)]
     #[case("2001:DB8::/64", true, true)]
     fn ranges(#[case] text: &str, #[case] right: bool, #[case] unusual: bool) {

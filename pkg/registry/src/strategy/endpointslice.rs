@@ -1,10 +1,9 @@
 //! EndpointSlices.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use kedge_machinery::status::FieldErrorKind;
-use kedge_machinery::{FieldError, Object};
+use kedge_machinery::{FieldError, Object, names};
 use serde_json::Value;
 
 use super::Strategy;
@@ -31,6 +30,16 @@ impl Strategy for EndpointSlice {
         // Go writes these lists even when nobody gave them.
         for key in ["endpoints", "ports"] {
             object.0.entry(key).or_insert(Value::Null);
+        }
+    }
+
+    fn prepare_create(&self, new: &mut Object) {
+        forget_topology(new);
+    }
+
+    fn prepare_update(&self, new: &mut Object, old: &Object, _subresource: &str) {
+        if field(&new.0, "endpoints") != field(&old.0, "endpoints") {
+            forget_topology(new);
         }
     }
 
@@ -85,6 +94,13 @@ impl Strategy for EndpointSlice {
     }
 }
 
+/// What `v1beta1` had is left over at most (`dropTopologyOnV1`).
+fn forget_topology(slice: &mut Object) {
+    for endpoint in structs_mut(&mut slice.0, "endpoints") {
+        endpoint.remove("deprecatedTopology");
+    }
+}
+
 fn too_many(path: &str, count: usize, most: usize) -> FieldError {
     let detail = format!("must have at most {most} items");
     FieldError::new(FieldErrorKind::TooMany, path, Some(count.into()), detail)
@@ -100,31 +116,67 @@ fn endpoint(path: &str, endpoint: &Value, kind: &str) -> Vec<FieldError> {
         errors.push(too_many(&at, addresses.len(), MAX_ADDRESSES));
     }
     for (i, value) in addresses.into_iter().enumerate() {
-        errors.extend(address(&format!("{at}[{i}]"), value, kind));
-    }
-    if let Some(hostname) = present(endpoint, "hostname").and_then(Value::as_str) {
-        errors.extend(check::label(&format!("{path}.hostname"), hostname));
+        errors.extend(address(&at, i, value, kind));
     }
     if let Some(node) = present(endpoint, "nodeName").and_then(Value::as_str) {
         errors.extend(check::subdomain(&format!("{path}.nodeName"), node));
     }
+    if let Some(hostname) = present(endpoint, "hostname").and_then(Value::as_str) {
+        errors.extend(check::label(&format!("{path}.hostname"), hostname));
+    }
     let hints = present(endpoint, "hints").unwrap_or(&Value::Null);
     for (key, what) in [("forZones", "zone"), ("forNodes", "node")] {
-        errors.extend(hint(&format!("{path}.hints.{key}"), list(hints, key), what));
+        let (at, given) = (format!("{path}.hints.{key}"), list(hints, key));
+        errors.extend(hint(&at, given, what));
+        if given.len() > MAX_HINTS {
+            break;
+        }
     }
     errors
 }
 
-fn address(path: &str, value: &str, kind: &str) -> Vec<FieldError> {
-    let of_family = |want_v4: bool, detail: &str| match value.parse::<IpAddr>() {
-        Ok(address) if address.is_ipv4() == want_v4 => check::ordinary_ip(path, value),
-        _ => vec![FieldError::invalid(path, value, detail)],
+/// The error about the family names the list, as upstream's does.
+fn address(list: &str, i: usize, value: &str, kind: &str) -> Vec<FieldError> {
+    let path = format!("{list}[{i}]");
+    let of_family = |want_v4: bool, detail: &str| match check::ip(&path, value) {
+        Ok(address) => {
+            let wrong = address.is_ipv4() != want_v4;
+            let mut errors =
+                Vec::from_iter(wrong.then(|| FieldError::invalid(list, value, detail)));
+            errors.extend(check::ordinary_ip(&path, value));
+            errors
+        }
+        Err(error) => vec![error],
     };
     match kind {
-        "IPv4" => of_family(true, "must be a valid IPv4 address"),
-        "IPv6" => of_family(false, "must be a valid IPv6 address"),
-        "FQDN" => check::subdomain(path, value),
+        "IPv4" => of_family(true, "must be an IPv4 address"),
+        "IPv6" => of_family(false, "must be an IPv6 address"),
+        "FQDN" => domain(&path, value),
         _ => Vec::new(),
+    }
+}
+
+/// A domain of two labels or more; its last dot may be written (`IsFullyQualifiedDomainName`).
+fn domain(path: &str, value: &str) -> Vec<FieldError> {
+    if value.is_empty() {
+        return vec![FieldError::required(path, "")];
+    }
+    let name = value.strip_suffix('.').unwrap_or(value);
+    let invalid = |what: &str, detail: String| vec![FieldError::invalid(path, what, detail)];
+    let wrong = names::dns1123_subdomain(name);
+    if !wrong.is_empty() {
+        return invalid(name, wrong.join(","));
+    }
+    if !name.contains('.') {
+        let detail = "should be a domain with at least two segments separated by dots";
+        return invalid(name, detail.into());
+    }
+    let mut labels = name
+        .split('.')
+        .map(|label| (label, names::dns1123_label(label)));
+    match labels.find(|(_, wrong)| !wrong.is_empty()) {
+        Some((label, wrong)) => invalid(label, wrong.join(",")),
+        None => Vec::new(),
     }
 }
 
@@ -133,21 +185,17 @@ fn hint(path: &str, hints: &[Value], what: &str) -> Vec<FieldError> {
     if hints.len() > MAX_HINTS {
         return vec![too_many(path, hints.len(), MAX_HINTS)];
     }
-    let mut names = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut errors = Vec::new();
     for (i, hint) in hints.iter().enumerate() {
         let (at, name) = (format!("{path}[{i}].name"), text(hint, "name"));
-        if !names.insert(name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(&at, name));
         }
         if what == "node" {
             errors.extend(check::subdomain(&at, name));
         } else {
-            errors.extend(check::invalid(
-                &at,
-                name,
-                kedge_machinery::names::label_value(name),
-            ));
+            errors.extend(check::invalid(&at, name, names::label_value(name)));
         }
     }
     errors
@@ -205,7 +253,17 @@ mod tests {
     #[case(json!({"addressType": "IPv4", "endpoints": [{"addresses": []}]}), &["endpoints[0].addresses"])]
     #[case(json!({"addressType": "IPv4", "endpoints": [{"addresses": ["nope"]}]}), &["endpoints[0].addresses[0]"])]
     #[case(json!({"addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}]}), &["endpoints[0].addresses[0]"])]
-    #[case(json!({"addressType": "IPv6", "endpoints": [{"addresses": ["10.0.0.1"]}]}), &["endpoints[0].addresses[0]"])]
+    #[case(json!({"addressType": "IPv6", "endpoints": [{"addresses": ["10.0.0.1"]}]}), &["endpoints[0].addresses"])]
+    #[case(json!({"addressType": "IPv4", "endpoints": [{"addresses": ["::1", "010.0.0.1"]}]}), &[
+        "endpoints[0].addresses", "endpoints[0].addresses[0]", "endpoints[0].addresses[1]",
+    ])]
+    #[case(json!({"addressType": "FQDN", "endpoints": [{"addresses": ["example.com.", "a-b.example.com"]}]}), &[])]
+    #[case(json!({"addressType": "FQDN", "endpoints": [{"addresses": ["com", "A.com", "*.com", ""]}]}), &[
+        "endpoints[0].addresses[0]", "endpoints[0].addresses[1]", "endpoints[0].addresses[2]", "endpoints[0].addresses[3]",
+    ])]
+    #[case(json!({"addressType": "IPv4", "ports": [{"name": ""}, {}, {"appProtocol": "--"}]}), &[
+        "ports[1].name", "ports[2].name", "ports[2].appProtocol",
+    ])]
     #[case(
         json!({"addressType": "IPv4", "ports": [{"name": "a", "protocol": "X"}, {"name": "a"}, {"name": "B"}]}),
         &["ports[0].protocol", "ports[1].name", "ports[2].name"]
@@ -214,7 +272,7 @@ mod tests {
         json!({"addressType": "IPv4", "endpoints": [{
             "addresses": ["10.0.0.1"], "hostname": "Bad", "nodeName": "Bad", "hints": {"forZones": [{"name": "a"}, {"name": "a"}]},
         }]}),
-        &["endpoints[0].hostname", "endpoints[0].nodeName", "endpoints[0].hints.forZones[1].name"]
+        &["endpoints[0].nodeName", "endpoints[0].hostname", "endpoints[0].hints.forZones[1].name"]
     )]
     fn validation(#[case] slice: Value, #[case] want: &[&str]) {
         assert_eq!(wrong(slice), want);
@@ -227,6 +285,26 @@ mod tests {
         let want =
             json!({"ports": [{"port": 80, "name": "", "protocol": "TCP"}], "endpoints": null});
         assert_eq!(slice.into_value(), want);
+    }
+
+    #[test]
+    fn the_topology_of_the_beta_is_left_over_at_most() {
+        let slice = |ready: bool| {
+            let topology = json!({"topology.kubernetes.io/region": "a"});
+            let endpoint = json!({
+                "addresses": ["10.0.0.1"], "conditions": {"ready": ready}, "deprecatedTopology": topology,
+            });
+            Object::from_value(json!({"endpoints": [endpoint]})).unwrap()
+        };
+        let has = |slice: &Object| slice.0["endpoints"][0].get("deprecatedTopology").is_some();
+        let mut new = slice(true);
+        EndpointSlice.prepare_update(&mut new, &slice(true), "");
+        assert!(has(&new));
+        EndpointSlice.prepare_update(&mut new, &slice(false), "");
+        assert!(!has(&new));
+        let mut new = slice(true);
+        EndpointSlice.prepare_create(&mut new);
+        assert!(!has(&new));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use kedge_machinery::{Object, Status, time};
 use kedge_store::{CommitError, Condition, Encoded, Entry, Snapshot, Transaction, Write};
 
-use crate::allocate::Claim;
 use crate::allocate::claims::{ip_address, port_holder};
+use crate::allocate::{Claim, ranges};
 use crate::registry::{Registry, failed, random};
 use crate::request::Target;
 use crate::stored;
@@ -53,6 +53,10 @@ pub(super) fn transaction(
         transaction
             .conditions
             .push(Condition::Absent { key: claim.key() });
+        if let Claim::Address(address) = claim {
+            let ready = ranges::still_ready(snapshot, *address);
+            transaction.conditions.extend(ready);
+        }
         let value = claimed(*claim, service, now);
         transaction.writes.push(Write::Put {
             key: claim.key(),

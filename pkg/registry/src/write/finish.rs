@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::metadata;
 use crate::admission::{Attributes, Operation, View};
-use crate::allocate::{Claim, Environment};
+use crate::allocate::{Claim, Environment, ranges};
 use crate::registry::{Registry, random};
 use crate::request::{Target, WriteOptions};
 use crate::value::copy_field;
@@ -168,6 +168,7 @@ impl Registry {
         let taken = |claim: &Claim| snapshot.get(&claim.key()).is_some();
         let world = Environment {
             pools: &self.inner.pools,
+            further: &|| ranges::ready(snapshot),
             taken: &taken,
             random: &random,
         };

@@ -28,12 +28,13 @@ impl Strategy for Ingress {
         let annotation = object.at(&["metadata", "annotations", CLASS_ANNOTATION]);
         let mut errors = spec(object, None);
         if let Some(annotation) = annotation.and_then(Value::as_str)
-            && class(object).is_some()
+            && class(object).is_some_and(|class| class != annotation)
         {
+            // Upstream's path begins so.
             errors.push(FieldError::invalid(
-                format!("metadata.annotations.{CLASS_ANNOTATION}"),
+                format!("annotations.{CLASS_ANNOTATION}"),
                 annotation,
-                "can not be set when the class field is also set",
+                "must match `ingressClassName` when both are specified",
             ));
         }
         errors
@@ -61,7 +62,7 @@ fn class(object: &Object) -> Option<&str> {
     present(field(&object.0, "spec"), "ingressClassName").and_then(Value::as_str)
 }
 
-/// Names of secrets that were wrong before may stay so: they were not looked at in early versions.
+/// Names of secrets are not looked at where one was wrong before: early versions looked at none.
 fn spec(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
     let spec = field(&object.0, "spec");
     let mut errors = Vec::new();
@@ -76,13 +77,13 @@ fn spec(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
     for (i, rule) in rules.iter().enumerate() {
         errors.extend(self::rule(&format!("spec.rules[{i}]"), rule));
     }
-    let had: Vec<&str> = old.map(secrets).unwrap_or_default();
+    let lenient = old.is_some_and(|old| secrets(old).any(|s| !check::subdomain("", s).is_empty()));
     for (i, tls) in list(spec, "tls").iter().enumerate() {
         for (j, host) in texts(tls, "hosts").into_iter().enumerate() {
             errors.extend(self::host(&format!("spec.tls[{i}].hosts[{j}]"), host));
         }
         let secret = text(tls, "secretName");
-        if !secret.is_empty() && !had.contains(&secret) {
+        if !secret.is_empty() && !lenient {
             errors.extend(check::subdomain(
                 &format!("spec.tls[{i}].secretName"),
                 secret,
@@ -95,9 +96,10 @@ fn spec(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
     errors
 }
 
-fn secrets(object: &Object) -> Vec<&str> {
+fn secrets(object: &Object) -> impl Iterator<Item = &str> {
     let tls = list(field(&object.0, "spec"), "tls").iter();
-    tls.map(|tls| text(tls, "secretName")).collect()
+    tls.map(|tls| text(tls, "secretName"))
+        .filter(|name| !name.is_empty())
 }
 
 fn rule(path: &str, rule: &Value) -> Vec<FieldError> {
@@ -139,17 +141,15 @@ fn host(path: &str, host: &str) -> Vec<FieldError> {
 
 fn http_path(at: &str, value: &Value) -> Vec<FieldError> {
     let (at_path, path) = (format!("{at}.path"), text(value, "path"));
-    let kind = present(value, "pathType")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let kind = present(value, "pathType").and_then(Value::as_str);
     let invalid = |detail: String| FieldError::invalid(&at_path, path, detail);
     let mut errors = Vec::new();
     match kind {
-        "" => {
+        None => {
             let detail = "pathType must be specified";
             return vec![FieldError::required(format!("{at}.pathType"), detail)];
         }
-        "Exact" | "Prefix" => {
+        Some("Exact" | "Prefix") => {
             if !path.starts_with('/') {
                 errors.push(invalid("must be an absolute path".into()));
             }
@@ -158,12 +158,12 @@ fn http_path(at: &str, value: &Value) -> Vec<FieldError> {
             let ends = BAD_ENDS.iter().filter(|end| path.ends_with(**end));
             errors.extend(ends.map(|end| invalid(format!("cannot end with '{end}'"))));
         }
-        "ImplementationSpecific" => {
+        Some("ImplementationSpecific") => {
             if !path.is_empty() && !path.starts_with('/') {
                 errors.push(invalid("must be an absolute path".into()));
             }
         }
-        other => errors.push(FieldError::not_supported(
+        Some(other) => errors.push(FieldError::not_supported(
             format!("{at}.pathType"),
             other,
             PATH_TYPES,
@@ -253,11 +253,14 @@ mod tests {
     #[test]
     fn the_class_is_named_once() {
         let mut twice = ingress(json!({"rules": [{"host": "a"}], "ingressClassName": "kedge"}));
-        let metadata = json!({"name": "i", "annotations": {CLASS_ANNOTATION: "kedge"}});
-        twice.0.insert("metadata".into(), metadata);
+        let annotated =
+            |class: &str| json!({"name": "i", "annotations": {CLASS_ANNOTATION: class}});
+        twice.0.insert("metadata".into(), annotated("kedge"));
+        assert!(Ingress.validate(&twice).is_empty());
+        twice.0.insert("metadata".into(), annotated("other"));
         assert_eq!(
             fields(Ingress.validate(&twice)),
-            ["metadata.annotations.kubernetes.io/ingress.class"]
+            ["annotations.kubernetes.io/ingress.class"]
         );
         assert!(Ingress.validate_update(&twice, &twice, "").is_empty());
     }

@@ -9,7 +9,7 @@ use crate::check;
 use crate::strategy::Strategy;
 use crate::value::{default, field, present, text};
 
-/// Characters of `spec.controller`.
+/// Bytes of `spec.controller`.
 const MAX_CONTROLLER: usize = 250;
 const SCOPES: &[&str] = &["Cluster", "Namespace"];
 /// What a URL's path may have in it besides letters and digits.
@@ -30,7 +30,7 @@ impl Strategy for IngressClass {
         let spec = field(&object.0, "spec");
         let controller = text(spec, "controller");
         let mut errors = Vec::new();
-        if controller.chars().count() > MAX_CONTROLLER {
+        if controller.len() > MAX_CONTROLLER {
             let detail = format!("may not be more than {MAX_CONTROLLER} bytes");
             let kind = FieldErrorKind::TooLong;
             errors.push(FieldError::new(kind, "spec.controller", None, detail));
@@ -44,13 +44,12 @@ impl Strategy for IngressClass {
 
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
         let controller = |object: &Object| object.at(&["spec", "controller"]).cloned();
-        let mut errors = self.validate(new);
-        errors.extend(check::immutable(
+        let moved = check::immutable(
             "spec.controller",
             controller(new).as_ref(),
             controller(old).as_ref(),
-        ));
-        errors
+        );
+        moved.into_iter().chain(self.validate(new)).collect()
     }
 }
 

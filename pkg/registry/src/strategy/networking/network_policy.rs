@@ -156,22 +156,19 @@ fn ip_block(path: &str, block: &Value) -> Vec<FieldError> {
     if cidr.is_empty() {
         return vec![FieldError::required(at, "")];
     }
-    let whole: IpNet = match cidr.parse() {
-        Ok(whole) => whole,
-        Err(_) => return Vec::from_iter(check::cidr(&at, cidr)),
+    let mut errors = Vec::from_iter(check::cidr(&at, cidr));
+    let Ok(whole) = cidr.parse::<IpNet>() else {
+        return errors;
     };
-    let mut errors = Vec::new();
     for (i, except) in texts(block, "except").into_iter().enumerate() {
         let at = format!("{path}.except[{i}]");
-        match except.parse::<IpNet>() {
-            Err(_) => errors.extend(check::cidr(&at, except)),
-            Ok(part) => {
-                let within = whole.contains(&part) && whole.prefix_len() < part.prefix_len();
-                if !within {
-                    let detail = "must be a strict subset of `cidr`";
-                    errors.push(FieldError::invalid(at, except, detail));
-                }
-            }
+        errors.extend(check::cidr(&at, except));
+        let Ok(part) = except.parse::<IpNet>() else {
+            continue;
+        };
+        if !(whole.contains(&part.addr()) && whole.prefix_len() < part.prefix_len()) {
+            let detail = "must be a strict subset of `cidr`";
+            errors.push(FieldError::invalid(at, except, detail));
         }
     }
     errors
@@ -212,6 +209,9 @@ mod tests {
     #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}})), "")]
     #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
     #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
+    #[case(from(json!({"ipBlock": {"cidr": "10.0.0.1/8"}})), "spec.ingress[0].from[0].ipBlock.cidr")]
+    #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.1/16"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
+    #[case(from(json!({"ipBlock": {"cidr": "010.0.0.0/8"}})), "spec.ingress[0].from[0].ipBlock.cidr")]
     #[case(to_port(json!({"port": 80, "endPort": 90})), "")]
     #[case(to_port(json!({"port": 80, "endPort": 70})), "spec.egress[0].ports[0].endPort")]
     #[case(to_port(json!({"port": "http", "endPort": 70})), "spec.egress[0].ports[0].endPort")]

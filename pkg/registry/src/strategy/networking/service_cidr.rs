@@ -25,16 +25,18 @@ impl Strategy for ServiceCidr {
         if cidrs.len() > MAX {
             return wrong("may only hold up to 2 values");
         }
-        if let [first, second] = cidrs[..] {
-            let is_v6 = |text: &str| text.parse::<IpNet>().map(|net| net.addr().is_ipv6()).ok();
-            if is_v6(first).is_none() || is_v6(second).is_none() || is_v6(first) == is_v6(second) {
-                return wrong(
-                    "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
-                );
-            }
-        }
         let range = |(i, text): (usize, &&str)| canonical(&format!("{AT}[{i}]"), text);
-        cidrs.iter().enumerate().filter_map(range).collect()
+        let mut errors: Vec<_> = cidrs.iter().enumerate().filter_map(range).collect();
+        let is_v6 = |text: &str| text.parse::<IpNet>().map(|net| net.addr().is_ipv6()).ok();
+        if let [first, second] = cidrs[..]
+            && is_v6(first).is_some()
+            && is_v6(first) == is_v6(second)
+        {
+            errors.extend(wrong(
+                "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+            ));
+        }
+        errors
     }
 
     /// A range may gain the other family, and change in no other way.
@@ -42,16 +44,25 @@ impl Strategy for ServiceCidr {
         if subresource == "status" {
             return Vec::new();
         }
-        let cidrs = |object: &Object| -> Vec<String> {
-            let found = texts(field(&object.0, "spec"), "cidrs");
-            found.into_iter().map(Into::into).collect()
-        };
         let (is, was) = (cidrs(new), cidrs(old));
-        if was.len() == 1 && is.len() == MAX && is.first() == was.first() {
-            return self.validate(new);
+        let moved = |(i, (is, was)): (usize, (&&str, &&str))| {
+            let path = format!("{AT}[{i}]");
+            check::immutable(&path, Some(&json!(is)), Some(&json!(was)))
+        };
+        let mut errors: Vec<_> = is.iter().zip(&was).enumerate().filter_map(moved).collect();
+        match (was.len(), is.len()) {
+            (before, after) if before == after => errors,
+            (1, MAX) => {
+                errors.extend(self.validate(new));
+                errors
+            }
+            _ => Vec::from_iter(check::immutable(AT, Some(&json!(is)), Some(&json!(was)))),
         }
-        Vec::from_iter(check::immutable(AT, Some(&json!(is)), Some(&json!(was))))
     }
+}
+
+fn cidrs(object: &Object) -> Vec<&str> {
+    texts(field(&object.0, "spec"), "cidrs")
 }
 
 /// A range in the one form that is written so.
@@ -87,7 +98,8 @@ mod tests {
     #[case(&["10.0.0.0/24", "2001:db8::/64"], &[])]
     #[case(&[], &["spec.cidrs"])]
     #[case(&["10.0.0.0/24", "10.1.0.0/24"], &["spec.cidrs"])]
-    #[case(&["10.0.0.0/24", "x"], &["spec.cidrs"])]
+    #[case(&["10.0.0.0/24", "x"], &["spec.cidrs[1]"])]
+    #[case(&["10.0.0.1/24", "10.1.0.0/24"], &["spec.cidrs[0]", "spec.cidrs"])]
     #[case(&["a", "b", "c"], &["spec.cidrs"])]
     #[case(&["10.0.0.0"], &["spec.cidrs[0]"])]
     #[case(&["10.0.0.1/24"], &["spec.cidrs[0]"])]
@@ -99,13 +111,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["10.0.0.0/24"], true)]
-    #[case(&["10.0.0.0/24", "2001:db8::/64"], true)]
-    #[case(&["10.1.0.0/24", "2001:db8::/64"], false)]
-    #[case(&["10.0.0.0/16"], false)]
-    #[case(&["10.0.0.0/24", "10.9.0.0/24"], false)]
-    fn what_may_change(#[case] cidrs: &[&str], #[case] allowed: bool) {
+    #[case(&["10.0.0.0/24"], &[])]
+    #[case(&["10.0.0.0/24", "2001:db8::/64"], &[])]
+    #[case(&["10.1.0.0/24", "2001:db8::/64"], &["spec.cidrs[0]"])]
+    #[case(&["10.0.0.0/16"], &["spec.cidrs[0]"])]
+    #[case(&["10.0.0.0/24", "10.9.0.0/24"], &["spec.cidrs"])]
+    #[case(&["10.0.0.0/24", "x"], &["spec.cidrs[1]"])]
+    #[case(&[], &["spec.cidrs"])]
+    fn what_may_change(#[case] cidrs: &[&str], #[case] wrong: &[&str]) {
         let errors = ServiceCidr.validate_update(&range(cidrs), &range(&["10.0.0.0/24"]), "");
-        assert_eq!(errors.is_empty(), allowed);
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, wrong);
     }
 }

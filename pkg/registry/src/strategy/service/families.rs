@@ -47,7 +47,10 @@ pub(super) fn settle(
 fn keeps_preference(new: &Object, old: &Object) -> bool {
     let (was, is) = (Spec::of(old), Spec::of(new));
     let both_prefer = was.policy() == "PreferDualStack" && is.policy() == "PreferDualStack";
-    both_prefer && was.cluster_ips() == is.cluster_ips() && was.families() == is.families()
+    both_prefer
+        && was.kind() == is.kind()
+        && was.cluster_ips() == is.cluster_ips()
+        && was.families() == is.families()
 }
 
 fn settle_policy(new: &mut Object, old: Option<&Object>) {

@@ -37,8 +37,7 @@ impl Strategy for Service {
         if !errors.is_empty() {
             return Err(Status::invalid("", "Service", new.name(), &errors));
         }
-        let held = old.map(claims).unwrap_or_default();
-        allocate::fill(new, &held, world)
+        allocate::fill(new, old, world)
     }
 
     fn prepare_create(&self, new: &mut Object) {

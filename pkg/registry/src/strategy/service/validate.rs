@@ -6,6 +6,7 @@ use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
 
 use super::spec::{NONE, Spec};
+use super::warnings::{TOPOLOGY_HINTS, TOPOLOGY_MODE};
 use crate::allocate::Family;
 use crate::check;
 use crate::value::{field, int, pairs, present, text, texts};
@@ -24,7 +25,7 @@ const ONLY_BALANCER: &str = "may only be used when `type` is 'LoadBalancer'";
 /// Everything but the metadata.
 pub(super) fn service(service: &Object) -> Vec<FieldError> {
     let spec = Spec::of(service);
-    let mut errors = Vec::new();
+    let mut errors = Vec::from_iter(topology(service));
     if spec.ports().is_empty() && !spec.is_headless() && spec.kind() != "ExternalName" {
         errors.push(FieldError::required("spec.ports", ""));
     }
@@ -52,6 +53,20 @@ pub(super) fn service(service: &Object) -> Vec<FieldError> {
         ));
     }
     errors
+}
+
+/// The annotation of today and the older one must not contradict each other.
+fn topology(service: &Object) -> Option<FieldError> {
+    let value = |key: &str| service.at(&["metadata", "annotations", key])?.as_str();
+    let (mode, hints) = (value(TOPOLOGY_MODE)?, value(TOPOLOGY_HINTS)?);
+    (mode != hints).then(|| {
+        let detail = format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified");
+        FieldError::invalid(
+            format!("metadata.annotations[{TOPOLOGY_MODE}]"),
+            mode,
+            detail,
+        )
+    })
 }
 
 fn by_type(spec: Spec<'_>) -> Vec<FieldError> {
@@ -214,8 +229,8 @@ pub(super) fn cluster_ips(spec: Spec<'_>) -> Vec<FieldError> {
     }
     if ips.len() > 1
         && addresses
-            .windows(2)
-            .any(|pair| pair[0].is_ipv4() == pair[1].is_ipv4())
+            .iter()
+            .all(|address| address.is_ipv4() == addresses[0].is_ipv4())
     {
         errors.push(whole("may specify no more than one IP for each IP family"));
     }
@@ -303,20 +318,17 @@ fn balancer_fields(spec: Spec<'_>) -> Vec<FieldError> {
         (true, None) => errors.push(FieldError::required("allocateLoadBalancerNodePorts", "")),
         _ => {}
     }
-    match (
-        spec.is_load_balancer(),
-        spec.get("loadBalancerClass").and_then(Value::as_str),
-    ) {
-        (true, Some(class)) => {
-            errors.extend(check::qualified_name("spec.loadBalancerClass", class))
-        }
-        (false, Some(_)) => errors.push(FieldError::forbidden(
-            "spec.loadBalancerClass",
-            ONLY_BALANCER,
-        )),
-        _ => {}
-    }
+    errors.extend(class(spec));
     errors
+}
+
+fn class(spec: Spec<'_>) -> Vec<FieldError> {
+    const PATH: &str = "spec.loadBalancerClass";
+    match spec.get("loadBalancerClass").and_then(Value::as_str) {
+        Some(class) if spec.is_load_balancer() => check::qualified_name(PATH, class),
+        Some(_) => vec![FieldError::forbidden(PATH, ONLY_BALANCER)],
+        None => Vec::new(),
+    }
 }
 
 fn external_traffic(spec: Spec<'_>) -> Vec<FieldError> {
@@ -391,6 +403,8 @@ pub(super) fn change(new: &Object, old: &Object) -> Vec<FieldError> {
             ));
         }
     }
+    // Upstream looks at the class both here and with the rest of the Service.
+    errors.extend(self::class(is));
     let health = (was.health_check_node_port(), is.health_check_node_port());
     if was.needs_health_check() && is.needs_health_check() && health.0 != health.1 {
         errors.push(FieldError::forbidden(

@@ -6,8 +6,9 @@ use super::spec::{NONE, Spec};
 use crate::check;
 use crate::value::texts;
 
-const HINTS: &str = "service.kubernetes.io/topology-aware-hints";
-const MODE: &str = "service.kubernetes.io/topology-mode";
+/// The older name of the annotation below.
+pub(super) const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
+pub(super) const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 
 pub(super) fn service(service: &Object) -> Vec<String> {
     let spec = Spec::of(service);
@@ -21,8 +22,10 @@ pub(super) fn service(service: &Object) -> Vec<String> {
         }
     };
     say(
-        service.at(&["metadata", "annotations", HINTS]).is_some(),
-        &format!("annotation {HINTS} is deprecated, please use {MODE} instead"),
+        service
+            .at(&["metadata", "annotations", TOPOLOGY_HINTS])
+            .is_some(),
+        &format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"),
     );
     say(
         headless && !spec.text("loadBalancerIP").is_empty(),

@@ -141,6 +141,26 @@ fn wrong(#[case] spec: Value, #[case] want: &[&str]) {
     assert_eq!(fields(service(&with(spec))), want);
 }
 
+#[rstest]
+#[case(Some("Auto"), Some("Auto"), &[])]
+#[case(Some("Auto"), None, &[])]
+#[case(Some("Auto"), Some("Disabled"), &["metadata.annotations[service.kubernetes.io/topology-mode]"])]
+fn two_annotations_for_topology(
+    #[case] mode: Option<&str>,
+    #[case] hints: Option<&str>,
+    #[case] want: &[&str],
+) {
+    let annotations: serde_json::Map<_, _> = [(TOPOLOGY_MODE, mode), (TOPOLOGY_HINTS, hints)]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_string(), value?.into())))
+        .collect();
+    let mut annotated = with(json!({}));
+    annotated
+        .meta_mut()
+        .insert("annotations".into(), annotations.into());
+    assert_eq!(fields(service(&annotated)), want);
+}
+
 #[test]
 fn the_older_annotation_for_ranges() {
     let annotated = |kind: &str, value: &str| {
@@ -183,6 +203,9 @@ fn the_older_annotation_for_ranges() {
     &["spec.loadBalancerClass"]
 )]
 #[case::class_with_the_type(json!({}), json!({"type": "LoadBalancer", "loadBalancerClass": "b"}), &[])]
+#[case::class_without_the_type(
+    json!({}), json!({"loadBalancerClass": "b"}), &["spec.loadBalancerClass"]
+)]
 #[case::health_check(
     json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30001}),
     json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30002}),
