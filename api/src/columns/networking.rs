@@ -1,5 +1,7 @@
 //! Columns of `networking.k8s.io`.
 
+use std::collections::BTreeSet;
+
 use kedge_machinery::Object;
 use serde_json::Value;
 
@@ -34,11 +36,12 @@ const HOSTS: usize = 3;
 pub(super) fn ingress(ingress: &Object, age: Value) -> Vec<Value> {
     let class = text_at(ingress, &["spec", "ingressClassName"]);
     let points = list_at(ingress, &["status", "loadBalancer", "ingress"]);
-    let addresses: Vec<&str> = points
+    let addresses: BTreeSet<&str> = points
         .iter()
         .map(|point| or(field(point, "ip"), field(point, "hostname")))
         .filter(|address| !address.is_empty())
         .collect();
+    let addresses = Vec::from_iter(addresses).join(",");
     let ports = match list_at(ingress, &["spec", "tls"]) {
         [] => "80",
         _ => "80, 443",
@@ -47,22 +50,24 @@ pub(super) fn ingress(ingress: &Object, age: Value) -> Vec<Value> {
         ingress.name().into(),
         or(class, "<none>").into(),
         hosts(list_at(ingress, &["spec", "rules"])).into(),
-        addresses.join(",").into(),
+        addresses.into(),
         ports.into(),
         age,
     ]
 }
 
+/// Rules after the last host that is shown count as more, hosts or not, as upstream counts.
 fn hosts(rules: &[Value]) -> String {
-    let hosts: Vec<&str> = rules
-        .iter()
-        .map(|rule| field(rule, "host"))
-        .filter(|host| !host.is_empty())
-        .collect();
-    match hosts.len() {
-        0 => "*".into(),
-        n if n > HOSTS => format!("{} + {} more...", hosts[..HOSTS].join(","), n - HOSTS),
-        _ => hosts.join(","),
+    let named = |(_, rule): &(usize, &Value)| !field(rule, "host").is_empty();
+    let shown: Vec<_> = rules.iter().enumerate().filter(named).take(HOSTS).collect();
+    let full = shown
+        .get(HOSTS - 1)
+        .is_some_and(|(i, _)| i + 1 < rules.len());
+    let text: Vec<&str> = shown.iter().map(|(_, rule)| field(rule, "host")).collect();
+    match text.join(",") {
+        none if none.is_empty() => "*".into(),
+        some if full => format!("{some} + {} more...", rules.len() - HOSTS),
+        some => some,
     }
 }
 
@@ -147,8 +152,7 @@ mod tests {
 
     #[test]
     fn an_ingress() {
-        let status =
-            json!({ "loadBalancer": { "ingress": [{ "ip": "10.0.0.1" }, { "hostname": "lb" }] } });
+        let status = json!({ "loadBalancer": { "ingress": [{ "hostname": "lb" }, { "ip": "10.0.0.1" }, { "hostname": "lb" }] } });
         let rules = |n: usize| {
             (0..n)
                 .map(|i| json!({ "host": format!("h{i}") }))
@@ -164,6 +168,17 @@ mod tests {
             ["<none>", "h0,h1,h2 + 2 more...", "", "80"]
         );
         assert_eq!(cells("Ingress", json!({}), json!({}))[2], "*");
+        let mut mixed = rules(4);
+        mixed[3] = json!({});
+        assert_eq!(
+            cells("Ingress", json!({ "rules": mixed }), json!({}))[2],
+            "h0,h1,h2 + 1 more..."
+        );
+        mixed.as_array_mut().unwrap().rotate_right(1);
+        assert_eq!(
+            cells("Ingress", json!({ "rules": mixed }), json!({}))[2],
+            "h0,h1,h2"
+        );
     }
 
     #[test]

@@ -50,6 +50,8 @@ resources! {
     IPADDRESSPOOLS = "metallb.io" "v1beta1" "ipaddresspools" "IPAddressPool";
     L2ADVERTISEMENTS = "metallb.io" "v1beta1" "l2advertisements" "L2Advertisement";
     SERVICEL2STATUSES = "metallb.io" "v1beta1" "servicel2statuses" "ServiceL2Status";
+    IPADDRESSES = "networking.k8s.io" "v1" "ipaddresses" "IPAddress";
+    SERVICECIDRS = "networking.k8s.io" "v1" "servicecidrs" "ServiceCIDR";
     ENDPOINTSLICES = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice";
 }
 

@@ -24,6 +24,7 @@ mod namespace;
 mod node;
 pub mod ownership;
 mod run;
+mod service_cidrs;
 mod token_secret;
 mod view;
 

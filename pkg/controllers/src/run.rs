@@ -21,6 +21,7 @@ use crate::loadbalancer::LoadBalancer;
 use crate::mirroring::Mirroring;
 use crate::namespace::Namespaces;
 use crate::node::Node;
+use crate::service_cidrs::ServiceCidrs;
 use crate::token_secret::TokenSecrets;
 
 /// The addresses that this machine is to have on its links, with the names of those that each may be on (any where there are
@@ -49,6 +50,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
     }));
     tasks.spawn(supervise(client.clone(), Mirroring::default));
     tasks.spawn(supervise(client.clone(), Aggregation::default));
+    tasks.spawn(supervise(client.clone(), ServiceCidrs::default));
     if let Some(load_balancer) = load_balancer {
         tasks.spawn(supervise(client.clone(), move || {
             LoadBalancer::new(load_balancer.clone(), addresses.clone(), recorder.clone())

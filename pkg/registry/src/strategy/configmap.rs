@@ -16,19 +16,19 @@ impl Strategy for ConfigMap {
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut size = 0;
-        for key in ["data", "binaryData"] {
-            for (name, value) in field(&object.0, key).as_object().into_iter().flatten() {
-                let path = format!("{key}[{name}]");
-                errors.extend(data_key(&path, name));
-                if key == "binaryData" && field(&object.0, "data").get(name).is_some() {
-                    errors.push(FieldError::invalid(
-                        &path,
-                        name.as_str(),
-                        "duplicate of key present in data",
-                    ));
-                }
-                size += value.as_str().map_or(0, str::len);
+        let [data, binary] = ["data", "binaryData"].map(|key| field(&object.0, key).as_object());
+        for (name, value) in data.into_iter().flatten() {
+            let path = format!("data[{name}]");
+            errors.extend(data_key(&path, name));
+            if binary.is_some_and(|binary| binary.contains_key(name)) {
+                let detail = "duplicate of key present in binaryData";
+                errors.push(FieldError::invalid(&path, name.as_str(), detail));
             }
+            size += value.as_str().map_or(0, str::len);
+        }
+        for (name, value) in binary.into_iter().flatten() {
+            errors.extend(data_key(&format!("binaryData[{name}]"), name));
+            size += value.as_str().map_or(0, decoded_len);
         }
         errors.extend(too_long("", size));
         errors
@@ -39,6 +39,12 @@ impl Strategy for ConfigMap {
         errors.extend(self.validate(new));
         errors
     }
+}
+
+/// How many bytes a base64 text stands for.
+pub(super) fn decoded_len(text: &str) -> usize {
+    let padding = text.bytes().rev().take_while(|b| *b == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
 }
 
 /// A key of `data`: what can be a file name.
@@ -108,10 +114,7 @@ mod tests {
             json!({"data": {"a b": "", "..": "", "..x": "", "ok.txt": ""}, "binaryData": {"ok.txt": ""}}),
         );
         let got = fields(ConfigMap.validate(&bad));
-        assert_eq!(
-            got,
-            ["data[..]", "data[..x]", "data[a b]", "binaryData[ok.txt]"]
-        );
+        assert_eq!(got, ["data[..]", "data[..x]", "data[a b]", "data[ok.txt]"]);
     }
 
     #[test]
@@ -124,6 +127,13 @@ mod tests {
         let errors =
             ConfigMap.validate(&map(json!({"data": {"a": "x".repeat(1 << 20), "b": "y"}})));
         assert_eq!(errors[0].kind, FieldErrorKind::TooLong);
+        // A third more in base64.
+        let binary = "AAAA".repeat((1 << 20) / 3);
+        assert!(
+            ConfigMap
+                .validate(&map(json!({"binaryData": {"a": binary}})))
+                .is_empty()
+        );
     }
 
     #[test]

@@ -68,7 +68,13 @@ fn subset(path: &str, subset: &Value) -> Vec<FieldError> {
 }
 
 fn address(path: &str, address: &Value) -> Vec<FieldError> {
-    let mut errors = check::ordinary_ip(&format!("{path}.ip"), text(address, "ip"));
+    let (at, ip) = (format!("{path}.ip"), text(address, "ip"));
+    let broken = check::ip(&at, ip).err();
+    let special = match broken {
+        Some(_) => Vec::new(),
+        None => check::ordinary_ip(&at, ip),
+    };
+    let mut errors = Vec::from_iter(broken);
     let hostname = text(address, "hostname");
     if !hostname.is_empty() {
         errors.extend(check::label(&format!("{path}.hostname"), hostname));
@@ -76,6 +82,7 @@ fn address(path: &str, address: &Value) -> Vec<FieldError> {
     if let Some(node) = present(address, "nodeName").and_then(Value::as_str) {
         errors.extend(check::subdomain(&format!("{path}.nodeName"), node));
     }
+    errors.extend(special);
     errors
 }
 
@@ -118,6 +125,13 @@ mod tests {
     #[case(
         json!([{"notReadyAddresses": [{"ip": "x"}], "ports": [{"port": 1, "name": "a"}, {"port": 2}]}]),
         &["subsets[0].notReadyAddresses[0].ip", "subsets[0].ports[1].name"]
+    )]
+    #[case(
+        json!([{"addresses": [{"ip": "127.0.0.1", "hostname": "B", "nodeName": "B"}, {"ip": "01.2.3.4", "hostname": "B"}]}]),
+        &[
+            "subsets[0].addresses[0].hostname", "subsets[0].addresses[0].nodeName", "subsets[0].addresses[0].ip",
+            "subsets[0].addresses[1].ip", "subsets[0].addresses[1].hostname",
+        ]
     )]
     fn validation(#[case] subsets: Value, #[case] want: &[&str]) {
         let mut object = Object::from_value(json!({"subsets": subsets})).unwrap();

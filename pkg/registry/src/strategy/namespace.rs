@@ -47,10 +47,14 @@ impl Strategy for Namespace {
         }
     }
 
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        finalizers(object, |_| "spec.finalizers".into())
+    }
+
     fn validate_update(&self, new: &Object, _old: &Object, subresource: &str) -> Vec<FieldError> {
         match subresource {
             "status" => phase(new).into_iter().collect(),
-            "finalize" => finalizers(new),
+            "finalize" => finalizers(new, |i| format!("spec.finalizers[{i}]")),
             _ => Vec::new(),
         }
     }
@@ -78,16 +82,13 @@ fn phase(namespace: &Object) -> Option<FieldError> {
     (phase != want).then(|| FieldError::invalid("status.Phase", phase, detail))
 }
 
-fn finalizers(namespace: &Object) -> Vec<FieldError> {
+fn finalizers(namespace: &Object, path: impl Fn(usize) -> String) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (i, value) in list(field(&namespace.0, "spec"), "finalizers")
         .iter()
         .enumerate()
     {
-        let (path, name) = (
-            format!("spec.finalizers[{i}]"),
-            value.as_str().unwrap_or_default(),
-        );
+        let (path, name) = (path(i), value.as_str().unwrap_or_default());
         errors.extend(crate::check::qualified_name(&path, name));
         if !name.contains('/') && name != FINALIZER {
             errors.push(FieldError::invalid(
@@ -129,6 +130,19 @@ mod tests {
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
         });
         assert_eq!(new.into_value(), want);
+    }
+
+    #[test]
+    fn finalizers_have_a_domain() {
+        let bad = namespace(json!({"spec": {"finalizers": ["kubernetes", "mine", "a.b/c"]}}));
+        let fields = |errors: Vec<FieldError>| -> Vec<String> {
+            errors.into_iter().map(|e| e.field).collect()
+        };
+        assert_eq!(fields(Namespace.validate(&bad)), ["spec.finalizers"]);
+        assert_eq!(
+            fields(Namespace.validate_update(&bad, &bad, "finalize")),
+            ["spec.finalizers[1]"]
+        );
     }
 
     #[test]

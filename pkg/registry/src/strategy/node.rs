@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kedge_machinery::object::child_mut;
-use kedge_machinery::{FieldError, Object};
+use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Value, json};
 
 use super::Strategy;
@@ -61,54 +61,54 @@ impl Strategy for Node {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
-        let mut errors = Vec::new();
+        let mut errors = taints(spec);
         let cidrs = texts(spec, "podCIDRs");
         for (i, cidr) in cidrs.iter().enumerate() {
             errors.extend(check::cidr(&format!("spec.podCIDRs[{i}]"), cidr));
         }
-        if cidrs.len() > 2 {
+        let of_ipv6 = |cidr: &&&str| cidr.contains(':');
+        let ipv6 = cidrs.iter().filter(of_ipv6).count();
+        if cidrs.len() > 2 || (cidrs.len() == 2 && ipv6 != 1) {
             errors.push(FieldError::invalid(
                 "spec.podCIDRs",
                 json!(cidrs),
                 "may specify no more than one CIDR for each IP family",
             ));
         }
-        for (i, taint) in list(spec, "taints").iter().enumerate() {
-            let at = |key: &str| format!("spec.taints[{i}].{key}");
-            errors.extend(check::qualified_name(&at("key"), text(taint, "key")));
-            let value = text(taint, "value");
-            errors.extend(check::invalid(
-                &at("value"),
-                value,
-                kedge_machinery::names::label_value(value),
-            ));
-            errors.extend(check::one_of(
-                &at("effect"),
-                text(taint, "effect"),
-                TAINT_EFFECTS,
-            ));
+        for (i, cidr) in cidrs.iter().enumerate() {
+            if cidrs[..i].contains(cidr) {
+                errors.push(FieldError::duplicate(format!("spec.podCIDRs[{i}]"), *cidr));
+            }
         }
-        errors.extend(addresses(object));
         errors
     }
 
+    /// Upstream looks at taints once as those of a Node, and once as those of a changed one.
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
-        let mut errors = if subresource.is_empty() {
-            self.validate(new)
-        } else {
-            addresses(new)
+        let mut errors = match subresource {
+            "" => self.validate(new),
+            _ => Vec::new(),
         };
+        errors.extend(addresses(new));
         let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
-        let moved = |before: &[&str], after: &[&str]| {
-            before.iter().any(|v| !v.is_empty()) && before != after
+        let [before, after] = [was, is].map(|spec| texts(spec, "podCIDRs"));
+        let moved = match before.len() == after.len() {
+            true => before.iter().zip(&after).filter(|(a, b)| a != b).count(),
+            false => usize::from(!before.is_empty()),
         };
-        if moved(&texts(was, "podCIDRs"), &texts(is, "podCIDRs")) {
-            let detail = "node updates may not change podCIDR except from \"\" to valid";
-            errors.push(FieldError::forbidden("spec.podCIDRs", detail));
-        }
-        if moved(&[text(was, "providerID")], &[text(is, "providerID")]) {
+        let detail = "node updates may not change podCIDR except from \"\" to valid";
+        errors.extend((0..moved).map(|_| FieldError::forbidden("spec.podCIDRs", detail)));
+        let provider = text(was, "providerID");
+        if !provider.is_empty() && provider != text(is, "providerID") {
             let detail = "node updates may not change providerID except from \"\" to valid";
             errors.push(FieldError::forbidden("spec.providerID", detail));
+        }
+        errors.extend(taints(is));
+        if text(was, "externalID") != text(is, "externalID") {
+            errors.push(FieldError::forbidden(
+                "spec.externalID",
+                "may not be updated",
+            ));
         }
         errors
     }
@@ -130,6 +130,27 @@ impl Strategy for Node {
         }
         said
     }
+}
+
+/// The path begins with `metadata`, as upstream's does.
+fn taints(spec: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (i, taint) in list(spec, "taints").iter().enumerate() {
+        let at = |key: &str| format!("metadata.taints[{i}].{key}");
+        let [key, value, effect] = ["key", "value", "effect"].map(|name| text(taint, name));
+        errors.extend(check::qualified_name(&at("key"), key));
+        let wrong = names::label_value(value);
+        if !wrong.is_empty() {
+            errors.push(FieldError::invalid(at("value"), value, wrong.join(";")));
+        }
+        errors.extend(check::one_of(&at("effect"), effect, TAINT_EFFECTS));
+        if !seen.insert((effect, key)) {
+            let path = format!("metadata.taints[{i}]");
+            errors.push(FieldError::duplicate(path, taint.clone()));
+        }
+    }
+    errors
 }
 
 /// Each address once for each of its types.
@@ -188,17 +209,31 @@ mod tests {
     #[test]
     fn what_is_wrong() {
         let twice = json!({"type": "InternalIP", "address": "10.0.0.1"});
+        let taint = json!({"key": "a", "effect": "NoSchedule"});
         let bad = node(json!({
-            "spec": {"podCIDRs": ["x"], "taints": [{"key": "a", "effect": "Never"}]},
+            "spec": {
+                "podCIDRs": ["x", "10.0.0.0/24", "10.0.0.0/24"],
+                "taints": [{"key": "a", "effect": "Never"}, taint, taint, {"key": "", "value": "b c", "effect": ""}],
+            },
             "status": {"addresses": [twice, twice]},
         }));
+        let taints = [
+            "metadata.taints[0].effect",
+            "metadata.taints[2]",
+            "metadata.taints[3].key",
+            "metadata.taints[3].key",
+            "metadata.taints[3].value",
+            "metadata.taints[3].effect",
+        ];
+        let ranges = ["spec.podCIDRs[0]", "spec.podCIDRs", "spec.podCIDRs[2]"];
+        assert_eq!(fields(Node.validate(&bad)), [&taints[..], &ranges].concat());
         assert_eq!(
-            fields(Node.validate(&bad)),
-            [
-                "spec.podCIDRs[0]",
-                "spec.taints[0].effect",
-                "status.addresses[1]"
-            ]
+            fields(Node.validate_update(&bad, &bad, "")),
+            [&taints[..], &ranges, &["status.addresses[1]"], &taints].concat()
+        );
+        assert_eq!(
+            fields(Node.validate_update(&bad, &bad, "status"))[0],
+            "status.addresses[1]"
         );
     }
 

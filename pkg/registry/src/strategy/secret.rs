@@ -7,7 +7,7 @@ use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
 use super::Strategy;
-use super::configmap::{data_key, immutable, too_long};
+use super::configmap::{data_key, decoded_len, immutable, too_long};
 use crate::check;
 use crate::value::{default, field};
 
@@ -34,7 +34,7 @@ impl Strategy for Secret {
         let mut size = 0;
         for (key, value) in data.into_iter().flatten() {
             errors.extend(data_key(&format!("data[{key}]"), key));
-            size += value.as_str().map_or(0, |text| text.len() / 4 * 3);
+            size += value.as_str().map_or(0, decoded_len);
         }
         errors.extend(too_long("data", size));
         let has = |key: &str| data.is_some_and(|data| data.contains_key(key));
@@ -48,7 +48,9 @@ impl Strategy for Secret {
                 errors.extend(needs("username"));
                 errors.extend(needs("password"));
             }
-            "kubernetes.io/ssh-auth" => errors.extend(needs("ssh-privatekey")),
+            "kubernetes.io/ssh-auth" if decoded(object, "ssh-privatekey").is_empty() => {
+                errors.push(FieldError::required("data[ssh-privatekey]", ""));
+            }
             "kubernetes.io/tls" => {
                 errors.extend(needs("tls.crt"));
                 errors.extend(needs("tls.key"));
@@ -144,6 +146,10 @@ mod tests {
         );
         assert_eq!(
             wrong(json!({"type": "kubernetes.io/ssh-auth"})),
+            ["data[ssh-privatekey]"]
+        );
+        assert_eq!(
+            wrong(json!({"type": "kubernetes.io/ssh-auth", "data": {"ssh-privatekey": ""}})),
             ["data[ssh-privatekey]"]
         );
         assert_eq!(

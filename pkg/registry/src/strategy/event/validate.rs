@@ -94,7 +94,7 @@ pub(super) fn create(event: &Object) -> Vec<FieldError> {
 }
 
 /// Through `events.k8s.io` only the series changes: `v1`'s name of a field, and upstream's in errors.
-const FROZEN: [(&str, &str); 13] = [
+const FROZEN: [(&str, &str); 14] = [
     ("involvedObject", "involvedObject"),
     ("reason", "reason"),
     ("message", "message"),
@@ -102,6 +102,8 @@ const FROZEN: [(&str, &str); 13] = [
     ("firstTimestamp", "firstTimestamp"),
     ("lastTimestamp", "lastTimestamp"),
     ("count", "count"),
+    // Upstream looks at it twice.
+    ("reason", "reason"),
     ("type", "type"),
     ("eventTime", "eventTime"),
     ("action", "action"),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::check;
 use crate::strategy::Strategy;
-use crate::value::{field, texts};
+use crate::value::{copy_field, field, texts};
 
 const AT: &str = "spec.cidrs";
 /// One of each family.
@@ -37,6 +37,16 @@ impl Strategy for ServiceCidr {
             ));
         }
         errors
+    }
+
+    /// An update of the status leaves what people say of the object (`ResetObjectMetaForStatus`).
+    fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
+        if subresource == "status" {
+            let (was, is) = (old.meta().cloned().unwrap_or_default(), new.meta_mut());
+            for key in ["labels", "annotations", "finalizers", "ownerReferences"] {
+                copy_field(is, &was, key);
+            }
+        }
     }
 
     /// A range may gain the other family, and change in no other way.
@@ -108,6 +118,18 @@ mod tests {
         let errors = ServiceCidr.validate(&range(cidrs));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn a_status_says_nothing_of_the_metadata() {
+        let mut new = range(&["10.0.0.0/24"]);
+        new.meta_mut()
+            .insert("annotations".into(), json!({"a": "b"}));
+        let mut changed = new.clone();
+        ServiceCidr.prepare_update(&mut changed, &range(&["10.0.0.0/24"]), "status");
+        assert!(changed.annotations().next().is_none());
+        ServiceCidr.prepare_update(&mut new, &range(&["10.0.0.0/24"]), "");
+        assert!(new.annotations().next().is_some());
     }
 
     #[rstest]
