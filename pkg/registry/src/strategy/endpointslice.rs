@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use kedge_machinery::object::child_mut;
 use kedge_machinery::status::FieldErrorKind;
 use kedge_machinery::{FieldError, Object, names};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Strategy;
 use crate::check;
@@ -27,10 +28,17 @@ impl Strategy for EndpointSlice {
             }
             default(port, "protocol", "TCP");
         }
+        for endpoint in structs_mut(&mut object.0, "endpoints") {
+            child_mut(endpoint, "conditions");
+        }
         // Go writes these lists even when nobody gave them.
         for key in ["endpoints", "ports"] {
             object.0.entry(key).or_insert(Value::Null);
         }
+    }
+
+    fn blank(&self) -> Option<Object> {
+        Object::from_value(json!({"metadata": {}, "endpoints": null, "ports": null}))
     }
 
     fn prepare_create(&self, new: &mut Object) {
@@ -231,7 +239,6 @@ fn ports(ports: &[Value]) -> Vec<FieldError> {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
 
@@ -285,6 +292,9 @@ mod tests {
         let want =
             json!({"ports": [{"port": 80, "name": "", "protocol": "TCP"}], "endpoints": null});
         assert_eq!(slice.into_value(), want);
+        let mut slice = Object::from_value(json!({"endpoints": [{"addresses": []}]})).unwrap();
+        EndpointSlice.default(&mut slice);
+        assert_eq!(slice.0["endpoints"][0]["conditions"], json!({}));
     }
 
     #[test]

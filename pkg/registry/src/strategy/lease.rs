@@ -1,5 +1,6 @@
 //! Leases (`pkg/apis/coordination/validation`).
 
+use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
@@ -13,6 +14,10 @@ const STRATEGIES: &[&str] = &["OldestEmulationVersion"];
 pub(super) struct Lease;
 
 impl Strategy for Lease {
+    fn default(&self, object: &mut Object) {
+        child_mut(&mut object.0, "spec");
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let number = |key: &str| present(spec, key).and_then(Value::as_i64);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kedge_machinery::{FieldError, Object, Status, meta_validate, names, time};
 use serde_json::Value;
 
+use crate::check;
 use crate::request::Target;
 use crate::strategy::NameRule;
 use crate::value::{copy_field, field};
@@ -141,17 +142,16 @@ impl NameRule {
             Self::Subdomain => names::dns1123_subdomain(name),
             Self::Label => names::dns1123_label(name),
             Self::PathSegment => names::path_segment(name),
-            Self::Address => {
-                let canonical = name
-                    .parse::<std::net::IpAddr>()
-                    .map(|address| address.to_string());
-                if canonical.is_ok_and(|text| text == name) {
-                    Vec::new()
-                } else {
-                    vec!["must be a valid IP address in canonical form, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()]
-                }
-            }
+            Self::Address => address_name(name),
         }
+    }
+}
+
+fn address_name(name: &str) -> Vec<String> {
+    match check::ip("", name) {
+        Ok(address) if address.to_string() == name => Vec::new(),
+        Ok(address) => vec![format!("must be in canonical form (\"{address}\")")],
+        Err(error) => vec![error.detail],
     }
 }
 

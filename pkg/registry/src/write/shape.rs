@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// Lists that Go writes although the schema does not require them: an empty one stays.
 const KEPT: &[(&str, &str)] = &[("addressType", "ports")];
 
+/// Required fields that are pointers in Go: an absent one has no zero value, and is refused by validation.
+const POINTERS: &[&str] = &["pathType"];
+
 /// Gives absent required fields their zero value and takes empty optional lists and maps away, in every struct
 /// of the tree.
 pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Value) {
@@ -22,7 +25,7 @@ pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Valu
         ) => {
             for key in required
                 .iter()
-                .filter(|key| !map.contains_key(*key))
+                .filter(|key| !map.contains_key(*key) && !POINTERS.contains(&key.as_str()))
                 .cloned()
                 .collect::<Vec<_>>()
             {
@@ -187,6 +190,15 @@ mod tests {
                 "cpu": "500m", "memory": "2Gi", "count": "3",
             })
         );
+    }
+
+    #[test]
+    fn a_pointer_that_nobody_gave_is_no_empty_text() {
+        let fields = vec![("pathType", Shape::String), ("reason", Shape::String)];
+        let schema = field(structure(fields, &["pathType", "reason"]));
+        let mut value = json!({});
+        shape(&Definitions::default(), &schema, &mut value);
+        assert_eq!(value, json!({"reason": ""}));
     }
 
     fn list(item: Shape) -> Shape {

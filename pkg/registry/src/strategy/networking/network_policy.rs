@@ -2,6 +2,7 @@
 //! reads them here.
 
 use ipnet::IpNet;
+use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Map, Value, json};
 
@@ -16,9 +17,8 @@ pub(in crate::strategy) struct NetworkPolicy;
 
 impl Strategy for NetworkPolicy {
     fn default(&self, object: &mut Object) {
-        let Some(spec) = object.0.get_mut("spec").and_then(Value::as_object_mut) else {
-            return;
-        };
+        let spec = child_mut(&mut object.0, "spec");
+        child_mut(spec, "podSelector");
         for direction in ["ingress", "egress"] {
             for rule in structs_mut(spec, direction) {
                 structs_mut(rule, "ports").for_each(|port| default(port, "protocol", "TCP"));
@@ -31,6 +31,10 @@ impl Strategy for NetworkPolicy {
             }
             spec.insert("policyTypes".into(), json!(types));
         }
+    }
+
+    fn blank(&self) -> Option<Object> {
+        Object::from_value(json!({"metadata": {}, "spec": {"podSelector": {}}}))
     }
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
@@ -232,6 +236,10 @@ mod tests {
     fn defaults() {
         let types = |spec: Value| policy(spec).0["spec"]["policyTypes"].clone();
         assert_eq!(types(json!({"podSelector": {}})), json!(["Ingress"]));
+        let mut bare = Object::default();
+        NetworkPolicy.default(&mut bare);
+        let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
+        assert_eq!(bare.0["spec"], spec);
         assert_eq!(
             types(json!({"podSelector": {}, "egress": [{}]})),
             json!(["Ingress", "Egress"])

@@ -15,6 +15,10 @@ const MAX: usize = 2;
 pub(in crate::strategy) struct ServiceCidr;
 
 impl Strategy for ServiceCidr {
+    fn prepare_create(&self, new: &mut Object) {
+        new.0.insert("status".into(), json!({}));
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let cidrs = texts(spec, "cidrs");
