@@ -70,6 +70,30 @@ find_python() {
     fi
 }
 
+# find_resolved: exports KEDGE_RESOLVED, the machine's systemd-resolved or one unpacked, where it runs; it is not started.
+find_resolved() {
+    local program
+    for program in /usr/lib/systemd/systemd-resolved "$tools"/resolved{/usr,}/lib/systemd/systemd-resolved; do
+        if [ -x "$program" ] && "$program" --version >/dev/null 2>&1; then
+            export KEDGE_RESOLVED=$program
+            return 0
+        fi
+    done
+    [ ! -e "$tools/resolved" ] && unpack_resolved && find_resolved ||
+        say "no systemd-resolved to be had: its test is skipped"
+}
+
+# unpack_resolved: the distribution's package into $tools/resolved. Installed, it would take over the machine's resolv.conf.
+unpack_resolved() {
+    command -v apt-get >/dev/null || return 1
+    mkdir -p "$tools/resolved"
+    (cd "$tools/resolved" && { apt-get download -qq systemd-resolved || { apt-get update -qq && apt-get download -qq systemd-resolved; }; } >&2 2>/dev/null &&
+        dpkg -x ./*.deb .) || {
+        rm -rf "$tools/resolved"
+        return 1
+    }
+}
+
 python_environment() {
     [ "$(cat "$tools/python/wanted" 2>/dev/null)" != "$python_clients" ] || return 0
     install_missing python3=python3 && install_missing pip3=python3-pip || return 1

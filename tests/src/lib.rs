@@ -8,6 +8,7 @@ pub mod backend;
 pub mod connection;
 pub mod kubectl;
 pub mod lab;
+mod log_watch;
 pub mod netns;
 pub mod process;
 pub mod readiness;

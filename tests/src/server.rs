@@ -7,9 +7,13 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::log_watch::LogWatch;
 use crate::netns::Netns;
 use crate::readiness::{NOTIFY_SOCKET, Readiness};
 use crate::tool::{ToolError, built};
+
+/// The variable that says where the system's message bus is.
+pub const BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
 /// A running `kedge server`, or `kedge proxy`; killed when dropped, unless it is kept.
 #[derive(Debug)]
@@ -76,6 +80,7 @@ impl Server {
             .args(words)
             .args(flags)
             .env(NOTIFY_SOCKET, notify.path())
+            .env(BUS, format!("unix:path={}", bus(data).display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -139,6 +144,25 @@ impl Server {
         read(&self.log)
     }
 
+    /// Waits until the log is as it should be.
+    ///
+    /// # Errors
+    /// It does not become so in time, or cannot be watched: with the log.
+    pub fn until_logged(&self, right: impl Fn(&str) -> bool) -> Result<(), ToolError> {
+        let news = LogWatch::new(&self.log).map_err(|e| ToolError::Other(e.to_string()))?;
+        loop {
+            let log = self.log();
+            if right(&log) {
+                return Ok(());
+            }
+            if !news.wait().map_err(|e| ToolError::Other(e.to_string()))? {
+                return Err(ToolError::Other(format!(
+                    "what was waited for is not in the log:\n{log}"
+                )));
+            }
+        }
+    }
+
     /// Leaves it running.
     pub fn keep(&mut self) {
         self.keep = true;
@@ -181,6 +205,12 @@ impl Drop for Server {
             self.end();
         }
     }
+}
+
+/// Where a server with this data folder looks for the system's message bus: never at the machine's own.
+#[must_use]
+pub fn bus(data: &Path) -> PathBuf {
+    data.with_extension("bus")
 }
 
 fn read(path: &Path) -> String {

@@ -1,6 +1,8 @@
 //! The cluster's names, asked from pods, the node and the LAN.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod resolved;
+
 use kedge_tests::ask::{self, Resolved};
 use kedge_tests::lab::{CLIENT, NODE, address};
 use kedge_tests::site::{Site, pods, service};

@@ -146,6 +146,8 @@ pub enum Part {
     Loadbalancer,
     /// The kernel's rules, for a machine whose dataplane is another program's.
     Proxy,
+    /// The cluster's names in systemd-resolved, where it runs.
+    Resolved,
 }
 
 /// An admission plugin, by kube-apiserver's name for it.

@@ -1,4 +1,4 @@
-//! Every address, route and rule that kedge made, out of the kernel.
+//! Every link, address, route and rule that kedge made, out of the kernel.
 
 use std::fmt;
 
@@ -12,14 +12,16 @@ pub struct Removed {
     pub addresses: usize,
     pub routes: usize,
     pub rules: usize,
+    /// A pair counts once.
+    pub links: usize,
 }
 
 impl fmt::Display for Removed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} addresses, {} routes and {} routing rules",
-            self.addresses, self.routes, self.rules
+            "{} addresses, {} routes, {} routing rules and {} links",
+            self.addresses, self.routes, self.rules, self.links
         )
     }
 }
@@ -40,6 +42,9 @@ pub async fn cleanup() -> Result<Removed, Error> {
     }
     for address in host.addresses.iter().filter(|address| address.own) {
         removed.addresses += gone(rtnl.remove_address(address.ip, address.link).await)?;
+    }
+    for link in host.links.values().filter(|link| link.own) {
+        removed.links += gone(rtnl.remove_link(link.index).await)?;
     }
     Ok(removed)
 }

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::mark;
+
 /// Links, addresses, and the routes and rules that matter here, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
@@ -43,6 +45,8 @@ pub struct Link {
     pub master: Option<u32>,
     /// Of a bond with one active port: that port.
     pub active_port: Option<u32>,
+    /// kedge made it: see [`crate::mark`].
+    pub own: bool,
 }
 
 impl Link {
@@ -227,6 +231,27 @@ impl Host {
             .map(|link| link.index)
     }
 
+    /// The link that kedge made for the DNS address.
+    #[must_use]
+    pub fn dns_link(&self) -> Option<&Link> {
+        let mut links = self.links.values();
+        links.find(|link| link.own && link.name == mark::DNS_LINK)
+    }
+
+    /// Where addresses for this machine alone belong: on the link made for them while it works, else on loopback.
+    #[must_use]
+    pub(crate) fn local_link(&self) -> Option<u32> {
+        let dns = self.dns_link().filter(|link| link.running);
+        dns.map(|link| link.index).or_else(|| self.loopback())
+    }
+
+    /// No LAN is reached by the link.
+    #[must_use]
+    pub(crate) fn is_local(&self, index: u32) -> bool {
+        let link = self.links.get(&index);
+        link.is_some_and(|link| link.loopback || link.own)
+    }
+
     /// The link that hears and answers for this one: itself, or the bridge or bond that it is a part of.
     #[must_use]
     pub fn speaker(&self, index: u32) -> u32 {
@@ -242,7 +267,7 @@ impl Host {
 
     /// kedge put the address onto the link.
     #[must_use]
-    pub(crate) fn has_own(&self, ip: IpAddr, link: u32) -> bool {
+    pub fn has_own(&self, ip: IpAddr, link: u32) -> bool {
         let mut all = self.addresses.iter();
         all.any(|address| address.own && address.ip == ip && address.link == link)
     }
@@ -275,6 +300,7 @@ pub(crate) mod samples {
             kind: String::new(),
             master: None,
             active_port: None,
+            own: false,
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::cleanup::gone;
+use crate::dns_link::DnsLink;
 use crate::error::Error;
 use crate::host::{Host, RouteKind};
 use crate::lan::{Claims, Lan};
@@ -35,6 +36,9 @@ pub struct KeeperConfig {
     pub dns_addresses: Vec<IpAddr>,
     /// This node's addresses where somebody named them; may be empty.
     pub node_addresses: Vec<IpAddr>,
+    /// Whether `dns_addresses` are to be on a link of their own rather than on loopback; once made, that link stays.
+    /// Without, there is to be none.
+    pub dns_link: Option<watch::Receiver<bool>>,
 }
 
 /// Keeps addresses, routes and rules. [`Keeper::run`] does the work.
@@ -45,6 +49,7 @@ pub struct Keeper {
     ready: watch::Sender<bool>,
     rtnl: Rtnl,
     lan: Lan,
+    dns_link: DnsLink,
     state: State,
 }
 
@@ -61,20 +66,21 @@ struct State {
 impl Keeper {
     /// Opens what it needs in this thread's network namespace; changes nothing yet.
     pub fn new(
-        config: KeeperConfig,
+        mut config: KeeperConfig,
         host: watch::Receiver<Arc<Host>>,
         virtual_addresses: watch::Receiver<Wished>,
     ) -> Result<Self, Error> {
         let rtnl = Rtnl::open()?;
         let ready = watch::Sender::new(false);
         Ok(Self {
-            config,
             host,
             virtual_addresses,
             ready,
             rtnl,
             lan: Lan::new(),
+            dns_link: DnsLink::new(config.dns_link.take()),
             state: State::default(),
+            config,
         })
     }
 
@@ -114,6 +120,7 @@ impl Keeper {
                 changed = self.host.changed() => if changed.is_err() { return },
                 changed = self.virtual_addresses.changed() => if changed.is_err() { return },
                 () = self.lan.heard(&host) => {}
+                () = self.dns_link.changed() => {}
                 () = sleep_until(wake), if wake.is_some() => {}
             }
         }
@@ -127,6 +134,7 @@ impl Keeper {
             local: self.config.dns_addresses.iter().copied().collect(),
         };
         let mut errors = self.lan.round(&self.rtnl, host, &wanted, now).await;
+        errors.extend(self.dns_link.round(&self.rtnl, host).await.err());
         errors.extend(self.routes(&wanted.local, host).await);
         self.complain(&errors, now);
     }

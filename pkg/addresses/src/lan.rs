@@ -161,7 +161,8 @@ impl Lan {
                     continue;
                 }
             }
-            match rtnl.add_address(addition.ip, addition.link).await {
+            let counts = host.links.get(&addition.link).is_some_and(|link| link.own);
+            match rtnl.add_address(addition.ip, addition.link, counts).await {
                 Ok(()) => self.note_added(&addition, host, now),
                 // This picture is older than the address.
                 Err(error) if error.is(libc::EEXIST) => {}
@@ -199,9 +200,8 @@ impl Lan {
     /// What is there already is ours; what is not wanted, or may have found another owner while its link was without a
     /// carrier, is asked for again when it is wanted.
     fn review_claims(&mut self, wanted: &Wanted, host: &Host) {
-        let loopback = host.loopback();
         for address in host.addresses.iter().filter(|address| address.own) {
-            if Some(address.link) != loopback {
+            if !host.is_local(address.link) {
                 self.claims.adopt(address.ip, address.link);
             }
         }
@@ -267,11 +267,10 @@ impl Lan {
     }
 
     fn note_places(&mut self, wanted: &Wanted, host: &Host) {
-        let loopback = host.loopback();
         let own = host
             .addresses
             .iter()
-            .filter(|address| address.own && Some(address.link) != loopback);
+            .filter(|address| address.own && !host.is_local(address.link));
         self.places
             .extend(own.map(|address| (address.ip, address.link)));
         if let Some(announced) = &wanted.announced {

@@ -1,5 +1,5 @@
 //! What this machine's network looks like, and what kedge adds to it: virtual addresses on links with
-//! their announcement by ARP and NDP, the cluster DNS address, routes for the Service ranges, forwarding.
+//! their announcement by ARP and NDP, the cluster DNS address with a link for it, routes for the Service ranges, forwarding.
 //!
 //! [`Follower`] publishes the machine's links, addresses and routes as they change. [`Keeper`] compares
 //! them with what is wanted ([`plan`], a function of values) and makes the difference true. Neither
@@ -13,6 +13,7 @@ mod announce;
 mod burst;
 mod claim;
 mod cleanup;
+mod dns_link;
 mod error;
 mod filter;
 mod follow;

@@ -4,9 +4,17 @@
 //!   the route to the address' subnet alone, which a /32 and a /128 do not have: it changes nothing.
 //!   It has the protocol [`PROTOCOL`] as well, which kernels before 5.18 ignore.
 //! - A route and a rule have the protocol [`PROTOCOL`].
+//! - A link has the group [`GROUP`].
 
 /// The metric of an address that kedge made, and of the route that ends what no Service claims: `kedg`.
 pub const METRIC: u32 = u32::from_be_bytes(*b"kedg");
+
+/// `IFLA_GROUP` of a link that kedge made; everybody else's are in group 0 unless somebody sorts them.
+pub const GROUP: u32 = METRIC;
+
+/// The link for the DNS address, and its other end where it is one of a pair.
+pub const DNS_LINK: &str = "kedge-dns";
+pub const DNS_LINK_END: &str = "kedge-dns-end";
 
 /// `IFA_PROTO`, `RTA_PROTOCOL` and `FRA_PROTOCOL` of what kedge made. The kernel's `rtnetlink.h` leaves the numbers
 /// from 5 on to user space; this one is in nobody's list there.

@@ -20,7 +20,7 @@ pub enum Reason {
     /// No subnet holds it, and it is to be announced on this link.
     Named,
     /// The address is for this machine alone.
-    Loopback,
+    Local,
 }
 
 impl fmt::Display for Reason {
@@ -31,7 +31,7 @@ impl fmt::Display for Reason {
             Self::DefaultRoute => "no link's subnet holds the address; this one has the default route",
             Self::NodeAddress => "no link's subnet holds the address and there is no default route; this one has the node's address",
             Self::Named => "no link's subnet holds the address, and it is to be announced on this one",
-            Self::Loopback => "the address is for this machine alone",
+            Self::Local => "the address is for this machine alone",
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::place::{Links, Reason, allows, place};
 pub struct Wanted {
     /// Addresses that the LAN reaches; nothing while nobody knows them yet (then those that are there stay).
     pub announced: Option<BTreeMap<IpAddr, Links>>,
-    /// Addresses for this machine alone, on the loopback link.
+    /// Addresses for this machine alone, on the loopback link or the one made for them.
     pub local: BTreeSet<IpAddr>,
 }
 
@@ -48,7 +48,6 @@ impl Plan {
 #[must_use]
 pub fn plan(wanted: &Wanted, host: &Host, before: &BTreeMap<IpAddr, u32>) -> Plan {
     let mut plan = Plan::default();
-    let loopback = host.loopback();
     let mut own: BTreeMap<IpAddr, BTreeSet<u32>> = BTreeMap::new();
     let mut foreign = BTreeSet::new();
     for address in &host.addresses {
@@ -62,7 +61,7 @@ pub fn plan(wanted: &Wanted, host: &Host, before: &BTreeMap<IpAddr, u32>) -> Pla
     let local = wanted
         .local
         .iter()
-        .map(|ip| (*ip, loopback.map(|link| (link, Reason::Loopback))));
+        .map(|ip| (*ip, host.local_link().map(|link| (link, Reason::Local))));
     let announced = wanted
         .announced
         .iter()
@@ -71,7 +70,7 @@ pub fn plan(wanted: &Wanted, host: &Host, before: &BTreeMap<IpAddr, u32>) -> Pla
         .map(|(ip, links)| {
             let there = own
                 .get(ip)
-                .and_then(|links| links.iter().find(|link| Some(**link) != loopback));
+                .and_then(|links| links.iter().find(|link| !host.is_local(**link)));
             (
                 *ip,
                 place(host, *ip, links, there.or(before.get(ip)).copied()),
@@ -99,7 +98,7 @@ pub fn plan(wanted: &Wanted, host: &Host, before: &BTreeMap<IpAddr, u32>) -> Pla
 
     for (ip, links) in own {
         for link in links {
-            let unknown = wanted.announced.is_none() && Some(link) != loopback;
+            let unknown = wanted.announced.is_none() && !host.is_local(link);
             // What waits for its proper link is better served from the wrong one until then.
             let links = wanted.announced.as_ref().and_then(|all| all.get(&ip));
             let needed = plan.waiting.contains_key(&ip)
@@ -252,7 +251,7 @@ mod tests {
             [Addition {
                 ip: ip("10.43.0.10"),
                 link: 1,
-                reason: Reason::Loopback
+                reason: Reason::Local
             }]
         );
     }

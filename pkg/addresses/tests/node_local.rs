@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, forwarding};
+use kedge_addresses::{Follower, Host, Keeper, KeeperConfig, cleanup, forwarding};
 use lab::Namespace;
 use rtnetlink::MulticastGroup;
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ fn config() -> KeeperConfig {
         ],
         dns_addresses: vec!["10.43.0.10".parse().unwrap()],
         node_addresses: Vec::new(),
+        dns_link: None,
     }
 }
 
@@ -243,5 +244,96 @@ fn what_is_there_already_is_not_written_again() {
         let change = changes.next().now_or_never();
         assert!(change.is_none(), "{change:?}");
         listening.abort();
+    });
+}
+
+/// The links that carry the DNS addresses.
+fn carriers(host: &Host) -> Vec<String> {
+    let dns = ["10.43.0.10", "fd43::a"].map(|ip| ip.parse().unwrap());
+    let own = host.addresses.iter().filter(|address| address.own);
+    let dns = own.filter(|address| dns.contains(&address.ip));
+    dns.map(|address| host.link_name(address.link)).collect()
+}
+
+#[test]
+fn the_dns_addresses_get_a_link_of_their_own_once_that_is_wanted() {
+    let node = Namespace::new();
+    node.ip("link add group 7 name other type veth peer name other-end");
+    node.block_on(|| async {
+        let follower = Follower::start().await.unwrap();
+        let (_wishes, wishes) = watch::channel(None);
+        let (want, wanted) = watch::channel(false);
+        let config = KeeperConfig {
+            dns_addresses: vec!["10.43.0.10".parse().unwrap(), "fd43::a".parse().unwrap()],
+            dns_link: Some(wanted),
+            ..config()
+        };
+        let keeper = Keeper::new(config.clone(), follower.host(), wishes.clone()).unwrap();
+        let mut host = follower.host();
+        let mut until = async |names: &[&str]| {
+            let there = |host: &Arc<Host>| carriers(host) == names;
+            drop(host.wait_for(there).await.unwrap());
+        };
+        let story = async {
+            until(&["lo", "lo"]).await;
+            want.send_replace(true);
+            until(&["kedge-dns", "kedge-dns"]).await;
+            // As systemd-resolved counts: not of the scope of a link, not deprecated. Nothing speaks there.
+            let shown = node.ip("addr show dev kedge-dns");
+            assert!(
+                shown.contains("10.43.0.10/32") && shown.contains("scope site"),
+                "{shown}"
+            );
+            assert!(
+                shown.contains("fd43::a/128") && shown.contains("scope global"),
+                "{shown}"
+            );
+            assert!(!shown.contains("deprecated"), "{shown}");
+            assert!(
+                shown.contains("NOARP") && shown.contains("LOWER_UP"),
+                "{shown}"
+            );
+            assert!(!shown.contains("MULTICAST"), "{shown}");
+            let server = UdpSocket::bind("10.43.0.10:53").unwrap();
+            for damage in ["link set kedge-dns down", "link del kedge-dns"] {
+                node.ip(damage);
+                until(&["kedge-dns", "kedge-dns"]).await;
+            }
+            // A socket that was bound before is still there.
+            let client = UdpSocket::bind("0.0.0.0:0").unwrap();
+            client.send_to(b"?", "10.43.0.10:53").unwrap();
+            let patience = Some(Duration::from_secs(5));
+            server.set_read_timeout(patience).unwrap();
+            let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+            assert_eq!(from.ip().to_string(), "10.43.0.10");
+            want.send_replace(false);
+        };
+        keeper.run(story).await;
+
+        // The next process finds it there, and leaves it until it is to be gone.
+        let keeper = Keeper::new(config.clone(), follower.host(), wishes.clone()).unwrap();
+        let mut ready = keeper.ready();
+        let story = async { drop(ready.wait_for(|ready| *ready).await.unwrap()) };
+        keeper.run(story).await;
+        until(&["kedge-dns", "kedge-dns"]).await;
+        let off = KeeperConfig {
+            dns_link: None,
+            ..config.clone()
+        };
+        let keeper = Keeper::new(off, follower.host(), wishes.clone()).unwrap();
+        keeper.run(until(&["lo", "lo"])).await;
+        assert!(!node.ip("link show").contains("kedge-dns"));
+
+        // All of it goes with cleanup; another's pair stays.
+        want.send_replace(true);
+        let keeper = Keeper::new(config, follower.host(), wishes).unwrap();
+        keeper.run(until(&["kedge-dns", "kedge-dns"])).await;
+        let removed = cleanup().await.unwrap();
+        assert_eq!((removed.links, removed.addresses), (1, 2));
+        let left = node.ip("link show");
+        assert!(
+            !left.contains("kedge-dns") && left.contains("other-end"),
+            "{left}"
+        );
     });
 }

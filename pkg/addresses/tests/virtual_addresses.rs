@@ -147,6 +147,7 @@ fn cleanup_removes_what_is_kedges_and_nothing_else() {
             ],
             dns_addresses: vec!["10.43.0.10".parse().unwrap()],
             node_addresses: Vec::new(),
+            dns_link: None,
         };
         let keeper = Keeper::new(config, follower.host(), wishes).unwrap();
         let mut host = follower.host();
@@ -166,7 +167,7 @@ fn cleanup_removes_what_is_kedges_and_nothing_else() {
         );
         assert_eq!(
             cleanup().await.unwrap().to_string(),
-            "0 addresses, 0 routes and 0 routing rules"
+            "0 addresses, 0 routes, 0 routing rules and 0 links"
         );
     });
     assert_eq!(picture(), before);

@@ -11,6 +11,7 @@ use kedge_controllers::{
     Credentials, Kind, Lan, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo, OnLan,
     Transport,
 };
+use kedge_resolved::Teller;
 use kedge_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
@@ -71,21 +72,52 @@ impl Network {
 
     /// The subnets of the links, and the machine's own addresses, as they come and go.
     pub fn subnets(&self) -> watch::Receiver<Arc<[IpNet]>> {
-        let mut host = self.follower.host();
-        let subnets = |host: &Host| -> Arc<[IpNet]> {
+        self.derived(|host| {
             let addresses = host.addresses.iter();
             addresses
                 .map(|address| address.subnet().unwrap_or(address.ip.into()))
                 .collect()
-        };
-        let (sender, receiver) = watch::channel(subnets(&host.borrow_and_update()));
+        })
+    }
+
+    /// Something that follows from the machine's network, as it changes.
+    fn derived<T>(&self, of: impl Fn(&Host) -> T + Send + Sync + 'static) -> watch::Receiver<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
+        let mut host = self.follower.host();
+        let (sender, receiver) = watch::channel(of(&host.borrow_and_update()));
         tokio::spawn(async move {
             while host.changed().await.is_ok() && !sender.is_closed() {
-                let now = subnets(&host.borrow_and_update());
-                sender.send_replace(now);
+                let now = of(&host.borrow_and_update());
+                sender.send_if_modified(|old| {
+                    let changed = *old != now;
+                    *old = now;
+                    changed
+                });
             }
         });
         receiver
+    }
+
+    /// Who tells systemd-resolved of the cluster's names, once the DNS address has its link.
+    fn names_of_the_node(&self, config: &Config) -> Teller {
+        let ranges = [config.service_cidrs.clone(), config.cluster_cidrs.clone()].concat();
+        let settings = kedge_resolved::Settings {
+            servers: vec![config.cluster_dns],
+            domains: kedge_resolved::domains(&config.cluster_domain, &ranges),
+        };
+        let address = config.cluster_dns;
+        let link = self.derived(move |host| {
+            let there = host
+                .dns_link()
+                .filter(|link| host.has_own(address, link.index));
+            there.map(|link| kedge_resolved::Link {
+                index: link.index,
+                name: link.name.clone(),
+            })
+        });
+        Teller::new(settings, link)
     }
 
     /// Turns forwarding on, puts addresses and routes in place, and returns once the rules are in the kernel.
@@ -108,11 +140,14 @@ impl Network {
         } else {
             Vec::new()
         };
+        let names = (config.has(Part::Dns) && config.has(Part::Resolved))
+            .then(|| self.names_of_the_node(config));
         let keeper = Keeper::new(
             KeeperConfig {
                 service_cidrs: config.service_cidrs.clone(),
                 dns_addresses: dns,
                 node_addresses: config.node_ips.clone(),
+                dns_link: names.as_ref().map(Teller::found),
             },
             self.follower.host(),
             wished,
@@ -132,6 +167,12 @@ impl Network {
             tokio::join!(keeper.run(shutdown), tell);
             Ok(())
         });
+        if let Some(names) = names {
+            tasks.spawn("systemd-resolved's settings", |shutdown| async move {
+                names.run(shutdown).await;
+                Ok(())
+            });
+        }
         if config.has(Part::Proxy) {
             let node = if config.node_port_addresses.cidrs.is_empty() {
                 self.node.clone()

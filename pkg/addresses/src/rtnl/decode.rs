@@ -34,10 +34,12 @@ pub(super) fn link(message: &LinkMessage) -> Link {
         kind: String::new(),
         master: None,
         active_port: None,
+        own: false,
     };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Group(group) => link.own = *group == mark::GROUP,
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::CarrierChanges(count) => link.carrier_changes = *count,
             LinkAttribute::Address(bytes) => {

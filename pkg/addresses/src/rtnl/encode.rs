@@ -6,6 +6,9 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
 };
@@ -13,6 +16,8 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 
 use crate::host::{Route, RouteKind, Rule};
 use crate::mark;
+
+use super::OwnLink;
 
 /// The loopback link, as `iif` of a rule: packets of this machine itself.
 const LOOPBACK: &str = "lo";
@@ -32,8 +37,11 @@ fn family(ip: IpAddr) -> AddressFamily {
 }
 
 /// A host address that is marked as ours and that the kernel does not choose as a source by itself: for IPv4 because
-/// its scope is the link, for IPv6 because it is deprecated (RFC 4862: good for packets that come in).
-pub(super) fn address(ip: IpAddr, link: u32) -> AddressMessage {
+/// of its scope, for IPv6 because it is deprecated (RFC 4862: good for packets that come in).
+///
+/// `counts`: systemd-resolved asks nobody by a link unless it has an address that is neither deprecated nor of the
+/// scope of a link (its `link_address_relevant`). The kernel passes over the scope of a site as well.
+pub(super) fn address(ip: IpAddr, link: u32, counts: bool) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.family = family(ip);
     message.header.prefix_len = host_prefix(ip);
@@ -45,6 +53,7 @@ pub(super) fn address(ip: IpAddr, link: u32) -> AddressMessage {
         AddressAttribute::Protocol(AddressProtocol::Other(mark::PROTOCOL)),
     ];
     match ip {
+        IpAddr::V4(_) if counts => message.header.scope = AddressScope::Site,
         IpAddr::V4(_) => message.header.scope = AddressScope::Link,
         IpAddr::V6(_) => {
             // Duplicate detection would keep the address from use for a second, and for ever on a link without a carrier.
@@ -52,13 +61,48 @@ pub(super) fn address(ip: IpAddr, link: u32) -> AddressMessage {
                 AddressFlags::Nodad | AddressFlags::Noprefixroute,
             ));
             let mut lifetime = CacheInfo::default();
-            lifetime.ifa_preferred = 0;
+            lifetime.ifa_preferred = if counts { FOREVER } else { 0 };
             lifetime.ifa_valid = FOREVER;
             message
                 .attributes
                 .push(AddressAttribute::CacheInfo(lifetime));
         }
     }
+    message
+}
+
+/// A link for addresses of this machine alone. The other end of a pair is marked as well.
+pub(super) fn own_link(kind: OwnLink) -> LinkMessage {
+    let info = match kind {
+        OwnLink::Dummy => vec![LinkInfo::Kind(InfoKind::Dummy)],
+        OwnLink::Pair => {
+            let end = InfoVeth::Peer(named(mark::DNS_LINK_END));
+            vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Data(InfoData::Veth(end)),
+            ]
+        }
+    };
+    let mut message = named(mark::DNS_LINK);
+    message.attributes.push(LinkAttribute::LinkInfo(info));
+    message
+}
+
+fn named(name: &str) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.into()),
+        LinkAttribute::Group(mark::GROUP),
+    ];
+    message
+}
+
+/// Switches a link on that has no neighbours: nobody is asked for addresses, and nothing is announced to all.
+pub(super) fn turn_on(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.header.flags = LinkFlags::Up | LinkFlags::Noarp;
+    message.header.change_mask = LinkFlags::Up | LinkFlags::Noarp | LinkFlags::Multicast;
     message
 }
 

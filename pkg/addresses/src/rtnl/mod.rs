@@ -15,8 +15,18 @@ use tokio::task::AbortHandle;
 
 use crate::error::Error;
 use crate::host::{Address, Link, Route, Rule};
+use crate::mark;
 
 pub(crate) use events::{Events, Stale};
+
+/// A kind of link that needs no other and has a carrier by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnLink {
+    /// Absent on many appliances.
+    Dummy,
+    /// Two ends of a cable, both here (veth).
+    Pair,
+}
 
 /// A connection for requests. It ends when this is dropped.
 pub(crate) struct Rtnl {
@@ -80,10 +90,41 @@ impl Rtnl {
         Ok(rules)
     }
 
-    /// Adds a host address that is marked as ours. `EEXIST` when the link has it.
-    pub(crate) async fn add_address(&self, ip: IpAddr, link: u32) -> Result<(), Error> {
+    /// Adds the link for addresses of this machine alone, switched off. `EOPNOTSUPP` when the kernel has no such kind.
+    pub(crate) async fn add_own_link(&self, kind: OwnLink) -> Result<(), Error> {
+        let request = self.handle.link().add(encode::own_link(kind));
+        request
+            .execute()
+            .await
+            .map_err(|error| refused(format!("add the link {}", mark::DNS_LINK), error))
+    }
+
+    pub(crate) async fn turn_on(&self, link: u32) -> Result<(), Error> {
+        let request = self.handle.link().set(encode::turn_on(link));
+        request
+            .execute()
+            .await
+            .map_err(|error| refused(format!("switch on link {link}"), error))
+    }
+
+    pub(crate) async fn remove_link(&self, link: u32) -> Result<(), Error> {
+        let request = self.handle.link().del(link);
+        request
+            .execute()
+            .await
+            .map_err(|error| refused(format!("remove link {link}"), error))
+    }
+
+    /// Adds a host address that is marked as ours. `EEXIST` when the link has it. `counts`: others who look for addresses
+    /// of the link are to take it for one.
+    pub(crate) async fn add_address(
+        &self,
+        ip: IpAddr,
+        link: u32,
+        counts: bool,
+    ) -> Result<(), Error> {
         let mut request = self.handle.address().add(link, ip, encode::host_prefix(ip));
-        *request.message_mut() = encode::address(ip, link);
+        *request.message_mut() = encode::address(ip, link, counts);
         request
             .execute()
             .await
@@ -91,7 +132,7 @@ impl Rtnl {
     }
 
     pub(crate) async fn remove_address(&self, ip: IpAddr, link: u32) -> Result<(), Error> {
-        let request = self.handle.address().del(encode::address(ip, link));
+        let request = self.handle.address().del(encode::address(ip, link, false));
         request
             .execute()
             .await
