@@ -4,12 +4,15 @@
 mod common;
 mod fake;
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::base::iana::Rcode;
 use domain::base::{Message, Rtype};
 use fake::{Behaviour, Fake, Node};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn records(message: &Message<Vec<u8>>) -> Vec<String> {
     common::shown(message, false)
@@ -187,19 +190,108 @@ async fn a_resolver_that_leads_back_here_is_left_out() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_lost_is_sent_again() {
+    let fake = Fake::start(Behaviour::Lossy).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let begun = Instant::now();
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(records(&answer), ["A 192.0.2.1"]);
+    assert_eq!(fake.asked_for("host.example"), 2);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+/// An address of loopback that is this process's alone, as a file names resolvers without their ports.
+fn loopback(last: u8) -> SocketAddr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, high, low, last], 53))
+}
+
+#[tokio::test]
 async fn a_list_of_resolvers_that_changes_counts_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("resolv.conf");
     let node = Node::start_with_file(&file).await;
-    assert_eq!(
-        node.ask("host.example", Rtype::A).await.header().rcode(),
-        Rcode::SERVFAIL
+    let lost = node.ask("host.example", Rtype::A).await;
+    assert_eq!(lost.header().rcode(), Rcode::SERVFAIL, "there is no file");
+    let resolver = loopback(53);
+    let fake = Fake::start_at(resolver, Behaviour::Answer).await;
+    // The first to be named does not answer.
+    let text = format!(
+        "nameserver {}\nnameserver {}\n",
+        loopback(54).ip(),
+        resolver.ip()
     );
-    // Nobody listens on this address: that is found out at once, and is no start-up failure.
-    std::fs::write(&file, "nameserver 127.255.255.254\n").unwrap();
-    assert_eq!(
-        node.ask("other.example", Rtype::A).await.header().rcode(),
-        Rcode::SERVFAIL
+    std::fs::write(&file, text).unwrap();
+    // The file is read when the kernel says that it changed, which no answer tells of: each question has another name, as failures
+    // are remembered.
+    let mut names = (0..).map(|i| format!("host-{i}.example"));
+    let asked = async {
+        loop {
+            let answer = node.ask(&names.next().unwrap(), Rtype::A).await;
+            if answer.header().rcode() == Rcode::NOERROR {
+                return records(&answer);
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(10), asked).await;
+    assert_eq!(found.unwrap(), ["A 192.0.2.1"]);
+    assert_eq!(fake.asked(), 1);
+    // What was said to be unknown while there was nobody is asked for again.
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(records(&answer), ["A 192.0.2.1"]);
+}
+
+#[tokio::test]
+async fn questions_of_one_connection_do_not_wait_for_each_other() {
+    let fake = Fake::start(Behaviour::Slow(Duration::from_millis(300))).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    let mut stream = TcpStream::connect(node.address()).await.unwrap();
+    // One that another resolver has to help with, one that is known here, and half of a third.
+    let questions = [
+        ("host.example", Rtype::A),
+        ("ns.dns.cluster.local", Rtype::A),
+        ("other.example", Rtype::A),
+    ];
+    let mut octets = Vec::new();
+    for (id, (name, rtype)) in (1..).zip(questions) {
+        let mut question = common::question(name, rtype, None);
+        question[..2].copy_from_slice(&u16::to_be_bytes(id));
+        octets.extend(u16::try_from(question.len()).unwrap().to_be_bytes());
+        octets.extend(question);
+    }
+    let (first, rest) = octets.split_at(octets.len() - 9);
+    stream.write_all(first).await.unwrap();
+    let id = async |stream: &mut TcpStream| {
+        let message = Message::from_octets(fake::read(stream).await).unwrap();
+        assert_eq!(message.header_counts().ancount(), 1);
+        message.header().id()
+    };
+    assert_eq!(id(&mut stream).await, 2, "known at once");
+    stream.write_all(rest).await.unwrap();
+    // Who says no more still hears the answers, then the end.
+    stream.shutdown().await.unwrap();
+    assert_eq!(id(&mut stream).await, 1);
+    assert_eq!(id(&mut stream).await, 3);
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_question_ends() {
+    let node = Node::start(&[]).await;
+    let (mut silent, mut slow) = (
+        TcpStream::connect(node.address()).await.unwrap(),
+        TcpStream::connect(node.address()).await.unwrap(),
+    );
+    // A question that never ends is none.
+    slow.write_all(&[0, 40, 1, 2]).await.unwrap();
+    let begun = Instant::now();
+    for stream in [&mut silent, &mut slow] {
+        let end = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 1])).await;
+        assert_eq!(end.unwrap().unwrap(), 0);
+    }
+    assert!(
+        begun.elapsed() > Duration::from_secs(5),
+        "who thinks is not cut off"
     );
 }
 

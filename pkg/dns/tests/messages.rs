@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{answer, empty, question, service, slice, take};
 use domain::base::iana::{OptRcode, Rcode};
 use domain::base::{Message, MessageBuilder, Rtype, Ttl};
-use domain::rdata::{A, Soa};
+use domain::rdata::{A, Soa, Srv};
 use kedge_dns::message::{
     Answered, Asked, Query, Reply, Scratch, Transport, Unanswerable, answer_alias, relay, respond,
 };
@@ -34,7 +36,14 @@ fn zone(endpoints: usize) -> Zone {
         .collect();
     take(
         &mut zone,
-        slice("shop", "db-1", "db", "IPv4", json!(all), json!([])),
+        slice(
+            "shop",
+            "db-1",
+            "db",
+            "IPv4",
+            json!(all),
+            json!([{"name": "sql", "port": 5432}]),
+        ),
     );
     zone
 }
@@ -72,6 +81,45 @@ fn an_answer_that_does_not_fit_is_cut_and_says_so() {
         assert_eq!(answer.header().tc(), !whole);
         assert_eq!(answer.opt().is_some(), edns.is_some());
         assert_eq!(answer.header_counts().ancount() == 100, whole);
+    }
+}
+
+/// A pointer reaches 16 KiB far (RFC 1035, 4.1.4), a length of TCP 64 KiB.
+#[test]
+fn long_answers_can_be_read_to_their_end() {
+    for (endpoints, rtype, name, whole) in [
+        (700, Rtype::SRV, "_sql._tcp.db.shop.svc.cluster.local", true),
+        (3000, Rtype::A, "db.shop.svc.cluster.local", true),
+        (5000, Rtype::A, "db.shop.svc.cluster.local", false),
+    ] {
+        let answer = ask(
+            &zone(endpoints),
+            &question(name, rtype, None),
+            Transport::Tcp,
+        );
+        let size = answer.as_slice().len();
+        assert!((16_384..=65_535).contains(&size), "{size}");
+        assert_eq!(answer.header().tc(), !whole, "{endpoints}");
+        let mut owners = BTreeSet::new();
+        let records: Vec<_> = answer.answer().unwrap().collect::<Result<_, _>>().unwrap();
+        for record in &records {
+            owners.insert(record.owner().to_string());
+        }
+        assert_eq!(owners, [name.to_string()].into());
+        assert_eq!(records.len() == endpoints, whole, "{}", records.len());
+        if rtype == Rtype::SRV {
+            let targets: BTreeSet<String> = records
+                .iter()
+                .map(|record| record.to_record::<Srv<_>>().unwrap().unwrap())
+                .map(|record| record.data().target().to_string())
+                .collect();
+            assert_eq!(targets.len(), endpoints);
+            assert!(
+                targets
+                    .iter()
+                    .all(|target| target.ends_with(".db.shop.svc.cluster.local"))
+            );
+        }
     }
 }
 

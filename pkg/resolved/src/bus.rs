@@ -1,14 +1,18 @@
 //! The message bus, and systemd-resolved on it: `org.freedesktop.resolve1(5)`.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde::Serialize;
+use zbus::connection::Builder;
 use zbus::{Connection, DynamicType, Message, MessageStream, fdo};
 
 const RESOLVED: &str = "org.freedesktop.resolve1";
 const NO_SUCH_LINK: &str = "org.freedesktop.resolve1.NoSuchLink";
 const BUS: &str = "org.freedesktop.DBus";
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// `AF_INET` and `AF_INET6`, as resolved tells families.
 const INET: i32 = 2;
 const INET6: i32 = 10;
@@ -43,7 +47,8 @@ pub struct Bus {
 impl Bus {
     /// Connects to `$DBUS_SYSTEM_BUS_ADDRESS`, or to the bus in its usual place. Says whether resolved is there.
     pub async fn connect() -> Result<(Self, bool), Error> {
-        let connection = Connection::system().await.map_err(Error::Bus)?;
+        let bus = Builder::system().method_timeout(PATIENCE).build().await;
+        let connection = bus.map_err(Error::Bus)?;
         // Changes first: one between the two is told.
         let rule = format!(
             "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{RESOLVED}'"

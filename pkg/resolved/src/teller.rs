@@ -35,14 +35,6 @@ pub struct Teller {
     found: watch::Sender<bool>,
 }
 
-/// What came first.
-enum News {
-    Stop,
-    /// resolved came or went; nothing when the bus is gone.
-    Owner(Option<bool>),
-    Again,
-}
-
 impl Teller {
     /// `link`: the link that the settings are for, while it works.
     #[must_use]
@@ -62,41 +54,38 @@ impl Teller {
 
     /// Works until `shutdown`. What resolved was told stays.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        let mut shutdown = std::pin::pin!(shutdown);
+        tokio::select! {
+            () = shutdown => {}
+            () = self.work() => {}
+        }
+    }
+
+    /// Never ends.
+    async fn work(&mut self) {
         let mut pauses = PAUSES.iter();
         loop {
             match Bus::connect().await {
                 Ok((bus, there)) => {
                     pauses = PAUSES.iter();
-                    if self.follow(bus, there, &mut shutdown).await.is_some() {
-                        return;
-                    }
+                    self.follow(bus, there).await;
                 }
                 // A machine without a bus has no resolved; one whose bus went away gets it back, or is about to end.
                 Err(error) if !*self.found.borrow() => {
                     info!("{error}; the cluster's names are asked where --cluster-dns says");
-                    return shutdown.await;
+                    return std::future::pending().await;
                 }
                 Err(error) => tracing::debug!("{error}"),
             }
             let Some(pause) = pauses.next() else {
                 warn!("the system's message bus is gone; restart kedge once it is back");
-                return shutdown.await;
+                return std::future::pending().await;
             };
-            tokio::select! {
-                () = &mut shutdown => return,
-                () = tokio::time::sleep(*pause) => {}
-            }
+            tokio::time::sleep(*pause).await;
         }
     }
 
-    /// Until `shutdown`, or (nothing) until the bus is gone.
-    async fn follow(
-        &mut self,
-        mut bus: Bus,
-        mut there: bool,
-        shutdown: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Option<()> {
+    /// Until the bus is gone.
+    async fn follow(&mut self, mut bus: Bus, mut there: bool) {
         if !there {
             info!(
                 "systemd-resolved does not run here; once it does, it is told of the cluster's names"
@@ -109,56 +98,32 @@ impl Teller {
                 self.found.send_replace(true);
             }
             let link = self.link.borrow_and_update().clone();
-            let mut pause = None;
-            if let Some(link) = link.filter(|_| there)
-                && told.as_ref() != Some(&link)
-            {
-                pause = match bus
-                    .set(&link, &self.settings.servers, &self.settings.domains)
-                    .await
-                {
+            let untold = link.filter(|link| there && told.as_ref() != Some(link));
+            let pause = match untold {
+                None => None,
+                Some(link) => match self.tell(&bus, &link).await {
                     Err(Error::NoLink(_)) if pauses.len() > 0 => pauses.next(),
                     outcome => {
                         told = Some(link);
                         self.log(outcome);
                         None
                     }
-                };
-            }
-            match self.news(&mut bus, shutdown, pause).await {
-                News::Stop => return Some(()),
-                News::Owner(None) => return None,
-                News::Owner(Some(now)) => {
-                    (there, told, pauses) = (now, None, PAUSES.iter());
-                }
-                News::Again => {}
+                },
+            };
+            tokio::select! {
+                now = bus.next() => match now {
+                    Some(now) => (there, told, pauses) = (now, None, PAUSES.iter()),
+                    None => return,
+                },
+                () = changed(&mut self.link) => {}
+                () = after(pause) => {}
             }
         }
     }
 
-    async fn news(
-        &mut self,
-        bus: &mut Bus,
-        shutdown: &mut (impl Future<Output = ()> + Unpin),
-        pause: Option<&Duration>,
-    ) -> News {
-        let again = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None => std::future::pending().await,
-            }
-        };
-        let link = async {
-            if self.link.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = shutdown => News::Stop,
-            owner = bus.next() => News::Owner(owner),
-            () = link => News::Again,
-            () = again => News::Again,
-        }
+    async fn tell(&self, bus: &Bus, link: &Link) -> Result<(), Error> {
+        let Settings { servers, domains } = &self.settings;
+        bus.set(link, servers, domains).await
     }
 
     fn log(&self, outcome: Result<(), Error>) {
@@ -173,5 +138,18 @@ impl Teller {
                 "{error}; programs on this machine do not find the cluster's names by systemd-resolved (--disable resolved leaves it alone)"
             ),
         }
+    }
+}
+
+async fn changed(link: &mut watch::Receiver<Option<Link>>) {
+    if link.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn after(pause: Option<&Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(*pause).await,
+        None => std::future::pending().await,
     }
 }

@@ -31,6 +31,8 @@ pub enum Behaviour {
     /// After a while.
     Slow(Duration),
     Silent,
+    /// The first question for each name is lost on the way.
+    Lossy,
     Fail(Rcode),
     /// TXT records that only fit a stream.
     Large,
@@ -51,7 +53,11 @@ pub struct Fake {
 
 impl Fake {
     pub async fn start(behaviour: Behaviour) -> Self {
-        let udp = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        Self::start_at("127.0.0.1:0".parse().unwrap(), behaviour).await
+    }
+
+    pub async fn start_at(address: SocketAddr, behaviour: Behaviour) -> Self {
+        let udp = Arc::new(UdpSocket::bind(address).await.unwrap());
         let address = udp.local_addr().unwrap();
         let tcp = TcpListener::bind(address).await.unwrap();
         let fake = Self {
@@ -130,6 +136,8 @@ impl Fake {
         };
         match behaviour {
             Behaviour::Silent => vec![],
+            Behaviour::Lossy if self.asked_for(&question.qname().to_string()) < 2 => vec![],
+            Behaviour::Lossy => vec![answer(60)],
             Behaviour::Forward(to) => forward(bytes, to).await,
             _ if question.qtype() == Rtype::HINFO => vec![denial(&message)],
             Behaviour::Answer => vec![answer(60)],
@@ -202,13 +210,13 @@ fn denial(asked: &Message<&[u8]>) -> Vec<u8> {
     answer.finish()
 }
 
-async fn read(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn read(stream: &mut TcpStream) -> Vec<u8> {
     let mut message = vec![0; stream.read_u16().await.unwrap().into()];
     stream.read_exact(&mut message).await.unwrap();
     message
 }
 
-async fn write(stream: &mut TcpStream, message: &[u8]) {
+pub async fn write(stream: &mut TcpStream, message: &[u8]) {
     stream.write_u16(message.len() as u16).await.unwrap();
     stream.write_all(message).await.unwrap();
 }
