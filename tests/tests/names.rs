@@ -3,8 +3,12 @@
 
 mod resolved;
 
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
 use kedge_tests::ask::{self, Resolved};
-use kedge_tests::lab::{CLIENT, NODE, address};
+use kedge_tests::lab::{CLIENT, Lab, NODE, address};
+use kedge_tests::netns::Netns;
 use kedge_tests::site::{Site, pods, service};
 use kedge_tests::tool::finish;
 use serde_json::json;
@@ -196,4 +200,115 @@ fn who_is_neither_of_the_cluster_nor_of_the_lan_is_refused() {
         let said = String::from_utf8(finish(command.args(words)).unwrap().stdout).unwrap();
         assert_eq!(status(&said), expected, "from {source}: {said}");
     }
+}
+
+/// A pod's `resolv.conf`, as kubelet writes it.
+const POD: &str = "nameserver 10.43.0.10
+search default.svc.cluster.local svc.cluster.local cluster.local
+options ndots:5
+";
+
+/// What glibc's resolver finds in a pod, by `getent WORDS`: each address, or name, once.
+fn getent(site: &Site, words: &str) -> Vec<String> {
+    let folder = site.lab.data();
+    for (file, text) in [("resolv.conf", POD), ("nsswitch.conf", "hosts: dns\n")] {
+        std::fs::write(folder.with_extension(file), text).unwrap();
+    }
+    let script = format!(
+        "for file in resolv.conf nsswitch.conf; do mount --bind {}.$file /etc/$file || exit 1; done; exec getent {words}",
+        folder.display()
+    );
+    let mut command = site.lab.pods[0].command("sh");
+    let output = finish(command.args(["-c", &script])).unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let mut found: Vec<String> = said
+        .lines()
+        .filter_map(|line| match words.starts_with("hosts") {
+            true => line.split_whitespace().nth(1),
+            false => line.split_whitespace().next(),
+        })
+        .map(Into::into)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// With nobody to ask about other names: the node's resolver is nowhere.
+#[test]
+fn the_c_library_finds_names_by_a_pods_search_path_without_an_uplink() {
+    let lab = Lab::new().unwrap();
+    let site = Site::with(lab, &["--dns-upstream", "203.0.113.9"]).unwrap();
+    site.apply(&pods()).unwrap();
+    let alias = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "alias"},
+        "spec": {"type": "ExternalName", "externalName": "web.default.svc.cluster.local"}});
+    let bare =
+        json!({"clusterIP": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"});
+    site.apply(&[service("web", json!({})), service("bare", bare), alias])
+        .unwrap();
+    site.until_endpoints("bare", "IPv4", 3).unwrap();
+    let web = [true, false].map(|v4| site.cluster_ip("web", v4, 80).unwrap().ip().to_string());
+    for name in [
+        "web",
+        "WEB.default",
+        "web.default.svc",
+        "web.default.svc.cluster.local",
+        "web.default.svc.cluster.local.",
+        "alias",
+    ] {
+        assert_eq!(getent(&site, &format!("ahosts {name}")), web, "{name}");
+    }
+    let endpoints = ["10.42.0.11", "10.42.0.12", "10.42.0.13"];
+    assert_eq!(getent(&site, "ahosts bare"), endpoints);
+    assert_eq!(getent(&site, "ahosts kubernetes"), ["10.43.0.1"]);
+    for address in &web {
+        let name = getent(&site, &format!("hosts {address}"));
+        assert_eq!(name, ["web.default.svc.cluster.local"], "{address}");
+    }
+    let begun = Instant::now();
+    assert_eq!(getent(&site, "ahosts host.example"), [""; 0]);
+    assert!(begun.elapsed() < Duration::from_secs(4), "an error at once");
+}
+
+#[test]
+fn a_flood_from_the_lan_is_answered_in_part() {
+    const QUESTIONS: u16 = 40;
+    let lab = Lab::new().unwrap();
+    let site = Site::with(lab, &["--dns-rate-limit", "5"]).unwrap();
+    let route = format!("route add 10.43.0.0/16 via {}", NODE[0]);
+    site.lab.client.ip(&route).unwrap();
+    // Answers, and those of them that have no more in them than that it is to be asked by TCP.
+    let flood = |from: &Netns| {
+        let socket = from
+            .enter(|| UdpSocket::bind("0.0.0.0:0").unwrap())
+            .unwrap();
+        socket.connect("10.43.0.10:53").unwrap();
+        for id in 0..QUESTIONS {
+            let mut question = id.to_be_bytes().to_vec();
+            question
+                .extend(b"\x01\0\0\x01\0\0\0\0\0\0\x02ns\x03dns\x07cluster\x05local\0\0\x01\0\x01");
+            socket.send(&question).unwrap();
+        }
+        let silence = Some(Duration::from_millis(500));
+        socket.set_read_timeout(silence).unwrap();
+        let mut answer = [0; 512];
+        let (mut whole, mut cut) = (0, 0);
+        while socket.recv(&mut answer).is_ok() {
+            match (answer[2] & 2, answer[7]) {
+                (0, 1) => whole += 1,
+                (2, 0) => cut += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        (whole, cut)
+    };
+    let (whole, cut) = flood(&site.lab.client);
+    // A second may have begun in between.
+    assert!((5..=10).contains(&whole), "{whole}");
+    assert!(cut >= 10 && whole + cut <= QUESTIONS - 10, "{cut}");
+    let mut dig = site.lab.client.command("dig");
+    let by_tcp = ["@10.43.0.10", "+tcp", "+short", "ns.dns.cluster.local"];
+    let said = finish(dig.args(by_tcp)).unwrap().stdout;
+    assert_eq!(String::from_utf8(said).unwrap().trim(), "10.43.0.10");
+    assert_eq!(flood(&site.lab.pods[0]), (QUESTIONS, 0), "not the cluster");
 }

@@ -10,7 +10,7 @@ use kedge_addresses::Claim;
 use lab::frames::Spoken::{Advertisement, ArpProbe, ArpReply, ArpRequest, Solicitation};
 use lab::running::{Running, announced, has, wished};
 use lab::switch::Switch;
-use lab::{Namespace, PATIENCE};
+use lab::{Namespace, PATIENCE, skip};
 
 const V4: &str = "192.168.7.240";
 const V6: &str = "fd07::240";
@@ -219,6 +219,96 @@ fn another_hardware_address_is_announced() {
                 .contains("02:00:00:00:07:77")
         };
         assert!(told(V4) && told(V6));
+        running.stop().await;
+    });
+}
+
+/// What stands on another link is a link like others: its addresses wait and are announced with the cable beneath it.
+#[test]
+fn on_links_that_stand_on_others() {
+    for (kind, on_both) in [("vlan id 7", true), ("macvlan mode bridge", false)] {
+        let switch = Switch::new();
+        let (node, client) = (switch.host(&[]), switch.host(&[]));
+        let make = format!("link add link eth0 name lan0 type {kind}");
+        if !node.sh(&format!("ip {make}")).0 {
+            skip(
+                "on_links_that_stand_on_others",
+                &format!("this kernel has no link of the type {kind}"),
+            );
+            continue;
+        }
+        if on_both {
+            client.ip(&make);
+        }
+        let there = if on_both { "lan0" } else { "eth0" };
+        for (host, link, addresses) in [(&node, "lan0", NODE), (&client, there, CLIENT)] {
+            host.ip(&format!("link set {link} up"));
+            for address in addresses {
+                host.ip(&format!("addr add {address} dev {link}"));
+            }
+        }
+        let mac = node.mac("lan0");
+        node.block_on(|| async {
+            let running = Running::start(wished(&[V4, V6])).await;
+            running.until_claims(&both("lan0")).await;
+            client.run(&format!("ping -c 1 -W 2 {V4} && ping -c 1 -W 2 {V6}"));
+            switch.namespace.ip("link set port1 down");
+            let waiting = Claim::Waiting {
+                link: Some("lan0".into()),
+            };
+            running
+                .until_claims(&[(V4, waiting.clone()), (V6, waiting)])
+                .await;
+            let capture = client.capture();
+            switch.namespace.ip("link set port1 up");
+            running.until_claims(&both("lan0")).await;
+            let heard = tokio::task::spawn_blocking(move || capture.hear(mac, V6, SILENCE));
+            let heard = heard.await.unwrap();
+            let announced = heard.iter().any(|(spoken, _)| *spoken == Advertisement);
+            assert!(announced, "{kind}: {heard:?}");
+            client.run(&format!("ping -c 1 -W 2 {V4} && ping -c 1 -W 2 {V6}"));
+            running.stop().await;
+        });
+    }
+}
+
+/// Two cables of one bond, of which one is in use: the other one is announced on once the first is out.
+#[test]
+fn a_bond_announces_when_another_cable_is_in_use() {
+    let (switch, client, node) = (Switch::new(), Namespace::new(), Namespace::new());
+    switch.plug(&client, "eth0", CLIENT);
+    let ports = ["eth0", "eth1"].map(|link| switch.plug(&node, link, &[]));
+    if !node
+        .sh("ip link add bond0 type bond mode active-backup miimon 50")
+        .0
+    {
+        return skip(
+            "a_bond_announces_when_another_cable_is_in_use",
+            "this kernel has no bonds",
+        );
+    }
+    for port in ["eth0", "eth1"] {
+        node.ip(&format!("link set {port} down"));
+        node.ip(&format!("link set {port} master bond0"));
+    }
+    node.ip("link set bond0 up");
+    for address in NODE {
+        node.ip(&format!("addr add {address} dev bond0"));
+    }
+    let mac = node.mac("bond0");
+    node.block_on(|| async {
+        let running = Running::start(wished(&[V4, V6])).await;
+        running.until_claims(&both("bond0")).await;
+        client.run(&format!("ping -c 1 -W 2 {V4} && ping -c 1 -W 2 {V6}"));
+        assert_eq!(switch.port_of(mac).as_ref(), Some(&ports[0]));
+        let capture = client.capture();
+        switch.namespace.ip(&format!("link set {} down", ports[0]));
+        let heard = tokio::task::spawn_blocking(move || capture.hear(mac, V4, SILENCE));
+        let heard = heard.await.unwrap();
+        let announced = heard.iter().any(|(spoken, _)| *spoken == ArpRequest);
+        assert!(announced, "{heard:?}");
+        assert_eq!(switch.port_of(mac).as_ref(), Some(&ports[1]));
+        assert_eq!(answers(&client), (true, true));
         running.stop().await;
     });
 }
