@@ -237,7 +237,8 @@ impl Network {
 /// What became of addresses, in the words of those who give them.
 fn on_lan(claims: &Claims) -> Lan {
     let state = |claim: &Claim| match claim {
-        Claim::Waiting { .. } => OnLan::Waiting,
+        Claim::Waiting { link: Some(_) } => OnLan::Waiting,
+        Claim::Waiting { link: None } => OnLan::NoLink,
         Claim::Asking { .. } => OnLan::Asking,
         Claim::Announced { link } => OnLan::Announced { link: link.clone() },
         Claim::Taken { link, by } => OnLan::Taken {

@@ -12,8 +12,10 @@ use tokio::sync::watch;
 pub enum OnLan {
     /// It is not known yet whether somebody else has it.
     Asking,
-    /// No link carries packets that it could be on.
+    /// The link that it belongs on carries no packets.
     Waiting,
+    /// There is no link that it could be on.
+    NoLink,
     Announced {
         link: String,
     },

@@ -233,6 +233,36 @@ async fn a_service_l2_status_says_who_announces() {
 }
 
 #[tokio::test]
+async fn links_that_are_named_and_not_there_are_told() {
+    let (mut bench, lan) = bench(&[]);
+    let metadata = |name: &str| json!({"namespace": "m", "name": name});
+    let pool = json!({"metadata": metadata("lan"), "spec": {"addresses": ["10.9.0.1-10.9.0.9"]}});
+    let named = |link: &str| json!({"metadata": metadata("lan"), "spec": {"interfaces": [link]}});
+    bench.fake.put(Resource::IPADDRESSPOOLS, pool);
+    bench.fake.put(Resource::L2ADVERTISEMENTS, named("eth7"));
+    bench
+        .fake
+        .put(Resource::SERVICES, service("web", 1, json!({})));
+    bench.start();
+    until_published(&bench, &["10.9.0.1"]).await;
+    report(&lan, &[("10.9.0.1", OnLan::NoLink)]);
+    // The address is given all the same.
+    bench.until_ingress("web", &["10.9.0.1"]).await;
+    let text = "10.9.0.1 is not announced: node \"edge\" has none of the links that the L2Advertisements name for it (eth7)";
+    until_told(&bench, "web", "announceFailed", text).await;
+    // Once; and again only after it was announced.
+    report(&lan, &[("10.9.0.1", OnLan::NoLink), ("10.9.0.5", taken())]);
+    bench.fake.settled().await;
+    assert_eq!(told(&bench, "web", "announceFailed", ""), 1);
+    report(&lan, &[("10.9.0.1", announced())]);
+    until_told(&bench, "web", "nodeAssigned", "10.9.0.1").await;
+    // A cable that is out is no mistake.
+    report(&lan, &[("10.9.0.1", OnLan::Waiting)]);
+    bench.fake.settled().await;
+    assert_eq!(told(&bench, "web", "announceFailed", ""), 1);
+}
+
+#[tokio::test]
 async fn with_the_policy_local_it_is_announced_where_endpoints_are() {
     let mut bench = Bench::new(&["10.9.0.1-10.9.0.2"]);
     let local = json!({"externalTrafficPolicy": "Local"});

@@ -262,7 +262,7 @@ impl Reconcile for LoadBalancer {
         let (services, told) = (&self.services, &self.told);
         let (recorder, metrics) = (&self.recorder, &self.config.metrics);
         self.speaker
-            .tell(services, told, &outcomes, recorder, metrics);
+            .tell(services, told, &outcomes, &self.pools, recorder, metrics);
         let asked = |name: &Name| undecided.contains_key(name);
         writes.extend(self.speaker.statuses(&self.pools, asked));
         self.told = outcomes;

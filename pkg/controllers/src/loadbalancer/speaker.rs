@@ -30,6 +30,8 @@ pub(super) struct Speaker {
     announced: BTreeMap<(Name, IpAddr), String>,
     /// Conflicts that Events tell of already.
     conflicts: BTreeSet<(Name, IpAddr)>,
+    /// Addresses without a link that Events tell of already.
+    homeless: BTreeSet<(Name, IpAddr)>,
     statuses: L2Statuses,
 }
 
@@ -46,6 +48,7 @@ impl Speaker {
             lan,
             announced: BTreeMap::new(),
             conflicts: BTreeSet::new(),
+            homeless: BTreeSet::new(),
             statuses: L2Statuses::new(node),
         }
     }
@@ -110,16 +113,18 @@ impl Speaker {
     }
 
     /// Tells of every address who announces it and on which link, and of those that Services were to have and other hosts
-    /// have. `before` is what Services had until now.
+    /// have, or that no link of those named is there for. `before` is what Services had until now.
     pub(super) fn tell(
         &mut self,
         services: &BTreeMap<Name, Entry>,
         before: &Outcomes,
         now: &Outcomes,
+        pools: &Pools,
         recorder: &Recorder,
         metrics: &LoadBalancerMetrics,
     ) {
         self.tell_conflicts(services, before, recorder);
+        self.tell_homeless(services, now, pools, recorder);
         let mut announced = BTreeMap::new();
         for (name, outcome) in now {
             for ip in &outcome.addresses {
@@ -163,6 +168,42 @@ impl Speaker {
             all.links.insert(link.clone());
         }
         self.statuses.writes(&announced, undecided)
+    }
+
+    /// Without names nobody is told: a machine that has no address yet will have one.
+    fn tell_homeless(
+        &mut self,
+        services: &BTreeMap<Name, Entry>,
+        now: &Outcomes,
+        pools: &Pools,
+        recorder: &Recorder,
+    ) {
+        let mut homeless = BTreeSet::new();
+        for (name, outcome) in now {
+            let Some(entry) = services.get(name) else {
+                continue;
+            };
+            for ip in &outcome.addresses {
+                let named = entry
+                    .ours()
+                    .filter(|_| self.lan.of(*ip) == Some(&OnLan::NoLink))
+                    .and_then(|ours| self.links(*ip, &ours.request.labels, pools).flatten());
+                let Some(links) = named else { continue };
+                let one = (name.clone(), *ip);
+                if !self.homeless.contains(&one) {
+                    let links: Vec<String> = links.into_iter().collect();
+                    let text = format!(
+                        "{ip} is not announced: node \"{}\" has none of the links that the L2Advertisements name for it ({})",
+                        self.node,
+                        links.join(", ")
+                    );
+                    let about = entry.about(name);
+                    recorder.record(&about, EventType::Warning, "announceFailed", text);
+                }
+                homeless.insert(one);
+            }
+        }
+        self.homeless = homeless;
     }
 
     fn tell_conflicts(
