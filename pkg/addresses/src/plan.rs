@@ -118,8 +118,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::host::samples::{address, default_route, host};
-    use crate::host::{Address, scope};
+    use crate::host::samples::{address, default_route, host, link};
+    use crate::host::{Address, Link, scope};
+    use crate::mark;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -183,6 +184,33 @@ mod tests {
             plan.remove,
             [(ip("10.43.0.10"), 1), (ip("192.168.1.240"), 2)]
         );
+    }
+
+    #[test]
+    fn a_local_address_is_on_the_link_made_for_it_while_that_works() {
+        let dns = Link {
+            own: true,
+            ..link(7, mark::DNS_LINK)
+        };
+        let wanted = Wanted {
+            announced: None,
+            local: [ip("10.43.0.10")].into(),
+        };
+        let places = |there: u32, works: bool| {
+            let mut host = host(&[&["192.168.1.5/24"]]);
+            let dns = Link {
+                running: works,
+                ..dns.clone()
+            };
+            host.links.insert(7, dns);
+            host.addresses.push(own("10.43.0.10/32", there));
+            let plan = fresh(&wanted, &host);
+            let added: Vec<u32> = plan.add.iter().map(|addition| addition.link).collect();
+            (added, plan.remove)
+        };
+        assert_eq!(places(1, true), (vec![7], vec![(ip("10.43.0.10"), 1)]));
+        assert_eq!(places(7, true), (vec![], vec![]));
+        assert_eq!(places(7, false), (vec![1], vec![(ip("10.43.0.10"), 7)]));
     }
 
     #[test]

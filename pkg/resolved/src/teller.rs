@@ -71,7 +71,7 @@ impl Teller {
                 }
                 // A machine without a bus has no resolved; one whose bus went away gets it back, or is about to end.
                 Err(error) if !*self.found.borrow() => {
-                    info!("{error}; the cluster's names are asked where --cluster-dns says");
+                    info!("{error}; systemd-resolved is not told of the cluster's names");
                     return std::future::pending().await;
                 }
                 Err(error) => tracing::debug!("{error}"),

@@ -96,6 +96,10 @@ mod tests {
         "spec.serviceAllocation.priority", "spec.serviceAllocation.namespaces[1]",
         "spec.serviceAllocation.namespaceSelectors[0].matchLabels", "spec.serviceAllocation.serviceSelectors[1]",
     ])]
+    #[case(json!({"addresses": ["10.0.0.210 - 10.0.0.240"], "serviceAllocation": {
+        "serviceSelectors": [{"matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c", "b"]}]}]}}), &[
+        "spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].values[2]",
+    ])]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
         let errors = IpAddressPool.validate(&pool(spec));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
