@@ -90,10 +90,11 @@ pub(super) fn of_changed(
     world: &Environment<'_>,
 ) -> Result<(), Status> {
     let (spec, was) = (Spec::of(service), Spec::of(old));
-    let had = was
-        .needs_node_ports()
-        .then(|| was.node_ports())
-        .unwrap_or_default();
+    let had = if was.needs_node_ports() {
+        was.node_ports()
+    } else {
+        Vec::new()
+    };
     let mut taker = Taker::new(service, world);
     let mut by_number: BTreeMap<i64, i64> = BTreeMap::new();
     for port in spec.ports().iter().filter(|p| int(p, "nodePort") != 0) {
