@@ -432,3 +432,44 @@ async fn bootstrap_tokens_go_when_they_expire() {
     server.until(&[Resource::SECRETS], left).await;
     running.stop().await;
 }
+
+/// KEP-1880: a range that is added serves, and stays while a Service has an address of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_cidr_comes_and_goes() {
+    const RANGES: &[Resource] = &[Resource::SERVICECIDRS];
+    let server = Server::start().await;
+    let running = server.run();
+    let range = json!({"metadata": {"name": "more"}, "spec": {"cidrs": ["10.44.0.0/28"]}});
+    server.create(Resource::SERVICECIDRS, range).await;
+    let more = || async {
+        let all = server.list(Resource::SERVICECIDRS, "").await;
+        all.into_iter().find(|range| range.name() == "more")
+    };
+    let is_ready = |range: Option<Object>, status: &str| {
+        range.is_some_and(|range| range.0["status"]["conditions"][0]["status"] == status)
+    };
+    server
+        .until(RANGES, || async { is_ready(more().await, "True") })
+        .await;
+    let mut web = service("default", "web");
+    web["spec"]["clusterIP"] = "10.44.0.7".into();
+    server.create(Resource::SERVICES, web).await;
+    server
+        .delete(Resource::SERVICECIDRS, "", "more", Propagation::Background)
+        .await;
+    server
+        .until(RANGES, || async { is_ready(more().await, "False") })
+        .await;
+    server
+        .delete(
+            Resource::SERVICES,
+            "default",
+            "web",
+            Propagation::Background,
+        )
+        .await;
+    server
+        .until(RANGES, || async { more().await.is_none() })
+        .await;
+    running.stop().await;
+}
