@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use kedge_machinery::object::child_mut;
+use kedge_machinery::quantity::Quantity;
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Value, json};
 
 use super::Strategy;
 use crate::check;
-use crate::value::{default, field, list, present, structs_mut, text, texts};
+use crate::value::{default, field, list, pairs, present, structs_mut, text, texts};
 
 /// `NodeSystemInfo`: Go writes each, empty or not.
 const SYSTEM_INFO: &[&str] = &[
@@ -62,6 +63,7 @@ impl Strategy for Node {
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let mut errors = taints(spec);
+        errors.extend(resources(object));
         let cidrs = texts(spec, "podCIDRs");
         for (i, cidr) in cidrs.iter().enumerate() {
             errors.extend(check::cidr(&format!("spec.podCIDRs[{i}]"), cidr));
@@ -83,12 +85,13 @@ impl Strategy for Node {
         errors
     }
 
-    /// Upstream looks at taints once as those of a Node, and once as those of a changed one.
+    /// Upstream looks at taints and resources once as those of a Node, and once as those of a changed one.
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
         let mut errors = match subresource {
             "" => self.validate(new),
             _ => Vec::new(),
         };
+        errors.extend(resources(new));
         errors.extend(addresses(new));
         let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
         let [before, after] = [was, is].map(|spec| texts(spec, "podCIDRs"));
@@ -130,6 +133,30 @@ impl Strategy for Node {
         }
         said
     }
+}
+
+/// Resources of a node: never less than none, and what is counted is whole (`ValidateNodeResources`).
+fn resources(node: &Object) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for list in ["capacity", "allocatable"] {
+        for (name, value) in pairs(field(&node.0, "status"), list) {
+            let Ok(quantity) = Quantity::parse(value.as_str().unwrap_or_default()) else {
+                continue;
+            };
+            let path = format!("status.{list}.{name}");
+            let mut wrong = |detail| {
+                errors.push(FieldError::invalid(&path, quantity.to_string(), detail));
+            };
+            if quantity.is_negative() {
+                wrong("must be greater than or equal to 0");
+            }
+            let is_extended = name.contains('/') && !name.contains("kubernetes.io/");
+            if (name == "pods" || is_extended) && !quantity.is_whole() {
+                wrong("must be an integer");
+            }
+        }
+    }
+    errors
 }
 
 /// The path begins with `metadata`, as upstream's does.
@@ -235,6 +262,17 @@ mod tests {
             fields(Node.validate_update(&bad, &bad, "status"))[0],
             "status.addresses[1]"
         );
+    }
+
+    #[test]
+    fn resources_are_counted() {
+        let capacity =
+            json!({"cpu": "-1", "memory": "1500m", "pods": "1500m", "example.com/gpu": "1.5"});
+        let bad = node(json!({"status": {"capacity": capacity, "allocatable": {"cpu": "1500m"}}}));
+        let wrong =
+            ["cpu", "example.com/gpu", "pods"].map(|name| format!("status.capacity.{name}"));
+        assert_eq!(fields(Node.validate(&bad)), wrong);
+        assert_eq!(fields(Node.validate_update(&bad, &bad, "status")), wrong);
     }
 
     #[test]

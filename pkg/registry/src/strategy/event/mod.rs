@@ -115,6 +115,7 @@ mod tests {
     #[rstest]
     #[case(json!({"series": {"count": 2, "lastObservedTime": TIME}}), &[])]
     #[case(json!({"note": "n", "reportingController": "d"}), &["message", "reportingController"])]
+    #[case(json!({"reason": "s", "type": "Warning"}), &["reason", "reason", "type"])]
     fn only_a_series_changes(#[case] more: Value, #[case] want: &[&str]) {
         let old = event("events.k8s.io/v1", "ns", good());
         let mut body = good();
