@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kedge_addresses::{Follower, forwarding};
+use kedge_client::SharedClient;
 use kedge_client::remote::Remote;
-use kedge_client::{Resource, SharedClient};
 use kedge_telemetry::metrics::Metrics;
 
 use crate::args::ProxyArgs;
@@ -65,8 +65,7 @@ async fn serve(config: Config, kubeconfig: PathBuf) -> Result<(), ProxyError> {
     for changed in forwarding::enable()? {
         tracing::info!("forwarding: {changed}");
     }
-    let client = Remote::from_kubeconfig(&kubeconfig, "kedge-proxy")?
-        .following_only(Resource::NODES, &config.node_name);
+    let client = Remote::from_kubeconfig(&kubeconfig, "kedge-proxy")?;
     let client: SharedClient = Arc::new(client);
     let follower = Follower::start().await?;
     let metrics = Metrics::default();

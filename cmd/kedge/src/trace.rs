@@ -73,8 +73,7 @@ async fn tracer(args: &TraceArgs) -> Result<Tracer, TraceError> {
     };
     let file = Settings::load(args.config.as_deref().map(Path::new))?;
     let config = Config::resolve(flags.over(file), &hostname())?;
-    let client = Remote::from_kubeconfig(&kubeconfig(&args.connection), "kedge-trace")?
-        .following_only(Resource::NODES, &config.node_name);
+    let client = Remote::from_kubeconfig(&kubeconfig(&args.connection), "kedge-trace")?;
     let mut feed = client.feed(&[
         Resource::SERVICES,
         Resource::ENDPOINTSLICES,
@@ -94,6 +93,9 @@ async fn tracer(args: &TraceArgs) -> Result<Tracer, TraceError> {
 fn text(trace: &Trace) -> String {
     let mut lines: Vec<String> = match &trace.outcome {
         Outcome::Forwarded { endpoints, .. } => {
+            let slots: usize = endpoints.iter().map(|choice| choice.slots).sum();
+            // Without weights, all are alike.
+            let weighted = slots > endpoints.len();
             let mut lines = vec!["forwarded to".to_string()];
             lines.extend(endpoints.iter().map(|choice| {
                 let at = SocketAddr::new(choice.address, choice.port);
@@ -102,7 +104,14 @@ fn text(trace: &Trace) -> String {
                 } else {
                     "sees the client"
                 };
-                format!("  {at}   {seen}")
+                let share = match weighted {
+                    true => format!(
+                        "   {:.1} % of new connections",
+                        100.0 * choice.slots as f64 / slots as f64
+                    ),
+                    false => String::new(),
+                };
+                format!("  {at}   {seen}{share}")
             }));
             lines
         }
@@ -123,22 +132,28 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_few_plain_lines() {
-        let choice = |last, masqueraded| Choice {
+        let choice = |last, masqueraded, slots| Choice {
             address: [10, 42, 0, last].into(),
             port: 8080,
+            slots,
             masqueraded,
         };
-        let trace = Trace {
+        let trace = |slots| Trace {
             service: None,
             outcome: Outcome::Forwarded {
-                endpoints: vec![choice(1, false), choice(2, true)],
+                endpoints: vec![choice(1, false, slots), choice(2, true, 1)],
                 affinity: None,
             },
             reasons: vec!["it is so".into()],
         };
         assert_eq!(
-            text(&trace),
+            text(&trace(1)),
             "forwarded to\n  10.42.0.1:8080   sees the client\n  10.42.0.2:8080   sees an address of this node\nbecause\n  it is so\n"
+        );
+        assert_eq!(
+            text(&trace(2)).lines().nth(1),
+            Some("  10.42.0.1:8080   sees the client   66.7 % of new connections"),
+            "shares are shown where they differ"
         );
     }
 }

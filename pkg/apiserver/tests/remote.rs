@@ -193,29 +193,6 @@ async fn what_happened_while_the_server_was_away_is_told_once_it_is_back() {
 }
 
 #[tokio::test]
-async fn one_object_of_a_kind_may_be_followed_alone() {
-    let lab = Lab::start().await;
-    let client = remote(&kubeconfig(&lab, lab.address));
-    for name in ["mine", "other"] {
-        client
-            .create(Resource::CONFIGMAPS, config_map(name, "old"))
-            .await
-            .unwrap();
-    }
-    let narrowed = client.clone().following_only(Resource::CONFIGMAPS, "mine");
-    let mut feed = narrowed.feed(&[Resource::CONFIGMAPS]);
-    assert_eq!(words(&mut feed, 1).await, set(["mine=old"]));
-    for name in ["other", "mine"] {
-        let new = config_map(name, "new");
-        client
-            .apply(Resource::CONFIGMAPS, "test", new)
-            .await
-            .unwrap();
-    }
-    assert_eq!(words(&mut feed, 1).await, set(["mine=new"]));
-}
-
-#[tokio::test]
 async fn a_token_that_was_renewed_in_its_file_is_used() {
     let lab = Lab::start().await;
     let secret = |id: &str, secret: &str| {

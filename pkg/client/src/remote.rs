@@ -27,8 +27,6 @@ pub struct Remote {
     kubeconfig: Arc<Path>,
     /// Who owns what is written through it, in `managedFields`.
     manager: Arc<str>,
-    /// Of this kind, only the object of this name is followed.
-    only: Option<(Resource, Arc<str>)>,
     http: Arc<Mutex<HttpClient>>,
 }
 
@@ -42,26 +40,8 @@ impl Remote {
         Ok(Self {
             kubeconfig: path.into(),
             manager: manager.into(),
-            only: None,
             http: Arc::new(Mutex::new(HttpClient::from_kubeconfig(path)?)),
         })
-    }
-
-    /// The same client, whose feeds follow one object of a kind alone: a node has no use for the other Nodes.
-    #[must_use]
-    pub fn following_only(mut self, resource: Resource, name: &str) -> Self {
-        self.only = Some((resource, name.into()));
-        self
-    }
-
-    /// What a list or watch of a kind is narrowed by, to be put at the end of its query.
-    fn selection(&self, resource: Resource) -> String {
-        match &self.only {
-            Some((only, name)) if *only == resource => {
-                format!("&fieldSelector=metadata.name%3D{name}")
-            }
-            _ => String::new(),
-        }
     }
 
     /// Asks, and gives an answer of success as it comes; anything else is the server's refusal.

@@ -45,12 +45,11 @@ pub(super) async fn list(
     resource: Resource,
     namespace: &str,
 ) -> Result<List, Status> {
-    let selection = remote.selection(resource);
     let path = path(resource, namespace, "", "");
     let mut list = List::default();
     let mut next = String::new();
     loop {
-        let query = format!("{path}?limit={PAGE}{selection}{next}");
+        let query = format!("{path}?limit={PAGE}{next}");
         let body = remote.ask(Method::GET, &query, JSON, "").await?;
         let page = wire::page(&body).map_err(|error| unreadable(resource, &error))?;
         list.items.extend(page.items);
@@ -158,9 +157,8 @@ impl Reflector {
     /// One watch, from a revision that moves on with it, until its end.
     async fn watch(&mut self, from: &mut String) -> Result<Result<(), Status>, Over> {
         let query = format!(
-            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={from}{}",
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={from}",
             path(self.resource, "", "", ""),
-            self.remote.selection(self.resource),
         );
         let asked = self.remote.stream(Method::GET, &query, JSON, Bytes::new());
         let mut stream = match asked.await {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::pack::Group;
+use super::slice::WEIGHT;
 use crate::view::{Pod, Service, ServicePort, TargetPort};
 
-/// The endpoints of a Service's Pods, together where they share family and ports. Each family that the Service has gets a group, be it
+/// The endpoints of a Service's Pods, together where they share family, ports and weight. Each family that the Service has gets a group, be it
 /// an empty one.
 pub(super) fn groups<'a, 'z>(
     service: &Service,
@@ -16,7 +17,7 @@ pub(super) fn groups<'a, 'z>(
 ) -> Vec<Group> {
     let mut groups = Vec::new();
     for family in service.families() {
-        let mut by_ports: BTreeMap<String, Group> = BTreeMap::new();
+        let mut by_ports: BTreeMap<(Option<&str>, String), Group> = BTreeMap::new();
         for pod in pods.clone().filter(|pod| !pod.is_terminal()) {
             let addresses: Vec<&str> = pod
                 .ips()
@@ -26,10 +27,12 @@ pub(super) fn groups<'a, 'z>(
                 continue;
             }
             let ports = ports(service, pod);
-            let key = Value::from(ports.clone()).to_string();
-            let group = by_ports
-                .entry(key)
-                .or_insert_with(|| Group::new(family, ports));
+            let weight = pod.metadata.annotations.get(WEIGHT).map(String::as_str);
+            let key = (weight, Value::from(ports.clone()).to_string());
+            let group = by_ports.entry(key).or_insert_with(|| Group {
+                weight: weight.map(str::to_owned),
+                ..Group::new(family, ports)
+            });
             group
                 .endpoints
                 .push(endpoint(service, pod, &addresses, zone(pod.node_name())));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kedge_client::{Change, Resource};
 use kedge_machinery::Object;
 
-use super::slice::{LABEL_MANAGED_BY, LABEL_SERVICE};
+use super::slice::{LABEL_MANAGED_BY, LABEL_SERVICE, WEIGHT};
 use crate::view::{self, Meta, MetaOnly, Pod, Service};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -327,8 +327,10 @@ fn short(mut pod: Pod) -> Pod {
         creation_timestamp,
         deletion_timestamp,
         labels,
+        mut annotations,
         ..
     } = pod.metadata;
+    annotations.retain(|key, _| key == WEIGHT);
     pod.metadata = Meta {
         name,
         namespace,
@@ -336,6 +338,7 @@ fn short(mut pod: Pod) -> Pod {
         creation_timestamp,
         deletion_timestamp,
         labels,
+        annotations,
         ..Meta::default()
     };
     pod

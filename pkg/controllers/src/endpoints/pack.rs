@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Endpoints of one family that serve the same ports.
+/// Endpoints of one family and one weight that serve the same ports.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Group {
     /// `IPv4` or `IPv6`.
     pub address_type: String,
     pub ports: Vec<Value>,
+    /// What their Pods' annotation says, if there is one.
+    pub weight: Option<String>,
     pub endpoints: Vec<Value>,
 }
 
@@ -22,12 +24,14 @@ impl Group {
         Self {
             address_type: address_type.into(),
             ports,
+            weight: None,
             endpoints: Vec::new(),
         }
     }
 
     fn serves(&self, other: &Self) -> bool {
-        self.address_type == other.address_type && self.ports == other.ports
+        (&self.address_type, &self.ports, &self.weight)
+            == (&other.address_type, &other.ports, &other.weight)
     }
 }
 
@@ -69,11 +73,13 @@ fn pack_group(
     let Group {
         address_type,
         ports,
+        weight,
         endpoints,
     } = group;
     let slice = |endpoints| Group {
         address_type: address_type.clone(),
         ports: ports.clone(),
+        weight: weight.clone(),
         endpoints,
     };
     if endpoints.is_empty() {
@@ -250,6 +256,34 @@ mod tests {
                 ..Packing::default()
             }
         );
+    }
+
+    #[test]
+    fn another_weight_takes_another_slice() {
+        let slow = |endpoints: &[u8]| Group {
+            weight: Some("10".into()),
+            ..group(80, endpoints)
+        };
+        let packing = pack(
+            &[group(80, &[1, 2])],
+            vec![slow(&[1]), group(80, &[2])],
+            MAX,
+        );
+        assert_eq!(
+            packing,
+            Packing {
+                create: vec![slow(&[1])],
+                update: vec![(0, group(80, &[2]))],
+                ..Packing::default()
+            }
+        );
+        let packing = pack(
+            &[slow(&[1]), group(80, &[2])],
+            vec![group(80, &[1, 2])],
+            MAX,
+        );
+        assert_eq!(packing.update, [(1, group(80, &[2, 1]))]);
+        assert_eq!(packing.delete, [0]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::view::Service;
 pub(crate) const LABEL_SERVICE: &str = "kubernetes.io/service-name";
 pub(crate) const LABEL_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 pub(crate) const LABEL_HEADLESS: &str = "service.kubernetes.io/headless";
+/// Of a usual endpoint's share of connections, in percent: the proxy reads it on slices, people write it on Pods.
+pub(crate) const WEIGHT: &str = "kedge.io/weight";
 pub(crate) const TRIGGER_TIME: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 
 /// What all slices of a Service have in common.
@@ -56,11 +58,11 @@ pub(crate) fn writes(
 ) -> Vec<Write> {
     let (ours, foreign): (Vec<_>, Vec<_>) =
         existing.into_iter().partition(|slice| template.owns(slice));
-    let held: Vec<Group> = ours.iter().map(held).collect();
+    let held: Vec<Group> = ours.iter().map(|slice| template.held(slice)).collect();
     let groups = groups.into_iter().map(sorted).collect();
     let Packing {
         create,
-        update,
+        mut update,
         delete,
     } = pack(&held, groups, MAX_ENDPOINTS);
 
@@ -75,11 +77,7 @@ pub(crate) fn writes(
         (0..ours.len()).filter(|i| !delete.contains(i) && update.iter().all(|(at, _)| at != i));
     let relabelled = settled.filter(|i| !template.labelled(&ours[*i]));
     writes.extend(relabelled.map(|i| change(template.apply(ours[i].clone(), None, changed_at))));
-    writes.extend(
-        update
-            .into_iter()
-            .map(|(i, group)| change(template.apply(ours[i].clone(), Some(group), changed_at))),
-    );
+    // Where an endpoint comes before where it goes: one that changes slices is never without any.
     writes.extend(create.into_iter().map(|group| {
         Write::create(
             about,
@@ -87,6 +85,13 @@ pub(crate) fn writes(
             template.apply(template.empty(), Some(group), changed_at),
         )
     }));
+    let grows = |i: usize, group: &Group| group.endpoints.len() > held[i].endpoints.len();
+    update.sort_by_key(|(i, group)| !grows(*i, group));
+    writes.extend(
+        update
+            .into_iter()
+            .map(|(i, group)| change(template.apply(ours[i].clone(), Some(group), changed_at))),
+    );
     writes.extend(delete.into_iter().filter_map(|i| remove(&ours[i])));
     writes
 }
@@ -114,11 +119,42 @@ impl Template<'_> {
         labels
     }
 
+    /// Whether each slice has a weight of its own. Where all are copies of one object's annotations, that says theirs.
+    fn by_weight(&self) -> bool {
+        !self.annotations.contains_key(WEIGHT)
+    }
+
+    /// What a slice that exists holds.
+    fn held(&self, slice: &Object) -> Group {
+        let list = |key: &str| {
+            slice
+                .0
+                .get(key)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let address_type = slice
+            .0
+            .get("addressType")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let weight = slice.annotations().find(|(key, _)| *key == WEIGHT);
+        sorted(Group {
+            address_type: address_type.into(),
+            ports: list("ports"),
+            weight: weight
+                .filter(|_| self.by_weight())
+                .map(|(_, weight)| weight.into()),
+            endpoints: list("endpoints"),
+        })
+    }
+
     /// True when labels and annotations are as they should be.
     fn labelled(&self, slice: &Object) -> bool {
         let annotations: BTreeMap<&str, &str> = slice
             .annotations()
-            .filter(|(key, _)| *key != TRIGGER_TIME)
+            .filter(|(key, _)| *key != TRIGGER_TIME && !(*key == WEIGHT && self.by_weight()))
             .collect();
         let wanted = self
             .annotations
@@ -152,12 +188,11 @@ impl Template<'_> {
     }
 
     fn apply(&self, mut slice: Object, group: Option<Group>, changed_at: &str) -> Object {
-        if let Some(Group {
-            address_type,
-            ports,
-            endpoints,
-        }) = group
-        {
+        let mut weight = self.held(&slice).weight;
+        if let Some(group) = group {
+            weight = group.weight;
+            let (address_type, ports, endpoints) =
+                (group.address_type, group.ports, group.endpoints);
             slice.0.insert("addressType".into(), address_type.into());
             slice.0.insert("ports".into(), ports.into());
             slice.0.insert("endpoints".into(), endpoints.into());
@@ -170,6 +205,7 @@ impl Template<'_> {
             .iter()
             .map(|(key, value)| (key.clone(), value.clone().into()))
             .collect();
+        annotations.extend(weight.map(|weight| (WEIGHT.into(), weight.into())));
         if !changed_at.is_empty() {
             annotations.insert(TRIGGER_TIME.into(), changed_at.into());
         }
@@ -185,28 +221,6 @@ fn prefix(service: &str) -> String {
     let prefix = format!("{service}-");
     let valid = names::dns1123_subdomain(&format!("{prefix}x")).is_empty();
     if valid { prefix } else { service.into() }
-}
-
-/// What a slice that exists holds.
-fn held(slice: &Object) -> Group {
-    let list = |key: &str| {
-        slice
-            .0
-            .get(key)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let address_type = slice
-        .0
-        .get("addressType")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    sorted(Group {
-        address_type: address_type.into(),
-        ports: list("ports"),
-        endpoints: list("endpoints"),
-    })
 }
 
 /// Ports in an order that does not depend on who wrote them.

@@ -165,6 +165,51 @@ async fn what_a_pod_changes_beside_its_endpoint_is_not_written() {
     assert!(fake.settled().await.is_empty());
 }
 
+/// Established flows to a Pod end where no slice has it: it is in another one before it leaves the first.
+#[tokio::test]
+async fn a_pods_weight_is_its_slices() {
+    let fake = Fake::new();
+    fake.put(Resource::SERVICES, service("web", json!({})));
+    fake.put(Resource::PODS, pod("p1", "web", &["10.42.0.5"], true));
+    fake.put(Resource::PODS, pod("p2", "web", &["10.42.0.6"], true));
+    let _running = run(&fake);
+    fake.until(|fake| told(fake).len() == 2).await;
+    fake.settled().await;
+    let weights = |fake: &Fake| -> Vec<(Option<String>, usize)> {
+        let weight = |slice: &Object| {
+            let mut all = slice.annotations();
+            let found = all.find(|(key, _)| *key == slice::WEIGHT);
+            found.map(|(_, weight)| weight.to_string())
+        };
+        let mut all: Vec<_> = slices(fake)
+            .iter()
+            .map(|slice| {
+                (
+                    weight(slice),
+                    slice.0["endpoints"].as_array().unwrap().len(),
+                )
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let with = |weight: Value| {
+        let mut pod = pod("p1", "web", &["10.42.0.5"], true);
+        pod["metadata"]["annotations"] = json!({"kedge.io/weight": weight});
+        pod
+    };
+    fake.put(Resource::PODS, with(json!("10")));
+    fake.until(|fake| weights(fake) == [(None, 1), (Some("10".into()), 1)])
+        .await;
+    assert_eq!(fake.settled().await.len(), 2);
+    fake.put(Resource::PODS, with(json!("0")));
+    fake.until(|fake| weights(fake) == [(None, 1), (Some("0".into()), 1)])
+        .await;
+    assert_eq!(fake.settled().await.len(), 1);
+    fake.put(Resource::PODS, pod("p1", "web", &["10.42.0.5"], true));
+    fake.until(|fake| weights(fake) == [(None, 2)]).await;
+}
+
 #[tokio::test]
 async fn not_ready_addresses_are_published_where_asked() {
     let fake = Fake::new();

@@ -6,17 +6,17 @@
 
 use std::net::IpAddr;
 
-use super::Context;
+use super::{Context, shares};
 use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::Class;
-use crate::model::{Hints, Place, ServicePort, Slice, SliceEndpoint, State};
+use crate::model::{Hints, Place, ServicePort, Slice, SliceEndpoint, State, Weight};
 
 /// The endpoints of a port, as far as they are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chosen {
-    /// For the policy Cluster; sorted.
+    /// For the policy Cluster, each as often as it has slots; sorted.
     pub cluster: Vec<Endpoint>,
-    /// For the policy Local; sorted.
+    /// The same for the policy Local.
     pub local: Vec<Endpoint>,
     /// Whether there is any usable endpoint, wherever.
     pub any: bool,
@@ -26,8 +26,8 @@ pub struct Chosen {
     pub draining: Vec<Endpoint>,
 }
 
-/// One endpoint of one slice, as a candidate.
-type Candidate<'a> = (Endpoint, &'a SliceEndpoint);
+/// One endpoint of one slice, as a candidate, with the slice's weight.
+type Candidate<'a> = (Endpoint, &'a SliceEndpoint, Weight);
 
 /// Chooses endpoints for `port`. Only what `cluster` and `local` ask for is filled in.
 pub fn choose<'a>(
@@ -39,16 +39,23 @@ pub fn choose<'a>(
 ) -> Chosen {
     let candidates = candidates(slices, port, family);
     let mut chosen = Chosen {
-        any: candidates.iter().any(|(_, e)| e.state != State::Unusable),
+        any: candidates
+            .iter()
+            .any(|(_, e, _)| e.state != State::Unusable),
         ..Chosen::default()
     };
     let mut hairpins = Vec::new();
     let mut take = |keep: &dyn Fn(&SliceEndpoint) -> bool| -> Vec<Endpoint> {
-        let kept = candidates.iter().filter(|(_, e)| keep(e));
-        let mut list = Vec::new();
-        for (endpoint, e) in kept.take(Class::MAX_ENDPOINTS) {
-            list.push(*endpoint);
-            if e.place != Place::Elsewhere {
+        let kept = candidates.iter().filter(|(_, e, _)| keep(e));
+        let kept: Vec<&Candidate<'_>> = kept.take(Class::MAX_ENDPOINTS).collect();
+        let weights = kept
+            .iter()
+            .map(|(_, e, weight)| weight.and(context.nodes.weight(e.node)));
+        let counts = shares::slots(&weights.collect::<Vec<_>>());
+        let mut list = Vec::with_capacity(counts.iter().sum());
+        for ((endpoint, e, _), count) in kept.into_iter().zip(counts) {
+            list.extend(std::iter::repeat_n(*endpoint, count));
+            if count > 0 && e.place != Place::Elsewhere {
                 hairpins.push(endpoint.address);
             }
         }
@@ -73,19 +80,19 @@ pub fn choose<'a>(
     if port.protocol == Protocol::Udp {
         let usable = candidates
             .iter()
-            .filter(|(_, e)| e.state != State::Unusable);
+            .filter(|(_, e, _)| e.state != State::Unusable);
         let used = |e: &Endpoint| {
             chosen.cluster.binary_search(e).is_ok() || chosen.local.binary_search(e).is_ok()
         };
         chosen.draining = usable
-            .map(|(endpoint, _)| *endpoint)
+            .map(|(endpoint, ..)| *endpoint)
             .filter(|e| !used(e))
             .collect();
     }
     chosen
 }
 
-/// All endpoints of a port, each once and in its best state, sorted.
+/// All endpoints of a port, each once, in its best state and on this node if one of its copies is, sorted.
 fn candidates<'a>(
     slices: impl Iterator<Item = &'a Slice>,
     port: &ServicePort,
@@ -107,12 +114,18 @@ fn candidates<'a>(
                         port: number,
                     },
                     endpoint,
+                    slice.weight,
                 )
             }));
         }
     }
-    candidates.sort_by(|(a, x), (b, y)| a.cmp(b).then(y.state.cmp(&x.state)));
-    candidates.dedup_by_key(|(endpoint, _)| *endpoint);
+    let elsewhere = |e: &SliceEndpoint| e.place != Place::Here;
+    candidates.sort_by(|(a, x, _), (b, y, _)| {
+        let state = || y.state.cmp(&x.state);
+        let place = || elsewhere(x).cmp(&elsewhere(y));
+        a.cmp(b).then_with(state).then_with(place)
+    });
+    candidates.dedup_by_key(|(endpoint, ..)| *endpoint);
     candidates
 }
 
@@ -128,8 +141,8 @@ impl Topology {
     fn of(candidates: &[Candidate<'_>], context: &Context<'_>) -> Self {
         let mut ready = candidates
             .iter()
-            .filter(|(_, e)| e.state == State::Ready)
-            .map(|(_, e)| e.hints.as_deref())
+            .filter(|(_, e, _)| e.state == State::Ready)
+            .map(|(_, e, _)| e.hints.as_deref())
             .peekable();
         if ready.peek().is_none_or(Option::is_none) {
             return Self::None;
@@ -171,6 +184,7 @@ fn has(names: &[Box<str>], own: &str) -> bool {
 mod tests {
     use super::*;
     use crate::compile::testing::{context, endpoint, port, slice};
+    use crate::model::Nodes;
 
     fn chosen(endpoints: Vec<SliceEndpoint>) -> Chosen {
         let slices = [slice(endpoints)];
@@ -225,6 +239,15 @@ mod tests {
             endpoint(1, State::Ready, Place::Here),
         ]);
         assert_eq!(last_octets(&chosen.cluster), [1]);
+        let chosen = self::chosen(vec![
+            endpoint(1, State::Ready, Place::Unknown),
+            endpoint(1, State::Ready, Place::Here),
+        ]);
+        assert_eq!(
+            last_octets(&chosen.local),
+            [1],
+            "on this node, if any says so"
+        );
     }
 
     #[test]
@@ -236,6 +259,59 @@ mod tests {
         ]);
         let hairpins: Vec<String> = chosen.hairpins.iter().map(ToString::to_string).collect();
         assert_eq!(hairpins, ["10.42.0.1", "10.42.0.3"]);
+    }
+
+    #[test]
+    fn weights_count_among_those_that_are_used() {
+        let mut nodes = Nodes::default();
+        let node = nodes.id("slow");
+        nodes.set_weight("slow", Weight::parse("50").unwrap());
+        let on_slow = |n, state, place| SliceEndpoint {
+            node,
+            ..endpoint(n, state, place)
+        };
+        let slices = [
+            slice(vec![
+                on_slow(1, State::Ready, Place::Here),
+                endpoint(2, State::Ready, Place::Elsewhere),
+            ]),
+            Slice {
+                weight: Weight::parse("0").unwrap(),
+                ..slice(vec![
+                    endpoint(3, State::Ready, Place::Here),
+                    on_slow(4, State::Terminating, Place::Here),
+                ])
+            },
+        ];
+        let udp = ServicePort {
+            protocol: Protocol::Udp,
+            ..port(80)
+        };
+        let context = Context {
+            nodes: &nodes,
+            ..context()
+        };
+        let choose = |slices: &[Slice], port: &ServicePort| {
+            choose(slices.iter(), port, Family::V4, (true, true), &context)
+        };
+        let used = choose(&slices, &port(80));
+        assert_eq!(last_octets(&used.cluster), [1, 2, 2]);
+        assert_eq!(
+            last_octets(&used.local),
+            [1],
+            "of two here, one is to get nothing"
+        );
+        assert_eq!(
+            choose(&slices[1..], &port(80)).cluster.len(),
+            1,
+            "better than none"
+        );
+        let mut of_udp = slices.clone();
+        for slice in &mut of_udp {
+            slice.ports[0].protocol = Protocol::Udp;
+        }
+        let draining = choose(&of_udp, &udp).draining;
+        assert_eq!(last_octets(&draining), [3, 4], "their flows go on");
     }
 
     fn hinted(n: u8, zones: &[&str], nodes: &[&str]) -> SliceEndpoint {

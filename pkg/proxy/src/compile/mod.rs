@@ -3,6 +3,7 @@
 mod endpoints;
 mod health;
 mod plan;
+mod shares;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use ipnet::IpNet;
 use crate::config::{Masquerade, ProxyConfig, of_family};
 use crate::family::Family;
 use crate::layout::Flags;
-use crate::model::{Entry, Policy, Service, ServicePort};
+use crate::model::{Entry, Nodes, Policy, Service, ServicePort};
 
 pub use health::HealthCheck;
 pub use plan::{Front, PortId, PortPlan, PortSpec, Role, ServicePlan, Target};
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     /// All addresses of the node.
     pub node_addresses: &'a [IpAddr],
     pub config: &'a ProxyConfig,
+    /// For the weights of those that endpoints are on.
+    pub nodes: &'a Nodes,
 }
 
 /// What `entry` needs on this node.

@@ -22,9 +22,9 @@ pub struct ServicePlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortPlan {
     pub spec: PortSpec,
-    /// Endpoints for the policy Cluster; sorted.
+    /// Endpoints for the policy Cluster, each as often as it has slots; sorted.
     pub cluster: Vec<Endpoint>,
-    /// Endpoints for the policy Local; sorted, empty when no policy is Local.
+    /// The same for the policy Local; empty when no policy is Local.
     pub local: Vec<Endpoint>,
 }
 

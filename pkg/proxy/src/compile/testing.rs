@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::Context;
 use crate::config::ProxyConfig;
 use crate::family::{Family, Protocol};
-use crate::model::{Place, ServicePort, Slice, SliceEndpoint, SlicePort, State};
+use crate::model::{Nodes, Place, ServicePort, Slice, SliceEndpoint, SlicePort, State, Weight};
 
 static CONFIG: LazyLock<ProxyConfig> = LazyLock::new(|| ProxyConfig {
     node_name: "here".into(),
@@ -18,12 +18,15 @@ static CONFIG: LazyLock<ProxyConfig> = LazyLock::new(|| ProxyConfig {
 static ADDRESSES: LazyLock<Vec<IpAddr>> =
     LazyLock::new(|| vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
 
+static NODES: LazyLock<Nodes> = LazyLock::new(Nodes::default);
+
 pub fn context() -> Context<'static> {
     Context {
         node_name: "here",
         zone: "a",
         node_addresses: &ADDRESSES,
         config: &CONFIG,
+        nodes: &NODES,
     }
 }
 
@@ -41,6 +44,7 @@ pub fn endpoint(n: u8, state: State, place: Place) -> SliceEndpoint {
         address: Ipv4Addr::new(10, 42, 0, n).into(),
         state,
         place,
+        node: None,
         hints: None,
     }
 }
@@ -49,6 +53,7 @@ pub fn slice(endpoints: Vec<SliceEndpoint>) -> Slice {
     Slice {
         service: "web".into(),
         family: Family::V4,
+        weight: Weight::FULL,
         ports: [SlicePort {
             name: "".into(),
             protocol: Protocol::Tcp,

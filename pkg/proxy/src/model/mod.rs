@@ -2,8 +2,9 @@
 
 mod service;
 mod slice;
+mod weight;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kedge_client::{Change, Resource};
@@ -14,6 +15,7 @@ pub use service::{Policy, Service, ServicePort};
 #[cfg(test)]
 pub use slice::SlicePort;
 pub use slice::{Hints, Place, Slice, SliceEndpoint, State};
+pub use weight::{Nodes, Weight};
 
 /// The taint that the cluster autoscaler sets before it takes a node away.
 const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
@@ -56,6 +58,9 @@ pub struct Model {
     slice_owners: HashMap<ServiceName, ServiceName>,
     zone: String,
     node_leaves: bool,
+    nodes: Nodes,
+    /// Weights that cannot be read, by kind and name of what has them: each is said once.
+    misread: HashMap<(&'static str, ServiceName), String>,
 }
 
 /// What a change concerns.
@@ -90,6 +95,11 @@ impl Model {
         &self.zone
     }
 
+    /// Nodes that endpoints are on.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
     /// Whether load balancers may send traffic to the own Node: it is not being deleted, nor about to be
     /// (KEP-3836).
     pub fn node_is_eligible(&self) -> bool {
@@ -105,7 +115,9 @@ impl Model {
             let taken = match change.key.resource {
                 Resource::SERVICES => self.take_service(&change, &mut names),
                 Resource::ENDPOINTSLICES => self.take_slice(&change, &mut names),
-                Resource::NODES => self.take_node(&change).map(|changed| all |= changed),
+                Resource::NODES => self
+                    .take_node(&change, &mut names)
+                    .map(|changed| all |= changed),
                 _ => Ok(()),
             };
             if let Err(error) = taken {
@@ -118,6 +130,11 @@ impl Model {
                     "{kind} {namespace}/{name} cannot be read, its last form stays in force: {error}"
                 );
             }
+        }
+        if self.nodes.is_crowded() {
+            let endpoints = self.slices().flat_map(|slice| slice.endpoints.iter());
+            let used: HashSet<_> = endpoints.filter_map(|endpoint| endpoint.node).collect();
+            self.nodes.keep(&used);
         }
         if all {
             Dirty::All
@@ -154,10 +171,14 @@ impl Model {
         change: &Change,
         dirty: &mut BTreeSet<ServiceName>,
     ) -> Result<(), serde_json::Error> {
+        let mut misread = None;
         let slice = match &change.object {
-            Some(json) => Slice::decode(json, &self.node_name)?,
+            Some(json) => Slice::decode(json, &self.node_name, &mut self.nodes, |text| {
+                misread = Some(text.to_owned());
+            })?,
             None => None,
         };
+        self.note_weight(change, misread);
         let slice_name = ServiceName::new(&change.key.namespace, &change.key.name);
         let before = self.slice_owners.get(&slice_name).cloned();
         let after = slice
@@ -183,20 +204,66 @@ impl Model {
         Ok(())
     }
 
-    /// Whether the own Node's zone has changed.
-    fn take_node(&mut self, change: &Change) -> Result<bool, serde_json::Error> {
-        if change.key.name != self.node_name {
-            return Ok(false);
-        }
+    /// Whether the own Node's zone has changed. Of all others, only the weight matters.
+    fn take_node(
+        &mut self,
+        change: &Change,
+        dirty: &mut BTreeSet<ServiceName>,
+    ) -> Result<bool, serde_json::Error> {
         let node = match &change.object {
             Some(json) => serde_json::from_slice::<NodeView>(json)?,
             None => NodeView::default(),
         };
+        let annotations = node.metadata.annotations.clone().unwrap_or_default();
+        let weight = annotations.weight();
+        self.note_weight(change, weight.err().map(str::to_owned));
+        let changed = self
+            .nodes
+            .set_weight(&change.key.name, weight.unwrap_or_default());
+        if let Some(id) = changed {
+            let is_there = |slice: &Slice| slice.endpoints.iter().any(|e| e.node == Some(id));
+            let concerned = self
+                .services
+                .iter()
+                .filter(|(_, entry)| entry.slices.values().any(is_there));
+            dirty.extend(concerned.map(|(name, _)| name.clone()));
+        }
+        if change.key.name != self.node_name {
+            return Ok(false);
+        }
         self.node_leaves = change.object.is_none() || node.leaves();
         let zone = node.zone();
         let changed = zone != self.zone;
         self.zone = zone;
         Ok(changed)
+    }
+
+    /// Says once what an object's weight is that is none.
+    fn note_weight(&mut self, change: &Change, misread: Option<String>) {
+        if misread.is_none() && self.misread.is_empty() {
+            return;
+        }
+        let name = ServiceName::new(&change.key.namespace, &change.key.name);
+        let about = (change.key.resource.kind, name);
+        let Some(text) = misread else {
+            self.misread.remove(&about);
+            return;
+        };
+        if self.misread.get(&about) != Some(&text) {
+            tracing::warn!(
+                "{} {}: the annotation {} is {text:?}, which is no integer from 0 to 100: it counts for nothing",
+                about.0,
+                about.1.to_string().trim_start_matches('/'),
+                weight::ANNOTATION,
+            );
+            self.misread.insert(about, text);
+        }
+    }
+
+    fn slices(&self) -> impl Iterator<Item = &Slice> {
+        self.services
+            .values()
+            .flat_map(|entry| entry.slices.values())
     }
 
     fn forget_if_empty(&mut self, name: &ServiceName) {
@@ -218,6 +285,7 @@ struct NodeView {
 struct NodeMetadata {
     labels: Option<NodeLabels>,
     deletion_timestamp: Option<String>,
+    annotations: Option<weight::Annotations>,
 }
 
 #[derive(Deserialize)]

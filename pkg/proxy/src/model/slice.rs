@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::weight::{Annotations, NodeId, Nodes, Weight};
 use crate::family::{Family, Protocol};
 
 /// An EndpointSlice of one Service.
@@ -13,6 +14,8 @@ use crate::family::{Family, Protocol};
 pub struct Slice {
     pub service: SmolStr,
     pub family: Family,
+    /// Of each of its endpoints.
+    pub weight: Weight,
     pub ports: Box<[SlicePort]>,
     pub endpoints: Box<[SliceEndpoint]>,
 }
@@ -29,6 +32,8 @@ pub struct SliceEndpoint {
     pub address: IpAddr,
     pub state: State,
     pub place: Place,
+    /// Whose weight counts for it.
+    pub node: Option<NodeId>,
     /// Which nodes and zones it is meant for; `None` when nothing is said.
     pub hints: Option<Box<Hints>>,
 }
@@ -63,7 +68,14 @@ pub struct Hints {
 impl Slice {
     /// Reads an EndpointSlice. `None` when it concerns no rules: of no Service, of names instead of
     /// addresses, or left alone.
-    pub fn decode(json: &[u8], node_name: &str) -> Result<Option<Self>, serde_json::Error> {
+    ///
+    /// A weight that cannot be read is told to `misread`, and counts for nothing.
+    pub fn decode(
+        json: &[u8],
+        node_name: &str,
+        nodes: &mut Nodes,
+        misread: impl FnOnce(&str),
+    ) -> Result<Option<Self>, serde_json::Error> {
         let view: View<'_> = serde_json::from_slice(json)?;
         let Some(labels) = view.metadata.labels else {
             return Ok(None);
@@ -77,9 +89,15 @@ impl Slice {
             (Some(service), None) if !service.is_empty() => service,
             _ => return Ok(None),
         };
+        let annotations = view.metadata.annotations.unwrap_or_default();
+        let weight = annotations.weight().unwrap_or_else(|text| {
+            misread(text);
+            Weight::FULL
+        });
         Ok(Some(Self {
             service: service.into(),
             family,
+            weight,
             ports: view
                 .ports
                 .unwrap_or_default()
@@ -90,7 +108,7 @@ impl Slice {
                 .endpoints
                 .unwrap_or_default()
                 .into_iter()
-                .filter_map(|endpoint| endpoint.into_endpoint(family, node_name))
+                .filter_map(|endpoint| endpoint.into_endpoint(family, node_name, nodes))
                 .collect(),
         }))
     }
@@ -113,6 +131,7 @@ struct View<'a> {
 struct Metadata<'a> {
     #[serde(borrow, default)]
     labels: Option<Labels<'a>>,
+    annotations: Option<Annotations>,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +198,12 @@ impl PortView<'_> {
 
 impl EndpointView<'_> {
     /// Only the first address counts: the others are other ways to the same endpoint.
-    fn into_endpoint(self, family: Family, node_name: &str) -> Option<SliceEndpoint> {
+    fn into_endpoint(
+        self,
+        family: Family,
+        node_name: &str,
+        nodes: &mut Nodes,
+    ) -> Option<SliceEndpoint> {
         let address: IpAddr = self.addresses?.first()?.parse().ok()?;
         Some(SliceEndpoint {
             address: Some(address).filter(|address| Family::of(*address) == family)?,
@@ -189,6 +213,7 @@ impl EndpointView<'_> {
                 Some(name) if name == node_name => Place::Here,
                 Some(_) => Place::Elsewhere,
             },
+            node: nodes.id(self.node_name.as_deref().unwrap_or_default()),
             hints: self.hints.and_then(HintsView::into_hints),
         })
     }
@@ -233,9 +258,12 @@ mod tests {
             "ports": [{"name": "http", "port": 8080}, {"name": "any", "port": null}],
             "endpoints": [endpoint],
         });
-        Slice::decode(value.to_string().as_bytes(), "here")
-            .unwrap()
-            .unwrap()
+        decode(&value).unwrap()
+    }
+
+    fn decode(value: &serde_json::Value) -> Option<Slice> {
+        let mut nodes = Nodes::default();
+        Slice::decode(value.to_string().as_bytes(), "here", &mut nodes, |_| ()).unwrap()
     }
 
     #[rstest]
@@ -258,6 +286,11 @@ mod tests {
     fn places_by_node_name(#[case] node: serde_json::Value, #[case] place: Place) {
         let slice = slice(json!({"addresses": ["10.0.0.1"], "nodeName": node}));
         assert_eq!(slice.endpoints[0].place, place);
+    }
+
+    #[test]
+    fn endpoints_are_small() {
+        assert_eq!(size_of::<SliceEndpoint>(), 32);
     }
 
     #[test]
@@ -285,9 +318,6 @@ mod tests {
     #[case(json!({"metadata": {"labels": {"kubernetes.io/service-name": "web", "service.kubernetes.io/headless": ""}},
                   "addressType": "IPv4"}))]
     fn slices_without_rules(#[case] slice: serde_json::Value) {
-        assert_eq!(
-            Slice::decode(slice.to_string().as_bytes(), "").unwrap(),
-            None
-        );
+        assert_eq!(decode(&slice), None);
     }
 }

@@ -112,6 +112,61 @@ fn only_the_own_zone_matters() {
 }
 
 #[test]
+fn a_nodes_weight_concerns_who_has_an_endpoint_there() {
+    let mut model = Model::new("here");
+    let node = |weight: Value| {
+        let annotations = json!({"kedge.io/weight": weight});
+        let value = json!({"metadata": {"annotations": annotations}});
+        change(Resource::NODES, "there", Some(value))
+    };
+    let on = |name: &str, node: &str| {
+        let value = json!({
+            "metadata": {"labels": {"kubernetes.io/service-name": name}}, "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.1.0.1"], "nodeName": node}],
+        });
+        change(Resource::ENDPOINTSLICES, name, Some(value))
+    };
+    model.take(vec![on("a", "there"), on("b", "here")]);
+    assert_eq!(model.take(vec![node(json!("100"))]), dirty(&[]));
+    assert_eq!(model.take(vec![node(json!("50"))]), dirty(&["a"]));
+    assert_eq!(model.take(vec![node(json!("50"))]), dirty(&[]));
+    // What is none counts for nothing.
+    assert_eq!(model.take(vec![node(json!("half"))]), dirty(&["a"]));
+    assert_eq!(model.misread.len(), 1);
+    assert_eq!(model.take(vec![node(json!("0"))]), dirty(&["a"]));
+    assert!(model.misread.is_empty());
+    // Cordoned, as by kubectl: no business of ours.
+    let cordoned = json!({
+        "metadata": {"annotations": {"kedge.io/weight": "0"}},
+        "spec": {"unschedulable": true, "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]},
+    });
+    let cordoned = change(Resource::NODES, "there", Some(cordoned));
+    assert_eq!(model.take(vec![cordoned]), dirty(&[]));
+    let gone = change(Resource::NODES, "there", None);
+    assert_eq!(model.take(vec![gone]), dirty(&["a"]));
+}
+
+#[test]
+fn a_slices_weight_is_read_or_said_to_be_none() {
+    let mut model = Model::new("here");
+    let weighted = |weight: &str| {
+        let value = json!({
+            "metadata": {"labels": {"kubernetes.io/service-name": "a"}, "annotations": {"kedge.io/weight": weight}},
+            "addressType": "IPv4", "endpoints": [{"addresses": ["10.1.0.1"]}],
+        });
+        change(Resource::ENDPOINTSLICES, "s", Some(value))
+    };
+    let weight = |model: &Model| model.slices().next().map(|slice| slice.weight.percent());
+    model.take(vec![weighted("30")]);
+    assert_eq!(weight(&model), Some(30));
+    model.take(vec![weighted("130")]);
+    assert_eq!(weight(&model), Some(100));
+    assert_eq!(model.misread.len(), 1);
+    model.take(vec![change(Resource::ENDPOINTSLICES, "s", None)]);
+    assert!(model.misread.is_empty());
+}
+
+#[test]
 fn an_unreadable_object_keeps_its_last_form() {
     let mut model = Model::new("here");
     model.take(vec![service("a", "10.0.0.1")]);

@@ -404,6 +404,7 @@ impl<K: Kernel> Engine<K> {
             zone: self.model.zone(),
             node_addresses: &self.node_addresses,
             config: &self.config,
+            nodes: self.model.nodes(),
         };
         self.model
             .get(name)

@@ -67,11 +67,13 @@ pub enum Outcome {
     Untouched,
 }
 
-/// An endpoint that the packet may go to, each with the same chance.
+/// An endpoint that the packet may go to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Choice {
     pub address: IpAddr,
     pub port: u16,
+    /// How many of all slots lead to it, among which one is drawn. Where no endpoint has a weight, each has one.
+    pub slots: usize,
     /// It sees an address of this node instead of the client's.
     pub masqueraded: bool,
 }
@@ -111,6 +113,7 @@ impl Tracer {
             zone: model.zone(),
             node_addresses,
             config: &config,
+            nodes: model.nodes(),
         };
         for name in &names {
             let plan = model.get(name).map(|entry| compile(entry, &context));

@@ -175,10 +175,16 @@ impl Tracer {
             .map(|endpoint| Choice {
                 address: endpoint.address,
                 port: endpoint.port,
+                slots: 1,
                 masqueraded: self.masqueraded(packet, mark, endpoint),
             })
             .collect();
         endpoints.sort_unstable();
+        endpoints.dedup_by(|next, one| {
+            let same = (next.address, next.port) == (one.address, one.port);
+            one.slots += usize::from(same);
+            same
+        });
         if endpoints.iter().any(|choice| choice.masqueraded) {
             reasons.push(self.why_masqueraded(packet, mark));
         }

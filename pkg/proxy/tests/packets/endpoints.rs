@@ -58,65 +58,172 @@ fn many_endpoints_are_used_evenly(#[values(1, 100)] port_count: usize) {
 #[rstest]
 fn shares_are_even(#[values(V4, V6)] family: Family) {
     const FLOWS: u32 = 100_000;
-    const PORTS: u32 = 20_000;
     let lab = Lab::new(1);
-    let servers = 3;
-    let slices = (0..servers).map(|n| {
-        let mut one = slice("web", family.name, &family.pods[..1], None);
-        one["metadata"]["name"] = json!(format!("web-{n}"));
-        one["ports"] = json!([{"name": "udp", "protocol": "UDP", "port": 9000 + n}]);
-        one
-    });
     let mut objects = vec![service("web", &[family.cluster_ip], json!({}))];
-    objects.extend(slices);
+    objects.extend((0..3).map(|n| server(family, n)));
     let _api = Api::start(&lab.node, config(), objects);
-    let received: Vec<UdpSocket> = lab.pods[0].run(|| {
-        (0..servers)
-            .map(|n| UdpSocket::bind(at(family.pods[0], 9000 + n)).unwrap())
-            .collect()
-    });
     // Source addresses enough for as many flows, each with a port of its own.
-    let sources: Vec<String> = (0..FLOWS / PORTS)
-        .map(|n| match family.host {
-            32 => format!("192.0.2.{}", 100 + n),
-            _ => format!("2001:db8::{:x}", 0x100 + n),
-        })
-        .collect();
-    for source in &sources {
-        family.add_address(&lab.node, source, "lan0");
+    let sources: Vec<String> = (0..5).map(|n| source(family, n)).collect();
+    let counts = Servers::start(&lab, family).draw(&sources, (FLOWS / 5) as u16);
+    let share = f64::from(FLOWS) / 3.0;
+    for count in &counts {
+        let off = (f64::from(*count) / share - 1.0).abs();
+        assert!(off < 0.02, "{counts:?}");
     }
-    let to: SocketAddr = at(family.cluster_ip, 80).parse().unwrap();
-    let mut counts = vec![0u32; usize::from(servers)];
-    let drain = |counts: &mut Vec<u32>| {
-        for (socket, count) in received.iter().zip(counts) {
+}
+
+/// A slice with one server, a port of the first pod, on a node of its own.
+fn server(family: Family, n: u16) -> Value {
+    let mut one = slice(
+        "web",
+        family.name,
+        &family.pods[..1],
+        Some(&format!("node-{n}")),
+    );
+    one["metadata"]["name"] = json!(format!("web-{n}"));
+    one["ports"] = json!([{"name": "udp", "protocol": "UDP", "port": 9000 + n}]);
+    one
+}
+
+/// Three servers that count.
+struct Servers<'a> {
+    lab: &'a Lab,
+    family: Family,
+    received: Vec<UdpSocket>,
+}
+
+impl<'a> Servers<'a> {
+    fn start(lab: &'a Lab, family: Family) -> Self {
+        let bind = |n: u16| UdpSocket::bind(at(family.pods[0], 9000 + n)).unwrap();
+        Self {
+            lab,
+            family,
+            received: lab.pods[0].run(|| (0..3).map(bind).collect()),
+        }
+    }
+
+    fn drain(&self, counts: &mut [u32]) {
+        for (socket, count) in self.received.iter().zip(counts) {
             socket.set_nonblocking(true).unwrap();
             while socket.recv(&mut [0; 8]).is_ok() {
                 *count += 1;
             }
         }
-    };
-    lab.node.run(|| {
-        for source in &sources {
-            for port in 0..PORTS {
-                let here: SocketAddr = at(source, 10_000 + port as u16).parse().unwrap();
-                let socket = UdpSocket::bind(here).unwrap();
-                socket.send_to(b"?", to).unwrap();
-                // What is on its way fits in the servers' buffers.
-                if port % 50 == 0 {
-                    drain(&mut counts);
+    }
+
+    /// How many of so many new flows come to each: one for each port of these addresses of the node's.
+    fn draw(&self, sources: &[String], ports: u16) -> Vec<u32> {
+        for source in sources {
+            self.family.add_address(&self.lab.node, source, "lan0");
+        }
+        let to: SocketAddr = at(self.family.cluster_ip, 80).parse().unwrap();
+        let mut counts = vec![0u32; self.received.len()];
+        self.lab.node.run(|| {
+            for source in sources {
+                for port in 0..ports {
+                    let here: SocketAddr = at(source, 10_000 + port).parse().unwrap();
+                    let socket = UdpSocket::bind(here).unwrap();
+                    socket.send_to(b"?", to).unwrap();
+                    // What is on its way fits in the servers' buffers.
+                    if port % 50 == 0 {
+                        self.drain(&mut counts);
+                    }
                 }
             }
-        }
-    });
-    eventually("all of them", || {
-        drain(&mut counts);
-        counts.iter().sum::<u32>() == FLOWS
-    });
-    let share = f64::from(FLOWS) / f64::from(servers);
-    for count in &counts {
-        let off = (f64::from(*count) / share - 1.0).abs();
-        assert!(off < 0.02, "{counts:?}");
+        });
+        let flows = sources.len() as u32 * u32::from(ports);
+        eventually("all of them", || {
+            self.drain(&mut counts);
+            counts.iter().sum::<u32>() == flows
+        });
+        counts
     }
+}
+
+/// An address that nobody else has.
+fn source(family: Family, n: u16) -> String {
+    match family.host {
+        32 => format!("192.0.2.{}", 100 + n),
+        _ => format!("2001:db8::{:x}", 0x100 + n),
+    }
+}
+
+/// Weights of Nodes and of slices are shares of new flows; a flow stays where it is, also where no new one comes.
+#[rstest]
+fn weights_are_shares(#[values(V4, V6)] family: Family) {
+    const FLOWS: u16 = 7000;
+    let lab = Lab::new(1);
+    let weighted = |mut object: Value, weight: &str| {
+        object["metadata"]["annotations"] = json!({"kedge.io/weight": weight});
+        object
+    };
+    let other = |n: u16, weight: &str| {
+        let node = json!({"kind": "Node", "metadata": {"name": format!("node-{n}")}});
+        weighted(node, weight)
+    };
+    let objects = vec![
+        service("web", &[family.cluster_ip], json!({})),
+        server(family, 0),
+        server(family, 1),
+        weighted(server(family, 2), "50"),
+        other(1, "50"),
+        other(2, "50"),
+    ];
+    let api = Api::start(&lab.node, config(), objects);
+    let servers = Servers::start(&lab, family);
+    let counts = servers.draw(&[source(family, 0)], FLOWS);
+    for (count, share) in counts.iter().zip([4.0, 2.0, 1.0]) {
+        // Five standard deviations.
+        let (expected, p) = (f64::from(FLOWS) * share / 7.0, share / 7.0);
+        let allowed = 5.0 * (f64::from(FLOWS) * p * (1.0 - p)).sqrt();
+        assert!((f64::from(*count) - expected).abs() < allowed, "{counts:?}");
+    }
+
+    let slots = |port: u16| {
+        let listed = lab.listed(family, "eps");
+        listed
+            .matches(&format!(": {} . {port}", family.pods[0]))
+            .count()
+    };
+    assert_eq!([9000, 9001, 9002].map(slots), [4, 2, 1]);
+    // Flows that have come to each of them.
+    let mut before = [0; 3];
+    let flows: Vec<UdpSocket> = lab.node.run(|| {
+        let any = at(&source(family, 0), 0);
+        let flows = (0..50).map(|_| UdpSocket::bind(&any).unwrap());
+        flows.collect()
+    });
+    let to = at(family.cluster_ip, 80);
+    let send = |counts: &mut [u32; 3]| {
+        for flow in &flows {
+            flow.send_to(b"?", &to).unwrap();
+        }
+        eventually("all flows", || {
+            servers.drain(counts);
+            counts.iter().sum::<u32>() == 50
+        });
+    };
+    send(&mut before);
+    api.apply([weighted(server(family, 2), "0")]);
+    eventually("no slot of the third", || slots(9002) == 0);
+    assert_eq!([9000, 9001].map(slots), [2, 1]);
+    let mut after = [0; 3];
+    send(&mut after);
+    assert_eq!(after, before, "a flow stays where it is");
+    assert_eq!(servers.draw(&[source(family, 1)], 200)[2], 0, "no new ones");
+
+    // All at nothing: any is better than none. Without weights, each has the one slot that it always had.
+    api.apply([other(0, "0"), other(1, "0")]);
+    eventually("all", || [9000, 9001, 9002].map(slots) == [1, 1, 1]);
+    api.apply([
+        other(0, "100"),
+        other(1, "100"),
+        other(2, "100"),
+        server(family, 2),
+    ]);
+    eventually("all the same", || {
+        [9000, 9001, 9002].map(slots) == [1, 1, 1]
+    });
 }
 
 /// Hints of zones and nodes, as controllers write them for `trafficDistribution` PreferSameZone (PreferClose) and
