@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::family::Family;
 use crate::proxy::Round;
 
 /// Seconds since 1970, or of a duration.
@@ -28,16 +29,17 @@ struct Measured {
     sync: Labelled<OfFamily, Histogram, fn() -> Histogram>,
     full_sync: Labelled<OfFamily, Histogram, fn() -> Histogram>,
     partial_sync: Labelled<OfFamily, Histogram, fn() -> Histogram>,
-    programming: Histogram,
+    programming: Labelled<OfFamily, Histogram, fn() -> Histogram>,
     last_sync: Labelled<OfFamily, Seconds>,
     last_queued: Labelled<OfFamily, Seconds>,
-    service_changes: Labelled<OfFamily, Counter>,
-    service_changes_pending: Labelled<OfFamily, Gauge>,
-    endpoint_changes: Labelled<OfFamily, Counter>,
-    endpoint_changes_pending: Labelled<OfFamily, Gauge>,
+    service_changes: Counter,
+    service_changes_pending: Gauge,
+    endpoint_changes: Counter,
+    endpoint_changes_pending: Gauge,
     failures: Labelled<OfFamily, Counter>,
     no_local_endpoints: Labelled<OfPolicy, Gauge>,
-    forgotten_flows: Counter,
+    forgetting: Labelled<OfFamily, Histogram, fn() -> Histogram>,
+    forgotten_flows: Labelled<OfFamily, Counter>,
     healthz: Labelled<OfCode, Counter>,
     livez: Labelled<OfCode, Counter>,
 }
@@ -53,6 +55,17 @@ enum IpFamily {
     IPv6,
 }
 
+impl From<Family> for OfFamily {
+    fn from(family: Family) -> Self {
+        Self {
+            ip_family: match family {
+                Family::V4 => IpFamily::IPv4,
+                Family::V6 => IpFamily::IPv6,
+            },
+        }
+    }
+}
+
 /// One transaction carries both families: what kube-proxy counts for each of its two proxiers is one here.
 const FAMILIES: [OfFamily; 2] = [
     OfFamily {
@@ -65,6 +78,7 @@ const FAMILIES: [OfFamily; 2] = [
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfPolicy {
+    ip_family: IpFamily,
     traffic_policy: TrafficPolicy,
 }
 
@@ -104,16 +118,17 @@ impl Default for Metrics {
             sync: histograms(),
             full_sync: histograms(),
             partial_sync: histograms(),
-            programming: programming_buckets(),
+            programming: Labelled::new_with_constructor(programming_buckets),
             last_sync: Labelled::default(),
             last_queued: Labelled::default(),
-            service_changes: Labelled::default(),
-            service_changes_pending: Labelled::default(),
-            endpoint_changes: Labelled::default(),
-            endpoint_changes_pending: Labelled::default(),
+            service_changes: Counter::default(),
+            service_changes_pending: Gauge::default(),
+            endpoint_changes: Counter::default(),
+            endpoint_changes_pending: Gauge::default(),
             failures: Labelled::default(),
             no_local_endpoints: Labelled::default(),
-            forgotten_flows: Counter::default(),
+            forgetting: histograms(),
+            forgotten_flows: Labelled::default(),
             healthz: Labelled::default(),
             livez: Labelled::default(),
         }))
@@ -175,14 +190,14 @@ impl Metrics {
                 "Changes of EndpointSlices",
                 &m.endpoint_changes,
             ),
-            (
-                "sync_proxy_rules_nftables_sync_failures",
-                "Transactions that the kernel refused",
-                &m.failures,
-            ),
         ] {
             kube.register(name, help, metric.clone());
         }
+        kube.register(
+            "sync_proxy_rules_nftables_sync_failures",
+            "Transactions that the kernel refused",
+            m.failures.clone(),
+        );
         for (name, help, metric) in [
             (
                 "sync_proxy_rules_service_changes_pending",
@@ -197,6 +212,12 @@ impl Metrics {
         ] {
             kube.register(name, help, metric.clone());
         }
+        kube.register_with_unit(
+            "conntrack_reconciler_sync_duration",
+            "Time of one walk for flows that are to be forgotten",
+            Unit::Seconds,
+            m.forgetting.clone(),
+        );
         kube.register(
             "conntrack_reconciler_deleted_entries",
             "Flows forgotten because their endpoint went",
@@ -216,18 +237,16 @@ impl Metrics {
         let of = |resource: Resource| changes.iter().filter(move |c| c.key.resource == resource);
         let services = of(Resource::SERVICES).count();
         let slices = of(Resource::ENDPOINTSLICES).count();
+        let m = &self.0;
         for family in &FAMILIES {
-            let m = &self.0;
             m.last_queued.get_or_create(family).set(now());
-            for (all, pending, count) in [
-                (&m.service_changes, &m.service_changes_pending, services),
-                (&m.endpoint_changes, &m.endpoint_changes_pending, slices),
-            ] {
-                all.get_or_create(family).inc_by(count as u64);
-                pending
-                    .get_or_create(family)
-                    .inc_by(i64::try_from(count).unwrap_or(i64::MAX));
-            }
+        }
+        for (all, pending, count) in [
+            (&m.service_changes, &m.service_changes_pending, services),
+            (&m.endpoint_changes, &m.endpoint_changes_pending, slices),
+        ] {
+            all.inc_by(count as u64);
+            pending.inc_by(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
@@ -246,29 +265,42 @@ impl Metrics {
             m.failures.get_or_create(family).inc_by(round.failures);
             if round.in_step {
                 m.last_sync.get_or_create(family).set(now());
-                m.service_changes_pending.get_or_create(family).set(0);
-                m.endpoint_changes_pending.get_or_create(family).set(0);
             }
         }
-        for (traffic_policy, count) in [
-            (TrafficPolicy::internal, round.no_local_endpoints[0]),
-            (TrafficPolicy::external, round.no_local_endpoints[1]),
-        ] {
-            m.no_local_endpoints
-                .get_or_create(&OfPolicy { traffic_policy })
-                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        if round.in_step {
+            m.service_changes_pending.set(0);
+            m.endpoint_changes_pending.set(0);
+        }
+        for (family, counts) in FAMILIES.iter().zip(round.no_local_endpoints) {
+            let policies = [TrafficPolicy::internal, TrafficPolicy::external];
+            for (traffic_policy, count) in policies.into_iter().zip(counts) {
+                let ip_family = family.ip_family.clone();
+                m.no_local_endpoints
+                    .get_or_create(&OfPolicy {
+                        ip_family,
+                        traffic_policy,
+                    })
+                    .set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
     }
 
-    /// Flows were deleted because their endpoint went.
-    pub(crate) fn forgot(&self, flows: usize) {
-        self.0.forgotten_flows.inc_by(flows as u64);
+    /// A walk for flows that are to be forgotten is over, after `took`.
+    pub(crate) fn forgot(&self, family: Family, flows: usize, took: Duration) {
+        let (m, family) = (&self.0, family.into());
+        m.forgetting
+            .get_or_create(&family)
+            .observe(took.as_secs_f64());
+        m.forgotten_flows
+            .get_or_create(&family)
+            .inc_by(flows as u64);
     }
 
     /// Rules of a change of endpoints at `trigger` are in the kernel.
-    pub(crate) fn programmed(&self, trigger: Timestamp) {
+    pub(crate) fn programmed(&self, family: Family, trigger: Timestamp) {
         let since = Timestamp::now().duration_since(trigger).as_secs_f64();
-        self.0.programming.observe(since.max(0.0));
+        let programming = self.0.programming.get_or_create(&family.into());
+        programming.observe(since.max(0.0));
     }
 
     pub(crate) fn answered_healthz(&self, code: u16) {
@@ -299,7 +331,8 @@ mod tests {
             ..Round::default()
         };
         metrics.synced(&round, Duration::from_millis(1));
-        metrics.programmed(Timestamp::now());
+        metrics.programmed(Family::V6, Timestamp::now());
+        metrics.forgot(Family::V4, 3, Duration::from_millis(1));
         metrics.answered_healthz(200);
         metrics.answered_livez(503);
         let mut registry = Registry::default();
@@ -309,12 +342,13 @@ mod tests {
         for line in [
             "kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family=\"IPv4\"} 1",
             "kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family=\"IPv6\"} 1",
-            "kubeproxy_network_programming_duration_seconds_count 1",
-            "kubeproxy_sync_proxy_rules_service_changes_total{ip_family=\"IPv4\"} 0",
-            "kubeproxy_sync_proxy_rules_endpoint_changes_pending{ip_family=\"IPv4\"} 0",
+            "kubeproxy_network_programming_duration_seconds_count{ip_family=\"IPv6\"} 1",
+            "kubeproxy_sync_proxy_rules_service_changes_total 0",
+            "kubeproxy_sync_proxy_rules_endpoint_changes_pending 0",
             "kubeproxy_sync_proxy_rules_nftables_sync_failures_total{ip_family=\"IPv4\"} 0",
-            "kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy=\"external\"} 0",
-            "kubeproxy_conntrack_reconciler_deleted_entries_total 0",
+            "kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family=\"IPv6\",traffic_policy=\"external\"} 0",
+            "kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family=\"IPv4\"} 3",
+            "kubeproxy_conntrack_reconciler_sync_duration_seconds_count{ip_family=\"IPv4\"} 1",
             "kubeproxy_proxy_healthz_total{code=\"200\"} 1",
             "kubeproxy_proxy_livez_total{code=\"503\"} 1",
         ] {

@@ -100,18 +100,21 @@ impl Role {
 }
 
 impl ServicePlan {
-    /// Whether a policy Local, the internal and the external one, has no endpoint on this node though there are some
-    /// elsewhere.
-    pub fn lacks_local(&self) -> [bool; 2] {
-        let lacks = |policy: fn(&PortSpec) -> Policy| {
-            self.ports.iter().any(|port| {
-                policy(&port.spec) == Policy::Local && port.local.is_empty() && port.spec.any
-            })
-        };
-        [
-            lacks(|spec| spec.internal.policy),
-            lacks(|spec| spec.external.policy),
-        ]
+    /// Whether a policy Local, the internal and the external one, has no endpoint of a family on this node though there are
+    /// some elsewhere. An external one counts where somebody outside can ask.
+    pub fn lacks_local(&self, family: Family) -> [bool; 2] {
+        let of_family = self
+            .ports
+            .iter()
+            .filter(|port| port.spec.id.family == family);
+        let empty = of_family.filter(|port| port.local.is_empty() && port.spec.any);
+        let mut lacks = [false; 2];
+        for PortPlan { spec, .. } in empty {
+            let outside = spec.fronts.iter().any(|front| front.role != Role::Internal);
+            lacks[0] |= spec.internal.policy == Policy::Local;
+            lacks[1] |= spec.external.policy == Policy::Local && outside;
+        }
+        lacks
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use kedge_nftables::Error;
 use kedge_nftables::conntrack::{Asked, Entry, Filter, Socket};
@@ -100,8 +101,12 @@ fn run(shared: &Shared, metrics: &Metrics) {
         let scopes = Family::ALL.map(|family| (family, wanted.stale.scope(family)));
         drop(wanted);
         for (family, scope) in scopes {
+            let begun = Instant::now();
             match walk(&mut socket, family, scope, shared) {
-                Ok(deleted) => metrics.forgot(deleted),
+                Ok(deleted) if scope != Scope::Nowhere => {
+                    metrics.forgot(family, deleted, begun.elapsed());
+                }
+                Ok(_) => {}
                 Err(error) if !std::mem::replace(&mut said, true) => unforgotten(&error),
                 Err(_) => {}
             }

@@ -51,8 +51,8 @@ pub struct Engine<K> {
     health_checks: BTreeMap<ServiceName, HealthCheck>,
     /// Whether what load balancers hear has changed since it was last asked for.
     health_changed: bool,
-    /// Services with a policy Local, internal and external, and no endpoint on this node.
-    without_local: [HashSet<ServiceName>; 2],
+    /// Services with a policy Local, internal and external, and no endpoint on this node, by family.
+    without_local: [[HashSet<ServiceName>; 2]; 2],
 }
 
 /// What came of the calls since the last round was asked for.
@@ -64,8 +64,8 @@ pub struct Round {
     pub full: bool,
     /// Transactions that the kernel refused, and reads.
     pub failures: u64,
-    /// How many Services have a policy Local, internal and external, and no endpoint on this node.
-    pub no_local_endpoints: [usize; 2],
+    /// How many Services have a policy Local, internal and external, and no endpoint on this node; in the order of [`Family::ALL`].
+    pub no_local_endpoints: [[usize; 2]; 2],
 }
 
 impl<K: Kernel> Engine<K> {
@@ -94,7 +94,10 @@ impl<K: Kernel> Engine<K> {
     pub fn round(&mut self) -> Round {
         Round {
             in_step: self.in_step,
-            no_local_endpoints: self.without_local.each_ref().map(HashSet::len),
+            no_local_endpoints: self
+                .without_local
+                .each_ref()
+                .map(|family| family.each_ref().map(HashSet::len)),
             ..std::mem::take(&mut self.round)
         }
     }
@@ -224,11 +227,13 @@ impl<K: Kernel> Engine<K> {
 
     fn update(&mut self, name: &ServiceName, recovered: Option<&mut Recovered>) {
         let mut plan = self.plan(name);
-        for (without, lacks) in self.without_local.iter_mut().zip(plan.lacks_local()) {
-            if lacks {
-                without.insert(name.clone());
-            } else {
-                without.remove(name);
+        for (family, without) in Family::ALL.into_iter().zip(&mut self.without_local) {
+            for (without, lacks) in without.iter_mut().zip(plan.lacks_local(family)) {
+                if lacks {
+                    without.insert(name.clone());
+                } else {
+                    without.remove(name);
+                }
             }
         }
         self.keep_health_check(name, plan.health_check.take());

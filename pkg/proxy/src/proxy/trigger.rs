@@ -4,8 +4,12 @@ use jiff::Timestamp;
 use kedge_client::{Change, Resource};
 use serde::Deserialize;
 
+use crate::family::Family;
+
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct View {
+    address_type: String,
     metadata: Metadata,
 }
 
@@ -20,8 +24,8 @@ struct Annotations {
     trigger: Option<Timestamp>,
 }
 
-/// The times of a batch's EndpointSlices that say one.
-pub fn times(changes: &[Change]) -> Vec<Timestamp> {
+/// The times of a batch's EndpointSlices that say one, with their family.
+pub fn times(changes: &[Change]) -> Vec<(Family, Timestamp)> {
     changes
         .iter()
         .filter(|change| change.key.resource == Resource::ENDPOINTSLICES)
@@ -29,9 +33,14 @@ pub fn times(changes: &[Change]) -> Vec<Timestamp> {
         .collect()
 }
 
-fn time(json: &[u8]) -> Option<Timestamp> {
+fn time(json: &[u8]) -> Option<(Family, Timestamp)> {
     let view: View = serde_json::from_slice(json).ok()?;
-    view.metadata.annotations?.trigger
+    let family = match view.address_type.as_str() {
+        "IPv4" => Family::V4,
+        "IPv6" => Family::V6,
+        _ => return None,
+    };
+    Some((family, view.metadata.annotations?.trigger?))
 }
 
 #[cfg(test)]
@@ -41,10 +50,16 @@ mod tests {
     #[test]
     fn a_slice_may_say_when() {
         let at = |text: &str| time(text.as_bytes());
-        let slice = r#"{"metadata":{"annotations":{"a":"b",
+        let slice = r#"{"addressType":"IPv6","metadata":{"annotations":{"a":"b",
             "endpoints.kubernetes.io/last-change-trigger-time":"2026-01-02T03:04:05Z"}}}"#;
-        assert_eq!(at(slice), Some("2026-01-02T03:04:05Z".parse().unwrap()));
-        assert_eq!(at(r#"{"metadata":{"annotations":{"a":"b"}}}"#), None);
-        assert_eq!(at(r#"{"metadata":{}}"#), None);
+        assert_eq!(
+            at(slice),
+            Some((Family::V6, "2026-01-02T03:04:05Z".parse().unwrap()))
+        );
+        assert_eq!(
+            at(r#"{"addressType":"IPv4","metadata":{"annotations":{"a":"b"}}}"#),
+            None
+        );
+        assert_eq!(at(r#"{"addressType":"IPv4","metadata":{}}"#), None);
     }
 }

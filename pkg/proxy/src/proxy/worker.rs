@@ -70,7 +70,7 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
     if round.in_step {
         triggers
             .into_iter()
-            .for_each(|time| metrics.programmed(time));
+            .for_each(|(family, time)| metrics.programmed(family, time));
         health.updated();
     }
     health.node(engine.node_is_eligible());
