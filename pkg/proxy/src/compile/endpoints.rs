@@ -182,6 +182,8 @@ fn has(names: &[Box<str>], own: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::compile::testing::{context, endpoint, port, slice};
     use crate::model::Nodes;
@@ -341,6 +343,59 @@ mod tests {
         assert_eq!(last_octets(&unnamed_first.cluster), [1, 2]);
         let none_here = chosen(vec![hinted(1, &["b"], &[]), hinted(2, &["c"], &[])]);
         assert_eq!(last_octets(&none_here.cluster), [1, 2]);
+    }
+
+    /// Three endpoints, each by the zones and after `@` the nodes that it is for, `!` being before those that are not ready;
+    /// the own zone, and who is used.
+    #[rstest]
+    #[case::each_in_its_zone(["a", "b", "a"], "a", &[1, 3])]
+    #[case::one_without_a_hint(["a", "b", ""], "a", &[1, 2, 3])]
+    #[case::one_without_a_hint_is_not_ready(["a", "b", "!"], "a", &[1])]
+    #[case::nobody_of_the_zone(["a", "b", "a"], "c", &[1, 2, 3])]
+    #[case::nobody_of_the_zone_is_ready(["!a", "b", "!a"], "a", &[2])]
+    #[case::a_node_without_a_zone(["a", "b", "a"], "", &[1, 2, 3])]
+    #[case::several_zones(["a b", "a", "c b"], "b", &[1, 3])]
+    #[case::own_node(["a@here", "a@there", "b@there"], "a", &[1])]
+    #[case::own_node_without_zones(["@here", "@there", "@there"], "a", &[1])]
+    #[case::nobody_of_the_node(["a@there", "b@there", "a@there"], "a", &[1, 3])]
+    #[case::the_node_s_own_is_not_ready(["!a@here", "b@there", "a@there"], "a", &[3])]
+    #[case::one_without_a_node(["a@here", "a", "b"], "a", &[1, 2])]
+    #[case::neither_is_complete(["a", "@here", "a"], "a", &[1, 2, 3])]
+    fn hints_of_topology(#[case] all: [&str; 3], #[case] zone: &str, #[case] used: &[u8]) {
+        let endpoints = (1..).zip(all).map(|(n, text)| {
+            let (zones, nodes) = text.split_once('@').unwrap_or((text, ""));
+            let zones: Vec<&str> = zones.trim_start_matches('!').split_whitespace().collect();
+            let nodes: Vec<&str> = nodes.split_whitespace().collect();
+            SliceEndpoint {
+                state: if text.starts_with('!') {
+                    State::Unusable
+                } else {
+                    State::Ready
+                },
+                ..hinted(n, &zones, &nodes)
+            }
+        });
+        let slices = [slice(endpoints.collect())];
+        let context = Context { zone, ..context() };
+        let chosen = choose(slices.iter(), &port(80), Family::V4, (true, true), &context);
+        assert_eq!(last_octets(&chosen.cluster), used);
+    }
+
+    #[test]
+    fn hints_say_nothing_of_the_policy_local_and_of_those_that_terminate() {
+        let here = |n, zone| SliceEndpoint {
+            place: Place::Here,
+            ..hinted(n, &[zone], &[])
+        };
+        let both = chosen(vec![here(1, "a"), here(2, "b")]);
+        assert_eq!(last_octets(&both.cluster), [1]);
+        assert_eq!(last_octets(&both.local), [1, 2]);
+        let ending = |n, zone| SliceEndpoint {
+            state: State::Terminating,
+            ..hinted(n, &[zone], &[])
+        };
+        let both = chosen(vec![ending(1, "a"), ending(2, "b")]);
+        assert_eq!(last_octets(&both.cluster), [1, 2]);
     }
 
     #[test]

@@ -110,9 +110,8 @@ impl ServicePlan {
         let empty = of_family.filter(|port| port.local.is_empty() && port.spec.any);
         let mut lacks = [false; 2];
         for PortPlan { spec, .. } in empty {
-            let outside = spec.fronts.iter().any(|front| front.role != Role::Internal);
             lacks[0] |= spec.internal.policy == Policy::Local;
-            lacks[1] |= spec.external.policy == Policy::Local && outside;
+            lacks[1] |= spec.external.policy == Policy::Local && spec.is_external();
         }
         lacks
     }
@@ -121,6 +120,12 @@ impl ServicePlan {
 impl PortSpec {
     /// Whether the policy Local has a group of its own.
     pub fn uses_local(&self) -> bool {
-        self.internal.policy == Policy::Local || self.external.policy == Policy::Local
+        self.internal.policy == Policy::Local
+            || self.external.policy == Policy::Local && self.is_external()
+    }
+
+    /// Whether it is asked anywhere but at a cluster IP.
+    pub fn is_external(&self) -> bool {
+        self.fronts.iter().any(|front| front.role != Role::Internal)
     }
 }
