@@ -70,6 +70,13 @@ impl Inside {
         self.flows.retain(|flow| !stale.contains(flow));
     }
 
+    /// Whoever had it carry something out has been killed: what was to be done after that is not.
+    pub fn killed(&mut self) {
+        self.stale = Stale::default();
+        self.slow = false;
+        self.faults.clear();
+    }
+
     fn fault(&mut self) -> Result<bool, Error> {
         match self.faults.pop_front() {
             None => Ok(false),

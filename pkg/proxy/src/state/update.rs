@@ -94,15 +94,17 @@ impl State {
     }
 
     /// After every Service has been updated with what was recovered: what nobody asked for any
-    /// more.
+    /// more. Flows are looked at wherever there may be some, as a former run may have ended before it had deleted those that
+    /// its last change made stale.
     pub fn abandon(&mut self, recovered: &Recovered, delta: &mut Delta) {
         for group in recovered.left() {
             self.ids_of(group.family).release(group.id);
             delta.forget.learnt.insert(group, HashSet::new());
         }
         for (key, groups) in recovered.udp() {
-            if self.claims.owner(&key).is_none() {
-                delta.forget.stale.close(key, groups);
+            match self.port_at(&key) {
+                Some(port) => delta.forget.stale.serve(key, port.serving()),
+                None => delta.forget.stale.close(key, groups),
             }
         }
     }

@@ -613,6 +613,50 @@ fn a_fault_is_got_over(#[case] fault: Fault, #[values(1, 2, 3)] times: usize) {
     );
 }
 
+/// Killed before the transaction, between it and its answer, or before flows are deleted: the next one does what is left.
+#[rstest]
+#[case::before_the_transaction(&[Fault::Refuse(libc::EPERM); 10], false)]
+#[case::before_its_answer(&[Fault::LoseAnswer; 10], false)]
+#[case::before_flows_are_deleted(&[], true)]
+fn an_end_between_any_two_steps_is_taken_up(#[case] faults: &[Fault], #[case] slow: bool) {
+    let kernel = FakeKernel::default();
+    let mut first = engine(&kernel);
+    let sticky = || service("a", "10.43.0.1", json!({"sessionAffinity": "ClientIP"}));
+    first
+        .apply(vec![
+            sticky(),
+            slice("a", &[1, 2]),
+            service("b", "10.43.0.2", json!({})),
+            slice("b", &[2]),
+        ])
+        .unwrap();
+    let groups = ["10.43.0.1", "10.43.0.2"].map(|ip| group(mark(&kernel, ip, 53).unwrap()));
+    let stays = flow("10.43.0.1", 53, endpoint(1), groups[0]);
+    {
+        let mut inside = kernel.lock();
+        inside.flows = vec![
+            stays,
+            flow("10.43.0.1", 53, endpoint(2), groups[0]),
+            flow("10.43.0.2", 53, endpoint(2), groups[1]),
+        ];
+        inside.clients = vec![(groups[0], endpoint(1)), (groups[0], endpoint(2))];
+        inside.faults = faults.to_vec().into();
+        inside.slow = slow;
+    }
+    let changes = || vec![slice("a", &[1, 3]), slice("b", &[3])];
+    let _ = first.apply(changes());
+    drop(first);
+    kernel.lock().killed();
+
+    let mut all = vec![sticky(), service("b", "10.43.0.2", json!({}))];
+    all.extend(changes());
+    let mut second = engine(&kernel);
+    second.apply(all).unwrap();
+    assert_in_step(&second, &kernel);
+    assert_eq!(kernel.lock().flows, [stays]);
+    assert_eq!(kernel.lock().clients, [(groups[0], endpoint(1))]);
+}
+
 #[test]
 fn changes_that_could_not_be_written_are_not_lost() {
     let kernel = FakeKernel::default();
