@@ -237,14 +237,18 @@ fn once(
     let (pruned, emptied) = prune(context, merged, &last, &managers);
 
     let mut difference = typed.compare(schema, &live_tree, &pruned);
+    // The order of list items alone is no difference, and not worth a write.
+    let same = difference == Comparison::default();
     difference.removed = difference.removed.difference(&emptied);
     take(context, &mut managers, &id, &difference)?;
-    if live.is_none() || pruned != live_tree {
-        managers.stamp(&id, context.now);
-    } else if managers == before {
-        return Ok(live.cloned().unwrap_or_default());
-    }
-    let mut object = Object::from_value(pruned).unwrap_or_default();
+    let mut object = match live {
+        Some(live) if same && managers == before => return Ok(live.clone()),
+        Some(live) if same => live.clone(),
+        _ => {
+            managers.stamp(&id, context.now);
+            Object::from_value(pruned).unwrap_or_default()
+        }
+    };
     managers.write(&mut object);
     Ok(object)
 }

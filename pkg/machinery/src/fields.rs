@@ -1,5 +1,6 @@
 //! Sets of fields (structured-merge-diff `fieldpath`), and the form they have in `managedFields` (`FieldsV1`, KEP-555).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -46,6 +47,18 @@ impl PathElement {
         self.0.strip_prefix("f:")
     }
 
+    /// Upstream's order (`PathElement.Compare`): fields, keys, values, indices, and numbers by their value.
+    fn compare(&self, other: &Self) -> Ordering {
+        let (mine, theirs) = (self.0.split_at(2), other.0.split_at(2));
+        let rank = |kind: &str| ["f:", "k:", "v:", "i:"].iter().position(|k| *k == kind);
+        rank(mine.0)
+            .cmp(&rank(theirs.0))
+            .then_with(|| match mine.0 {
+                "f:" => mine.1.cmp(theirs.1),
+                _ => compare_json(&json(mine.1), &json(theirs.1)),
+            })
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         match kind {
@@ -64,6 +77,28 @@ impl PathElement {
                 .map(|i| Self(format_smolstr!("i:{i}"))),
             _ => None,
         }
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn compare_json(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => x
+            .as_f64()
+            .partial_cmp(&y.as_f64())
+            .unwrap_or(Ordering::Equal),
+        (Value::Object(x), Value::Object(y)) => {
+            let pairs = x
+                .iter()
+                .zip(y)
+                .map(|((k, v), (l, w))| k.cmp(l).then_with(|| compare_json(v, w)));
+            let first = pairs.fold(Ordering::Equal, Ordering::then);
+            first.then_with(|| x.len().cmp(&y.len()))
+        }
+        _ => a.to_string().cmp(&b.to_string()),
     }
 }
 
@@ -260,14 +295,14 @@ impl FieldSet {
             .retain(|element, _| element.as_field().is_some_and(|name| keep.contains(&name)));
     }
 
-    /// Every path, in words.
+    /// Every path, in words, in upstream's order: those that end here before those that go on.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for (element, node) in &self.0 {
-            if node.member {
-                found.push(element.to_string());
-            }
+        let mut nodes: Vec<_> = self.0.iter().collect();
+        nodes.sort_by(|(a, _), (b, _)| a.compare(b));
+        let members = nodes.iter().filter(|(_, node)| node.member);
+        let mut found: Vec<String> = members.map(|(element, _)| element.to_string()).collect();
+        for (element, node) in nodes {
             found.extend(
                 node.below
                     .paths()
@@ -298,15 +333,32 @@ mod tests {
             set(&fields).paths(),
             [
                 ".metadata.finalizers[=\"a/b\"]",
+                ".spec.selector",
                 ".spec.ports[port=80,protocol=\"TCP\"]",
                 ".spec.ports[port=80,protocol=\"TCP\"].name",
-                ".spec.selector",
             ]
         );
         // The order of keys does not tell elements apart.
         let other = json!({"f:spec": {"f:ports": {"k:{\"protocol\":\"TCP\",\"port\":80}": {}}}});
         assert!(!set(&fields).intersection(&set(&other)).is_empty());
         assert!(FieldSet::from_json(&json!({"spec": {}})).is_err());
+    }
+
+    #[test]
+    fn paths_are_in_upstreams_order() {
+        let fields = json!({"f:a": {"f:deep": {}}, "f:b": {}, "v:10": {}, "v:9": {}, "i:0": {},
+            "k:{\"port\":443}": {}, "k:{\"port\":80}": {}, "k:{\"port\":80,\"protocol\":\"TCP\"}": {}});
+        let expected = [
+            ".b",
+            "[port=80]",
+            "[port=80,protocol=\"TCP\"]",
+            "[port=443]",
+            "[=9]",
+            "[=10]",
+            "[0]",
+            ".a.deep",
+        ];
+        assert_eq!(set(&fields).paths(), expected);
     }
 
     fn some_set() -> impl Strategy<Value = FieldSet> {

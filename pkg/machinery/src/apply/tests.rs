@@ -1,5 +1,8 @@
 //! Each idea of server-side apply, on a small Service.
 
+#[path = "steps.rs"]
+mod steps;
+
 use proptest::prelude::*;
 use serde_json::json;
 

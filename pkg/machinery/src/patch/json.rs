@@ -13,8 +13,8 @@ const MAX_COPIED: usize = 3 << 20;
 /// The document with every operation applied, or none.
 ///
 /// # Errors
-/// [`PatchError::Malformed`]: the body is no list. [`PatchError::Rejected`]: an operation is unknown, a test fails or a path is not there.
-/// [`PatchError::TooLarge`]: more operations or more copied than a patch may have.
+/// [`PatchError::Malformed`]: the body is no list. [`PatchError::Rejected`]: an operation is unknown, a test fails, a path is not there, or more is
+/// copied than a patch may. [`PatchError::TooLarge`]: more operations than a patch may have.
 pub fn apply(document: &Value, body: &[u8]) -> Result<Value, PatchError> {
     let operations: Vec<Value> =
         serde_json::from_slice(body).map_err(|error| PatchError::Malformed(error.to_string()))?;
@@ -34,7 +34,7 @@ pub fn apply(document: &Value, body: &[u8]) -> Result<Value, PatchError> {
             let source = patched.pointer(copy.from.as_str());
             copied += source.map_or(0, |value| value.to_string().len());
             if copied > MAX_COPIED {
-                return Err(PatchError::TooLarge(format!(
+                return Err(PatchError::Rejected(format!(
                     "the copies of a JSON patch may make {MAX_COPIED} bytes in all"
                 )));
             }
@@ -84,6 +84,6 @@ mod tests {
         let copy = |i: usize| json!({"op": "copy", "from": "", "path": format!("/{i}")});
         let bomb = Value::Array((0..100).map(copy).collect()).to_string();
         let error = apply(&json!({"a": "x".repeat(1000)}), bomb.as_bytes()).unwrap_err();
-        assert_eq!(error.status("", "", "").code, 413);
+        assert_eq!(error.status("", "", "").code, 422);
     }
 }

@@ -20,7 +20,7 @@ const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
 ///
 /// # Errors
 /// [`PatchError::Malformed`]: the body is no JSON object, or a directive has no value of its form.
-/// [`PatchError::Unmergeable`]: a `$patch` is unknown, or an item of a list lacks its merge key.
+/// [`PatchError::Unmergeable`]: a `$patch` is unknown, an item of a list lacks its merge key, or the order asked for does not fit the list.
 pub fn apply(
     definitions: &Definitions,
     schema: &Schema,
@@ -92,16 +92,17 @@ impl<'a> Merger<'a> {
     ) -> Result<Fields, PatchError> {
         match patch.remove(PATCH) {
             None => {}
-            Some(Value::String(word)) if word == "merge" => {}
             Some(Value::String(word)) if word == "replace" => return Ok(without_directives(patch)),
             Some(Value::String(word)) if word == "delete" => return Ok(Map::new()),
             Some(other) => return Err(unknown_patch(&other, &Value::Object(patch))),
         }
         retain_keys(&mut original, &mut patch)?;
         let orders = take_lists(&mut patch, SET_ORDER)?;
-        for (field, gone) in take_lists(&mut patch, DELETE_FROM)? {
-            if let Some(Value::Array(list)) = original.get_mut(&field) {
-                list.retain(|item| !gone.contains(item));
+        let deletions = take_lists(&mut patch, DELETE_FROM)?;
+        for (field, order) in &orders {
+            let identity = self.list_merge(self.field(schema, field)).identity();
+            if let Some(Value::Array(list)) = patch.get(field) {
+                check_order(identity, list, order)?;
             }
         }
         let live = orders
@@ -118,7 +119,10 @@ impl<'a> Merger<'a> {
                 (Some(Value::Array(old)), Value::Array(new)) => {
                     Value::Array(self.list(field, old, new)?)
                 }
-                (_, new) => plain(new),
+                (_, new) => match plain(new) {
+                    Some(new) => new,
+                    None => continue,
+                },
             };
             original.insert(key, merged);
         }
@@ -127,6 +131,11 @@ impl<'a> Merger<'a> {
             if let Some(Value::Array(list)) = original.get_mut(&key) {
                 let live = live.get(&key).map_or(&[][..], Vec::as_slice);
                 *list = arrange(identity, std::mem::take(list), &order, live);
+            }
+        }
+        for (field, gone) in deletions {
+            if let Some(Value::Array(list)) = original.get_mut(&field) {
+                list.retain(|item| !gone.contains(item));
             }
         }
         Ok(original)
@@ -189,7 +198,7 @@ impl<'a> Merger<'a> {
                     let old = slot.as_object().cloned().unwrap_or_default();
                     *slot = Value::Object(self.map(Some(item), old, patch.clone())?);
                 }
-                _ => merged.push(plain(value.clone())),
+                _ => merged.extend(plain(value.clone())),
             }
         }
         Ok(arrange(identity, merged, &patches, &old))
@@ -234,7 +243,7 @@ fn take_lists(
             Some(Value::Array(list)) => {
                 lists.insert(directive[prefix.len()..].to_string(), list);
             }
-            _ => return Err(PatchError::Malformed(format!("{directive} takes a list"))),
+            _ => return Err(PatchError::Unmergeable(format!("{directive} takes a list"))),
         }
     }
     Ok(lists)
@@ -255,25 +264,38 @@ fn is_directive(key: &str) -> bool {
 fn without_directives(map: Fields) -> Fields {
     map.into_iter()
         .filter(|(key, value)| !is_directive(key) && !value.is_null())
-        .map(|(key, value)| (key, plain(value)))
+        .filter_map(|(key, value)| Some((key, plain(value)?)))
         .collect()
 }
 
-/// A value as it is set where nothing stood: neither directives nor nulls mean anything there.
-fn plain(value: Value) -> Value {
-    match value {
+/// A value as it is set where nothing stood: nulls mean nothing there, and what has a `$patch` is dropped with it.
+fn plain(value: Value) -> Option<Value> {
+    Some(match value {
+        Value::Object(map) if map.contains_key(PATCH) => return None,
         Value::Object(map) => Value::Object(without_directives(map)),
         Value::Array(list) => Value::Array(plain_items(list)),
         other => other,
+    })
+}
+
+/// `$setElementOrder` names every item that the patch sets, in the order that the patch has them.
+fn check_order(identity: Identity<'_>, list: &[Value], order: &[Value]) -> Result<(), PatchError> {
+    if order.is_empty() {
+        return Ok(());
+    }
+    let mut rest = order.iter();
+    let mut set = list.iter().filter(|item| item.get(PATCH).is_none());
+    match set.find(|item| !rest.any(|named| identity.same(item, named))) {
+        None => Ok(()),
+        Some(item) => Err(PatchError::Unmergeable(format!(
+            "the order in the patch list doesn't match {SET_ORDER}: {} has no place in it",
+            in_go(item)
+        ))),
     }
 }
 
 fn plain_items(list: Vec<Value>) -> Vec<Value> {
-    let deleted = |item: &Value| item.get(PATCH).is_some_and(|word| word == "delete");
-    list.into_iter()
-        .filter(|item| !deleted(item))
-        .map(plain)
-        .collect()
+    list.into_iter().filter_map(plain).collect()
 }
 
 fn no_merge_key(item: &Value, key: &str) -> PatchError {
@@ -390,7 +412,11 @@ mod tests {
     #[case(json!({"spec": {"ports": ["x"]}}), 500, "merge key")]
     #[case(json!({"spec": {"ports": [{"port": 1, "$patch": "merge"}]}}), 500, "unknown patch type: merge")]
     #[case(json!({"spec": {"$patch": "shred", "type": "x"}}), 500, "unknown patch type: shred in map: map[type:x]")]
-    #[case(json!({"spec": {"$setElementOrder/ports": {}}}), 400, "takes a list")]
+    #[case(json!({"spec": {"$setElementOrder/ports": {}}}), 500, "takes a list")]
+    #[case(json!({"spec": {"$setElementOrder/ports": [{"port": 2}], "ports": [{"port": 3}]}}), 500, "doesn't match")]
+    #[case(json!({"spec": {"$setElementOrder/ports": [{"port": 2}, {"port": 1}], "ports": [{"port": 1}, {"port": 2}]}}), 500, "doesn't match")]
+    #[case(json!({"spec": {"$patch": "merge", "type": "x"}}), 500, "unknown patch type: merge")]
+    #[case(json!({"spec": {"$retainKeys": "type", "type": "x"}}), 400, "retainKeys")]
     #[case(json!({"spec": {"$retainKeys": ["ports"], "type": "x"}}), 400, "retainKeys")]
     #[case(json!([]), 400, "decoding")]
     fn what_is_wrong(#[case] change: Value, #[case] code: u16, #[case] words: &str) {
@@ -414,6 +440,30 @@ mod tests {
             patch(&json!({}), &change).unwrap(),
             json!({"spec": {"ports": [{"port": 2}]}})
         );
+    }
+
+    #[rstest]
+    #[case::a_map_with_a_directive_is_not_added(json!({"spec": {"strategy": {"$patch": "replace", "type": "x"}}}), json!({"spec": {"kind": "k"}}))]
+    #[case::an_item_with_a_directive_is_not_added(json!({"spec": {"ports": [{"port": 1, "$patch": "replace"}, {"port": 2}]}}), json!({"spec": {"kind": "k", "ports": [{"port": 2}]}}))]
+    #[case::nothing_to_delete_from(json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}}), json!({"metadata": {}, "spec": {"kind": "k"}}))]
+    #[case::a_null_where_nothing_is(json!({"spec": {"type": null, "selector": {"a": null, "b": "1"}}}), json!({"spec": {"kind": "k", "selector": {"b": "1"}}}))]
+    #[case::an_order_without_a_list(json!({"spec": {"$setElementOrder/ports": [{"port": 1}]}}), json!({"spec": {"kind": "k"}}))]
+    #[case::another_type(json!({"spec": {"kind": {"a": 1}}}), json!({"spec": {"kind": {"a": 1}}}))]
+    fn where_nothing_stands(#[case] change: Value, #[case] expected: Value) {
+        let mut expected = expected;
+        let merged = patch(&json!({"spec": {"kind": "k"}}), &change).unwrap();
+        if expected["metadata"] == json!({}) && merged.get("metadata").is_none() {
+            expected.as_object_mut().unwrap().remove("metadata");
+        }
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn deletions_come_after_what_is_set() {
+        let document = json!({"metadata": {"finalizers": ["a", "b", "c"]}});
+        let change = json!({"metadata": {"$setElementOrder/finalizers": ["d", "a"], "finalizers": ["d"], "$deleteFromPrimitiveList/finalizers": ["b"]}});
+        let merged = patch(&document, &change).unwrap();
+        assert_eq!(merged["metadata"]["finalizers"], json!(["d", "a", "c"]));
     }
 
     fn some_ports() -> impl Strategy<Value = Value> {
