@@ -166,6 +166,7 @@ pub fn list(query: &str) -> Result<ListOptions, Status> {
             "resourceVersionMatch" => options.resource_version_match = value.into_owned(),
             "labelSelector" => options.label_selector = value.into_owned(),
             "fieldSelector" => options.field_selector = value.into_owned(),
+            "sendInitialEvents" => options.send_initial_events = Some(query::truth(&value)),
             _ => {}
         }
     }

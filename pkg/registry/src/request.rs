@@ -121,6 +121,8 @@ pub struct ListOptions {
     pub resource_version_match: String,
     pub label_selector: String,
     pub field_selector: String,
+    /// `sendInitialEvents`, which is for watches: 422.
+    pub send_initial_events: Option<bool>,
 }
 
 /// One page of a list.

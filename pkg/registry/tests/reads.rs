@@ -348,6 +348,7 @@ async fn selectors_make_additions_and_deletions_of_changes() {
     world.delete("configmaps", "c").await.unwrap();
     let events: Vec<_> = std::iter::from_fn(|| watcher.try_next()).collect();
     let want = [
+        "BOOKMARK true",
         "ADDED c 1",
         "MODIFIED c 2",
         "DELETED c 2",
@@ -356,8 +357,8 @@ async fn selectors_make_additions_and_deletions_of_changes() {
     ];
     assert_eq!(events.iter().map(short).collect::<Vec<_>>(), want);
     // The state that was selected, at the revision that ended it.
-    let WatchEvent::Deleted(bytes) = &events[2] else {
-        panic!("{:?}", events[2])
+    let WatchEvent::Deleted(bytes) = &events[3] else {
+        panic!("{:?}", events[3])
     };
     let object = parse(bytes);
     assert_eq!(object["metadata"]["labels"]["k"], "v");
@@ -377,7 +378,7 @@ async fn hidden_events_make_a_bookmark_due() {
     for i in 0..300 {
         change(&world, "c", &i.to_string()).await;
     }
-    assert_eq!(here(&mut watcher), ["BOOKMARK false"]);
+    assert_eq!(here(&mut watcher), ["BOOKMARK true", "BOOKMARK false"]);
 }
 
 #[tokio::test]

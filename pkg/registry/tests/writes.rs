@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+#[path = "writes/patches.rs"]
+mod patches;
 
 use common::{configmap, object, options, parse, world};
 use kedge_registry::{

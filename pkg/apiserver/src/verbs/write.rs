@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
-use kedge_machinery::Status;
+use kedge_machinery::{Status, decode};
 use kedge_registry::{Patch, PatchKind, WriteOptions, Written};
 
 use super::{Ask, form};
@@ -63,6 +63,14 @@ pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, Writ
         options.duplicates = duplicates;
         body = value.to_string().into();
         options.source = body.clone();
+    } else if let Ok(decoded) = decode::json(&body) {
+        // What is no JSON at all is refused where it is applied.
+        let of = match language {
+            PatchKind::Json => "json patch ",
+            _ => "",
+        };
+        let told = decoded.duplicates.iter();
+        options.duplicates = told.map(|duplicate| format!("{of}{duplicate}")).collect();
     }
     let patch = Patch {
         kind: language,

@@ -32,11 +32,7 @@ impl Registry {
     ) -> Result<Page, Status> {
         let selection = Selection::parse(kind, &options.label_selector, &options.field_selector)?;
         let continued = !options.continue_token.is_empty();
-        revision::check_match(
-            &options.resource_version_match,
-            &options.resource_version,
-            continued,
-        )?;
+        revision::check_list(options)?;
         let asked = revision::parse(&options.resource_version)?;
         let now = Timestamp::now();
         let mut begun = now;

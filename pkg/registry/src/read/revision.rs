@@ -3,6 +3,8 @@
 
 use kedge_machinery::{Cause, FieldError, Status};
 
+use crate::request::ListOptions;
+
 /// A revision out of a query; empty is 0.
 pub(super) fn parse(text: &str) -> Result<u64, Status> {
     if text.is_empty() {
@@ -37,92 +39,151 @@ pub(super) fn too_large(asked: u64, current: u64) -> Status {
     status
 }
 
-/// 422 of the query's options.
-pub(super) fn invalid(error: FieldError) -> Status {
-    Status::invalid("meta.k8s.io", "ListOptions", "", &[error])
+const MATCH: &str = "resourceVersionMatch";
+
+fn forbidden(why: &str) -> FieldError {
+    FieldError::forbidden(MATCH, why)
 }
 
-/// The match word against the rest of a list's options.
-pub(super) fn check_match(word: &str, version: &str, continued: bool) -> Result<(), Status> {
-    const FIELD: &str = "resourceVersionMatch";
-    let error = match word {
-        "" => return Ok(()),
-        _ if continued => FieldError::forbidden(
-            FIELD,
-            "resourceVersionMatch is forbidden when continue is provided",
-        ),
-        _ if version.is_empty() => FieldError::forbidden(
-            FIELD,
-            "resourceVersionMatch is forbidden unless resourceVersion is provided",
-        ),
-        "Exact" if version == "0" => FieldError::forbidden(
-            FIELD,
-            "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
-        ),
-        "Exact" | "NotOlderThan" => return Ok(()),
-        other => FieldError::not_supported(FIELD, other, &["Exact", "NotOlderThan", ""]),
-    };
-    Err(invalid(error))
+/// 422 of the query's options, with all that is wrong in them.
+fn invalid(errors: &[FieldError]) -> Result<(), Status> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid("meta.k8s.io", "ListOptions", "", errors))
 }
 
-/// The match word against the rest of a watch's options (KEP-3157).
+/// What a list's options may be together.
+pub(super) fn check_list(options: &ListOptions) -> Result<(), Status> {
+    let (word, version) = (
+        options.resource_version_match.as_str(),
+        options.resource_version.as_str(),
+    );
+    let mut errors = Vec::new();
+    if !word.is_empty() {
+        if version.is_empty() {
+            errors.push(forbidden(
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            ));
+        }
+        if !options.continue_token.is_empty() {
+            errors.push(forbidden(
+                "resourceVersionMatch is forbidden when continue is provided",
+            ));
+        }
+        if !matches!(word, "Exact" | "NotOlderThan") {
+            let known = ["Exact", "NotOlderThan", ""];
+            errors.push(FieldError::not_supported(MATCH, word, &known));
+        }
+        if word == "Exact" && version == "0" {
+            errors.push(forbidden(
+                "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+            ));
+        }
+    }
+    if options.send_initial_events.is_some() {
+        errors.push(FieldError::forbidden(
+            "sendInitialEvents",
+            "sendInitialEvents is forbidden for list",
+        ));
+    }
+    invalid(&errors)
+}
+
+/// What a watch's options may be together (KEP-3157).
 pub(super) fn check_watch(word: &str, initial: Option<bool>) -> Result<(), Status> {
-    const FIELD: &str = "resourceVersionMatch";
-    let error = match (word, initial) {
-        ("", None) | ("NotOlderThan", Some(_)) => return Ok(()),
-        (_, None) => FieldError::forbidden(
-            FIELD,
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ),
-        ("", Some(_)) => FieldError::forbidden(
-            FIELD,
+    const WANTED: &str = "NotOlderThan";
+    let mut errors = Vec::new();
+    if initial.is_some() && word != WANTED {
+        errors.push(forbidden(
             "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        ),
-        (other, Some(_)) => FieldError::not_supported(FIELD, other, &["NotOlderThan"]),
-    };
-    Err(invalid(error))
+        ));
+    }
+    if !word.is_empty() {
+        if initial.is_none() {
+            errors.push(forbidden(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
+        }
+        if word != WANTED {
+            errors.push(FieldError::not_supported(MATCH, word, &[WANTED]));
+        }
+    }
+    invalid(&errors)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn field(result: Result<(), Status>) -> Option<(String, String)> {
-        let cause = result.err()?.details?.causes.remove(0);
-        Some((cause.field, cause.reason))
+    /// The causes, shortened: F forbidden, N not supported; `s` of `sendInitialEvents`.
+    fn causes(result: Result<(), Status>) -> String {
+        let Err(status) = result else {
+            return String::new();
+        };
+        let causes = status.details.unwrap().causes;
+        let short = |cause: &Cause| match (cause.field.as_str(), cause.reason.as_str()) {
+            ("sendInitialEvents", "FieldValueForbidden") => "s",
+            (MATCH, "FieldValueForbidden") => "F",
+            (MATCH, "FieldValueNotSupported") => "N",
+            _ => "?",
+        };
+        causes.iter().map(short).collect()
     }
 
     #[test]
     fn list_options() {
-        let word = "resourceVersionMatch".to_string();
-        let forbidden = Some((word.clone(), "FieldValueForbidden".to_string()));
-        assert_eq!(field(check_match("", "", false)), None);
-        assert_eq!(field(check_match("Exact", "5", false)), None);
-        assert_eq!(field(check_match("NotOlderThan", "0", false)), None);
-        assert_eq!(field(check_match("Exact", "0", false)), forbidden);
-        assert_eq!(field(check_match("Exact", "", false)), forbidden);
-        assert_eq!(field(check_match("NotOlderThan", "5", true)), forbidden);
-        assert_eq!(
-            field(check_match("Odd", "5", false)),
-            Some((word, "FieldValueNotSupported".into()))
-        );
+        let rows = [
+            ("", "", "", None, ""),
+            ("", "5", "", None, ""),
+            ("", "5", "t", None, ""),
+            ("Exact", "5", "", None, ""),
+            ("NotOlderThan", "0", "", None, ""),
+            ("NotOlderThan", "5", "", None, ""),
+            ("Exact", "0", "", None, "F"),
+            ("Exact", "", "", None, "F"),
+            ("NotOlderThan", "", "", None, "F"),
+            ("NotOlderThan", "5", "t", None, "F"),
+            ("NotOlderThan", "", "t", None, "FF"),
+            ("Exact", "0", "t", None, "FF"),
+            ("Odd", "5", "", None, "N"),
+            ("Odd", "", "", None, "FN"),
+            ("Odd", "", "t", None, "FFN"),
+            ("", "", "", Some(true), "s"),
+            ("", "", "", Some(false), "s"),
+            ("Exact", "0", "", Some(true), "Fs"),
+        ];
+        for (word, version, token, initial, expected) in rows {
+            let options = ListOptions {
+                resource_version_match: word.into(),
+                resource_version: version.into(),
+                continue_token: token.into(),
+                send_initial_events: initial,
+                ..ListOptions::default()
+            };
+            assert_eq!(causes(check_list(&options)), expected, "{options:?}");
+        }
     }
 
     #[test]
     fn watch_options() {
-        for good in [
-            ("", None),
-            ("NotOlderThan", Some(true)),
-            ("NotOlderThan", Some(false)),
-        ] {
-            assert_eq!(check_watch(good.0, good.1), Ok(()));
-        }
-        for bad in [
-            ("", Some(true)),
-            ("NotOlderThan", None),
-            ("Exact", Some(true)),
-        ] {
-            assert_eq!(check_watch(bad.0, bad.1).unwrap_err().code, 422);
+        let rows = [
+            ("", None, ""),
+            ("NotOlderThan", Some(true), ""),
+            ("NotOlderThan", Some(false), ""),
+            ("", Some(true), "F"),
+            ("", Some(false), "F"),
+            ("NotOlderThan", None, "F"),
+            ("Exact", None, "FN"),
+            ("Exact", Some(true), "FN"),
+            ("Odd", Some(false), "FN"),
+        ];
+        for (word, initial, expected) in rows {
+            assert_eq!(
+                causes(check_watch(word, initial)),
+                expected,
+                "{word} {initial:?}"
+            );
         }
     }
 }

@@ -58,7 +58,8 @@ impl Registry {
             after: asked,
         };
         match (options.send_initial_events, asked) {
-            (Some(true), _) => {
+            // Without a version the state is sent as if it had been asked for (upstream: `SetListOptionsDefaults`).
+            (Some(true), _) | (None, 0) => {
                 let snapshot = watcher.begin(self, &prefix, true);
                 if options.allow_bookmarks {
                     let revision = snapshot.revision();
@@ -67,9 +68,6 @@ impl Registry {
                         initial_end: true,
                     });
                 }
-            }
-            (None, 0) => {
-                watcher.begin(self, &prefix, true);
             }
             (Some(false), 0) => {
                 watcher.begin(self, &prefix, false);

@@ -24,7 +24,8 @@ impl Registry {
         let mut decoded = self.decode(target, object, options)?;
         metadata::agree_on_namespace(target, &mut decoded.object)?;
         if !target.name.is_empty() {
-            metadata::agree_on_name(target, &mut decoded.object)?;
+            metadata::fill_name(target, &mut decoded.object);
+            metadata::agree_on_name(target, &decoded.object)?;
         }
         if !decoded.object.resource_version().is_empty() {
             return Err(Status::new(

@@ -72,15 +72,15 @@ impl Registry {
         shape::illegal_bytes(definitions, schema, tree).map_or(Ok(()), Err)
     }
 
-    /// Unknown and duplicate fields: an error, warnings, or nothing.
-    pub(super) fn check_fields(
+    /// Unknown and duplicate fields; none where nobody wants to know of them.
+    pub(super) fn strict_problems(
         &self,
         target: &Target,
         tree: &Value,
         options: &WriteOptions,
-    ) -> Result<Vec<String>, Status> {
+    ) -> Vec<String> {
         if options.field_validation == FieldValidation::Ignore {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let catalog = &self.inner.catalog;
         let unknown = schema::validate::unknown_fields(
@@ -97,6 +97,17 @@ impl Registry {
         if problems.len() > 1 {
             decode::in_order(&options.source, &mut problems);
         }
+        problems
+    }
+
+    /// Unknown and duplicate fields of an object that a client sent: an error, warnings, or nothing.
+    fn check_fields(
+        &self,
+        target: &Target,
+        tree: &Value,
+        options: &WriteOptions,
+    ) -> Result<Vec<String>, Status> {
+        let problems = self.strict_problems(target, tree, options);
         if problems.is_empty() || options.field_validation == FieldValidation::Warn {
             return Ok(problems);
         }

@@ -25,13 +25,23 @@ pub(super) fn agree_on_namespace(target: &Target, object: &mut Object) -> Result
     Ok(())
 }
 
-/// An update must not name another object than its path; it may leave the name out.
-pub(super) fn agree_on_name(target: &Target, object: &mut Object) -> Result<(), Status> {
+/// Gives an object without a name that of its path.
+pub(super) fn fill_name(target: &Target, object: &mut Object) {
     if object.name().is_empty() {
-        object
-            .meta_mut()
-            .insert("name".into(), target.name.as_str().into());
-    } else if object.name() != target.name {
+        let name = target.name.as_str().into();
+        object.meta_mut().insert("name".into(), name);
+    }
+}
+
+/// An update names the object of its path.
+pub(super) fn agree_on_name(target: &Target, object: &Object) -> Result<(), Status> {
+    if object.name().is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            target.name
+        )));
+    }
+    if object.name() != target.name {
         return Err(Status::bad_request(format!(
             "the name of the object ({}) does not match the name on the URL ({})",
             object.name(),

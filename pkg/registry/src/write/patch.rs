@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::decode::Decoded;
 use super::metadata;
 use crate::registry::Registry;
-use crate::request::{Patch, PatchKind, Target, WriteOptions};
+use crate::request::{FieldValidation, Patch, PatchKind, Target, WriteOptions};
 
 impl Registry {
     /// The patched object, checked and filled as a PUT of it would be.
@@ -34,14 +34,15 @@ impl Registry {
         };
         let mut tree = patched
             .map_err(|error| error.status(&target.kind.group, &target.kind.kind, &target.name))?;
-        if let Err(why) = self.check_types(target, &tree) {
-            let shown = String::from_utf8_lossy(&patch.body).into_owned();
-            let error = FieldError::invalid("patch", shown, why);
-            return Err(Status::invalid("", "", "", &[error]));
+        self.check_types(target, &tree)
+            .map_err(|why| undecodable(patch, why))?;
+        let warnings = self.strict_problems(target, &tree, options);
+        if options.field_validation == FieldValidation::Strict && !warnings.is_empty() {
+            let why = format!("strict decoding error: {}", warnings.join(", "));
+            return Err(undecodable(patch, why));
         }
-        let warnings = self.check_fields(target, &tree, options)?;
         let mut object = self.settle(target, &mut tree);
-        metadata::agree_on_name(target, &mut object)?;
+        metadata::agree_on_name(target, &object)?;
         metadata::agree_on_namespace(target, &mut object)?;
         Ok(Decoded {
             object,
@@ -64,16 +65,38 @@ impl Registry {
             body.map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
         let mut config = Object::from_value(config)
             .ok_or_else(|| Status::bad_request("error decoding YAML: the body is not an object"))?;
-        metadata::agree_on_name(target, &mut config)?;
+        let (kind, version) = (config.kind(), config.api_version());
+        if kind != target.kind.kind || version != target.kind.api_version() {
+            return Err(Status::bad_request(format!(
+                "invalid object type: {version}, Kind={kind}"
+            )));
+        }
+        // What is there already has its name.
+        if old.is_some() {
+            metadata::fill_name(target, &mut config);
+        }
+        metadata::agree_on_name(target, &config)?;
         metadata::agree_on_namespace(target, &mut config)?;
         let mut tree = config.into_value();
+        // Upstream has no status of its own for a value that its schema does not take.
         self.check_types(target, &tree).map_err(|why| {
-            Status::bad_request(format!("failed to create typed patch object: {why}"))
+            let message = format!("failed to create typed patch object: {why}");
+            Status::new(500, "", message)
         })?;
-        let warnings = self.check_fields(target, &tree, options)?;
         let config = Object::from_value(std::mem::take(&mut tree)).unwrap_or_default();
         let context = self.apply_context(target, options, now);
         let mut merged = apply::apply(&context, old, &config).map_err(|error| error.status())?;
+        // Unknown fields were refused by the apply itself, whatever the client wants to know of them.
+        let warnings = match options.field_validation {
+            FieldValidation::Ignore => Vec::new(),
+            FieldValidation::Strict if !options.duplicates.is_empty() => {
+                let list = options.duplicates.join(", ");
+                return Err(Status::bad_request(format!(
+                    "error strict decoding YAML: {list}"
+                )));
+            }
+            FieldValidation::Strict | FieldValidation::Warn => options.duplicates.clone(),
+        };
         // Which object the client means is no part of what it wants of it, but must hold.
         for key in ["uid", "resourceVersion"] {
             if !config.meta_text(key).is_empty() {
@@ -89,4 +112,10 @@ impl Registry {
             applied: true,
         })
     }
+}
+
+/// 422: what a patch makes of the object cannot be read.
+fn undecodable(patch: &Patch, why: String) -> Status {
+    let shown = String::from_utf8_lossy(&patch.body).into_owned();
+    Status::invalid("", "", "", &[FieldError::invalid("patch", shown, why)])
 }

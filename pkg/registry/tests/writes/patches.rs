@@ -1,0 +1,179 @@
+//! What patches are refused for, and what is said of those that are not.
+
+use kedge_machinery::Status;
+use kedge_registry::{FieldValidation, Patch, PatchKind, WriteOptions, Written};
+use serde_json::{Value, json};
+
+use crate::common::{self, World, configmap, object, options};
+
+async fn patched(
+    world: &World,
+    kind: PatchKind,
+    validation: FieldValidation,
+    duplicates: &[&str],
+    body: Value,
+) -> Result<Written, Status> {
+    let target = world.target("configmaps", "c");
+    let options = WriteOptions {
+        field_validation: validation,
+        duplicates: duplicates.iter().map(ToString::to_string).collect(),
+        ..options()
+    };
+    let patch = Patch {
+        kind,
+        body: body.to_string().into(),
+    };
+    world.registry.patch(&target, patch, &options).await
+}
+
+/// Code, reason, and the field of the only cause.
+fn refusal(result: Result<Written, Status>) -> (u16, String, String) {
+    let status = result.unwrap_err();
+    let causes = status.details.map(|details| details.causes);
+    let field = causes.and_then(|causes| Some(causes.first()?.field.clone()));
+    (
+        status.code,
+        status.reason.to_string(),
+        field.unwrap_or_default(),
+    )
+}
+
+#[tokio::test]
+async fn strict_fields_of_patches_are_422() {
+    let world = common::world().await;
+    world.create("configmaps", configmap("c")).await.unwrap();
+    let unknown = [
+        (
+            PatchKind::Json,
+            json!([{"op": "add", "path": "/bogus", "value": 1}]),
+        ),
+        (PatchKind::Merge, json!({"bogus": 1})),
+        (PatchKind::Strategic, json!({"bogus": 1})),
+    ];
+    for (kind, body) in unknown {
+        let strict = patched(&world, kind, FieldValidation::Strict, &[], body.clone()).await;
+        assert_eq!(
+            refusal(strict),
+            (422, "Invalid".into(), "patch".into()),
+            "{kind:?}"
+        );
+        let warned = patched(&world, kind, FieldValidation::Warn, &[], body.clone()).await;
+        assert_eq!(
+            warned.unwrap().warnings,
+            ["unknown field \"bogus\""],
+            "{kind:?}"
+        );
+        let ignored = patched(&world, kind, FieldValidation::Ignore, &[], body).await;
+        assert!(ignored.unwrap().warnings.is_empty(), "{kind:?}");
+    }
+    let twice = ["duplicate field \"data\""];
+    let merge = PatchKind::Merge;
+    let strict = patched(&world, merge, FieldValidation::Strict, &twice, json!({})).await;
+    assert_eq!(refusal(strict).0, 422);
+    let warned = patched(&world, merge, FieldValidation::Warn, &twice, json!({})).await;
+    assert_eq!(warned.unwrap().warnings, twice);
+    let mistyped = patched(
+        &world,
+        merge,
+        FieldValidation::Warn,
+        &[],
+        json!({"data": {"a": 1}}),
+    )
+    .await;
+    assert_eq!(refusal(mistyped), (422, "Invalid".into(), "patch".into()));
+}
+
+#[tokio::test]
+async fn applies_that_are_refused() {
+    let world = common::world().await;
+    let config = |change: Value| {
+        let mut config =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
+        json_merge(&mut config, change);
+        config
+    };
+    let apply = |validation, twice: &'static [&'static str], body| {
+        let world = &world;
+        async move { patched(world, PatchKind::Apply, validation, twice, body).await }
+    };
+    // Before there is an object, and after.
+    for _ in 0..2 {
+        let rows = [
+            (json!({"kind": "Secret"}), 400),
+            (json!({"kind": null}), 400),
+            (json!({"apiVersion": "v2"}), 400),
+            (json!({"apiVersion": null}), 400),
+            (json!({"metadata": {"name": "d"}}), 400),
+            (json!({"metadata": {"namespace": "other"}}), 400),
+            (json!({"metadata": {"managedFields": []}}), 400),
+            (json!({"metadata": {"uid": "u"}}), 409),
+            (json!({"data": {"a": 1}}), 500),
+            (json!({"bogus": 1}), 500),
+        ];
+        for (change, code) in rows {
+            let refused = apply(FieldValidation::Strict, &[], config(change.clone())).await;
+            assert_eq!(refused.unwrap_err().code, code, "{change}");
+        }
+        let twice = &["line 3: key \"a\" already set in map"];
+        let strict = apply(FieldValidation::Strict, twice, config(json!({}))).await;
+        assert_eq!(strict.unwrap_err().code, 400);
+        let warned = apply(FieldValidation::Warn, twice, config(json!({}))).await;
+        assert_eq!(warned.unwrap().warnings, *twice);
+    }
+    let nameless = config(json!({"metadata": {"name": null}}));
+    let kept = apply(FieldValidation::Warn, &[], nameless.clone()).await;
+    assert!(!kept.unwrap().created);
+    world.delete("configmaps", "c").await.unwrap();
+    let refused = apply(FieldValidation::Warn, &[], nameless).await;
+    assert_eq!(
+        refused.unwrap_err().code,
+        400,
+        "there is nothing that has a name"
+    );
+}
+
+fn json_merge(config: &mut Value, change: Value) {
+    let body = change.to_string();
+    *config = kedge_machinery::patch::merge::apply(config, body.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn an_update_names_its_object() {
+    let world = common::world().await;
+    world.create("configmaps", configmap("c")).await.unwrap();
+    let target = world.target("configmaps", "c");
+    let nameless = object(json!({"data": {"a": "2"}}));
+    let refused = world.registry.update(&target, nameless, &options()).await;
+    assert_eq!(refused.unwrap_err().code, 400);
+    let refused = world
+        .merge(&target, json!({"metadata": {"name": null}}))
+        .await;
+    assert_eq!(refused.unwrap_err().code, 400);
+}
+
+#[tokio::test]
+async fn an_apply_that_only_reorders_writes_nothing() {
+    let world = common::world().await;
+    let target = world.target("services", "s");
+    let apply = |ports: Value| {
+        Patch {
+        kind: PatchKind::Apply,
+        body: json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": ports}})
+            .to_string()
+            .into(),
+    }
+    };
+    let (a, b) = (
+        json!({"name": "a", "port": 1}),
+        json!({"name": "b", "port": 2}),
+    );
+    let first = world
+        .registry
+        .patch(&target, apply(json!([a, b])), &options())
+        .await;
+    let second = world
+        .registry
+        .patch(&target, apply(json!([b, a])), &options())
+        .await;
+    assert_eq!(second.unwrap().value, first.unwrap().value);
+}
