@@ -46,8 +46,8 @@ pub fn patch(
     headers: &HeaderMap,
 ) -> Result<WriteOptions, Status> {
     let mut options = WriteOptions::default();
-    let mut errors = Vec::new();
-    let forced = read_write(query, &mut options, &mut errors);
+    let (mut errors, mut shared) = (Vec::new(), Vec::new());
+    let forced = read_write(query, &mut options, &mut shared);
     if language == PatchKind::Apply {
         if options.field_manager.is_empty() {
             errors.push(FieldError::required(
@@ -61,6 +61,7 @@ pub fn patch(
             "may not be specified for non-apply patch",
         ));
     }
+    errors.append(&mut shared);
     invalid("PatchOptions", &errors)?;
     if options.field_manager.is_empty() {
         options.field_manager = manager(headers);
@@ -96,6 +97,11 @@ fn read_write(query: &str, options: &mut WriteOptions, errors: &mut Vec<FieldErr
             _ => {}
         }
     }
+    // In upstream's order, not the query's.
+    errors.sort_by_key(|error| {
+        let order = ["fieldManager", "dryRun", "fieldValidation"];
+        order.iter().position(|field| *field == error.field)
+    });
     forced
 }
 

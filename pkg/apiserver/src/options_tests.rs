@@ -161,3 +161,15 @@ fn a_table_includes_what_is_asked() {
     );
     assert_eq!(include_object("includeObject=All").unwrap_err().code, 400);
 }
+
+#[test]
+fn all_that_is_wrong_is_told_in_upstreams_order() {
+    let query = "fieldValidation=Often&dryRun=x&fieldManager=a%0Ab&force=true";
+    let status = patch(PatchKind::Merge, query, &agent("kubectl/1")).unwrap_err();
+    let causes = status.details.unwrap().causes;
+    let fields: Vec<_> = causes.iter().map(|cause| cause.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["force", "fieldManager", "dryRun", "fieldValidation"]
+    );
+}

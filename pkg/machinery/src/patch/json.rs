@@ -16,7 +16,7 @@ const MAX_COPIED: usize = 3 << 20;
 /// [`PatchError::Malformed`]: the body is no list. [`PatchError::Rejected`]: an operation is unknown, a test fails, a path is not there, or more is
 /// copied than a patch may. [`PatchError::TooLarge`]: more operations than a patch may have.
 pub fn apply(document: &Value, body: &[u8]) -> Result<Value, PatchError> {
-    let operations: Vec<Value> =
+    let mut operations: Vec<Operation> =
         serde_json::from_slice(body).map_err(|error| PatchError::Malformed(error.to_string()))?;
     if operations.len() > MAX_OPERATIONS {
         let many = operations.len();
@@ -24,6 +24,8 @@ pub fn apply(document: &Value, body: &[u8]) -> Result<Value, PatchError> {
             "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {many}"
         )));
     }
+    operations.iter_mut().try_for_each(complete)?;
+    let operations = operations.into_iter().map(Value::Object).collect();
     let rejected = |error: &dyn std::fmt::Display| PatchError::Rejected(error.to_string());
     let patch: Patch =
         serde_json::from_value(Value::Array(operations)).map_err(|e| rejected(&e))?;
@@ -43,6 +45,19 @@ pub fn apply(document: &Value, body: &[u8]) -> Result<Value, PatchError> {
             .map_err(|e| rejected(&e))?;
     }
     Ok(patched)
+}
+
+type Operation = serde_json::Map<String, Value>;
+
+/// Checks the texts of an operation, and gives it the null that a value is which was left out.
+fn complete(operation: &mut Operation) -> Result<(), PatchError> {
+    for key in ["op", "path", "from"] {
+        if operation.get(key).is_some_and(|value| !value.is_string()) {
+            return Err(PatchError::Malformed(format!("{key} is no string")));
+        }
+    }
+    operation.entry("value").or_insert(Value::Null);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -73,10 +88,25 @@ mod tests {
                 "{rejected}"
             );
         }
-        assert!(matches!(
-            apply(&document, b"{\"a\":1}"),
-            Err(PatchError::Malformed(_))
-        ));
+        for malformed in [
+            json!({"a": 1}),
+            json!(["remove"]),
+            json!([{"op": 1, "path": "/a"}]),
+            json!([{"op": "remove", "path": ["a"]}]),
+        ] {
+            let result = apply(&document, malformed.to_string().as_bytes());
+            assert!(
+                matches!(result, Err(PatchError::Malformed(_))),
+                "{malformed}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_left_out_is_null() {
+        let body = json!([{"op": "replace", "path": "/a"}, {"op": "test", "path": "/a"}, {"op": "add", "path": "/b"}]);
+        let patched = apply(&json!({"a": 1}), body.to_string().as_bytes());
+        assert_eq!(patched.unwrap(), json!({"a": null, "b": null}));
     }
 
     #[test]

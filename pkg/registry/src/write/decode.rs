@@ -3,7 +3,7 @@
 use kedge_machinery::{Object, Status, decode, schema};
 use serde_json::Value;
 
-use super::shape;
+use super::{metadata, shape};
 use crate::registry::Registry;
 use crate::request::{FieldValidation, Target, WriteOptions};
 
@@ -55,8 +55,9 @@ impl Registry {
                 kind.version
             ))
         })?;
-        let warnings = self.check_fields(target, &tree, options)?;
-        let object = self.settle(target, &mut tree);
+        let mut warnings = self.check_fields(target, &tree, options)?;
+        let mut object = self.settle(target, &mut tree);
+        warnings.extend(metadata::deduplicate_owners(&mut object));
         Ok(Decoded {
             object,
             warnings,

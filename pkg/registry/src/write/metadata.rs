@@ -51,6 +51,30 @@ pub(super) fn agree_on_name(target: &Target, object: &Object) -> Result<(), Stat
     Ok(())
 }
 
+/// Takes out owner references that are there already; what the client is told of it.
+pub(super) fn deduplicate_owners(object: &mut Object) -> Option<String> {
+    let owners = object
+        .meta_mut()
+        .get_mut("ownerReferences")?
+        .as_array_mut()?;
+    let (mut kept, mut again) = (Vec::with_capacity(owners.len()), Vec::new());
+    for owner in owners.drain(..) {
+        if kept.contains(&owner) {
+            again.push(field_text(&owner, "uid"));
+        } else {
+            kept.push(owner);
+        }
+    }
+    *owners = kept;
+    let again = again.join(", ");
+    (!again.is_empty()).then(|| format!(".metadata.ownerReferences contains duplicate entries, of which one is kept; duplicate UID(s) observed: {again}"))
+}
+
+fn field_text(value: &Value, key: &str) -> String {
+    let text = value.get(key).and_then(Value::as_str);
+    text.unwrap_or_default().to_string()
+}
+
 /// Fields of a new object; its name is made where only the beginning was given.
 pub(super) fn begin(object: &mut Object, generation: bool, now: Timestamp) {
     let base = object.meta_text("generateName");

@@ -36,12 +36,13 @@ impl Registry {
             .map_err(|error| error.status(&target.kind.group, &target.kind.kind, &target.name))?;
         self.check_types(target, &tree)
             .map_err(|why| undecodable(patch, why))?;
-        let warnings = self.strict_problems(target, &tree, options);
+        let mut warnings = self.strict_problems(target, &tree, options);
         if options.field_validation == FieldValidation::Strict && !warnings.is_empty() {
             let why = format!("strict decoding error: {}", warnings.join(", "));
             return Err(undecodable(patch, why));
         }
         let mut object = self.settle(target, &mut tree);
+        warnings.extend(metadata::deduplicate_owners(&mut object));
         metadata::agree_on_name(target, &object)?;
         metadata::agree_on_namespace(target, &mut object)?;
         Ok(Decoded {

@@ -177,3 +177,31 @@ async fn an_apply_that_only_reorders_writes_nothing() {
         .await;
     assert_eq!(second.unwrap().value, first.unwrap().value);
 }
+
+#[tokio::test]
+async fn an_owner_counts_once() {
+    let world = common::world().await;
+    let owner = |uid: &str| json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": uid});
+    let owned = |owners: Value| json!({"metadata": {"name": "c", "ownerReferences": owners}});
+    let all = world.target("configmaps", "");
+    let twice = object(owned(json!([owner("u"), owner("v"), owner("u")])));
+    let made = world
+        .registry
+        .create(&all, twice, &options())
+        .await
+        .unwrap();
+    let left =
+        |written: &Written| common::parse(&written.value)["metadata"]["ownerReferences"].clone();
+    assert_eq!(left(&made), json!([owner("u"), owner("v")]));
+    assert!(
+        made.warnings[0].ends_with("observed: u"),
+        "{:?}",
+        made.warnings
+    );
+    let body = owned(json!([owner("v"), owner("v")]));
+    let merge = patched(&world, PatchKind::Merge, FieldValidation::Warn, &[], body)
+        .await
+        .unwrap();
+    assert_eq!(left(&merge), json!([owner("v")]));
+    assert_eq!(merge.warnings.len(), 1);
+}
