@@ -398,3 +398,50 @@ async fn refusals_are_told_as_the_client_likes_it() {
         assert_eq!(reason(&text), expected);
     }
 }
+
+#[tokio::test]
+async fn what_a_patch_says_twice_is_told() {
+    let mut lab = Lab::start().await;
+    create(&lab, "c", "1").await;
+    let bodies = [
+        (
+            "application/merge-patch+json",
+            r#"{"data":{"k":"2","k":"3"}}"#,
+        ),
+        (
+            "application/strategic-merge-patch+json",
+            r#"{"data":{"k":"2","k":"3"}}"#,
+        ),
+        (
+            "application/json-patch+json",
+            r#"[{"op":"add","path":"/data/k","value":"2","value":"3"}]"#,
+        ),
+        (
+            "application/apply-patch+yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  k: '2'\n  k: '3'\n",
+        ),
+    ];
+    for (media, body) in bodies {
+        for (level, code, warnings) in [
+            ("Strict", None, 0),
+            ("Warn", Some(200), 1),
+            ("Ignore", Some(200), 0),
+        ] {
+            let is_apply = media.contains("apply");
+            let more = if is_apply {
+                "&fieldManager=m&force=true"
+            } else {
+                ""
+            };
+            let path = format!("{CONFIGMAPS}/c?fieldValidation={level}{more}");
+            let headers = [("content-type", media)];
+            let patch = lab.admin.request(Method::PATCH, &path, &headers, body);
+            let response = patch.await.unwrap();
+            let refused = if is_apply { 400 } else { 422 };
+            assert_eq!(response.status, code.unwrap_or(refused), "{media} {level}");
+            let told = response.headers.get_all("warning").iter().count();
+            assert_eq!(told, warnings, "{media} {level}");
+        }
+    }
+    lab.stop().await;
+}
