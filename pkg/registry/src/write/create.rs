@@ -27,7 +27,9 @@ impl Registry {
             metadata::fill_name(target, &mut decoded.object);
             metadata::agree_on_name(target, &decoded.object)?;
         }
-        if !decoded.object.resource_version().is_empty() {
+        // What is no version at all is passed over, as upstream's store does.
+        let version = decoded.object.resource_version().parse::<u64>();
+        if version.is_ok_and(|version| version != 0) {
             return Err(Status::new(
                 500,
                 "",

@@ -205,3 +205,17 @@ async fn an_owner_counts_once() {
     assert_eq!(left(&merge), json!([owner("v")]));
     assert_eq!(merge.warnings.len(), 1);
 }
+
+#[tokio::test]
+async fn a_new_object_has_no_version_yet() {
+    let world = common::world().await;
+    for (version, code) in [("7", 500), ("0", 0), ("x", 0)] {
+        let body = json!({"metadata": {"name": format!("c{version}"), "resourceVersion": version}});
+        let made = world.create("configmaps", body).await;
+        assert_eq!(
+            made.map_or_else(|status| status.code, |_| 0),
+            code,
+            "{version}"
+        );
+    }
+}
