@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use kedge_tests::ask;
 use kedge_tests::lab::{CLIENT, Lab, NODE, address};
@@ -175,6 +176,46 @@ fn services_of_another_api_server_carry_packets() {
         "/livez",
     );
     assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
+}
+
+/// Weights of Pods and of another Node than the proxy's own.
+#[test]
+fn weights_of_another_api_server_are_followed() {
+    let apart = Apart::new();
+    let only = |to: SocketAddr, name: &str| {
+        let start = Instant::now();
+        let answer = || ask::http(&apart.lab.pods[0], to).unwrap().name;
+        while !(0..20).all(|_| answer() == name) {
+            assert!(start.elapsed() < ask::PATIENCE, "others than {name} answer");
+        }
+    };
+    let mut slow = pods();
+    for pod in &mut slow[..2] {
+        pod["metadata"]["annotations"] = json!({"kedge.io/weight": "0"});
+    }
+    apart.apply(&slow);
+    only(apart.cluster_ip(), "web-3");
+
+    let endpoint =
+        |n: usize, node: &str| json!({"addresses": [slow[n]["status"]["podIP"]], "nodeName": node});
+    let mut far = service(
+        "far",
+        json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30083}]}),
+    );
+    far["spec"].as_object_mut().unwrap().remove("selector");
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "far", "namespace": "default", "labels": {"kubernetes.io/service-name": "far"}},
+        "ports": [{"name": "", "port": 8080}], "endpoints": [endpoint(0, "elsewhere"), endpoint(1, "node")],
+    });
+    let elsewhere = json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "elsewhere", "annotations": {"kedge.io/weight": "0"}},
+    });
+    apart.apply(&[far, slice, elsewhere]);
+    let to = (address(NODE[0]), 30083).into();
+    ask::until_connected(&apart.lab.client, to).unwrap();
+    only(to, "web-2");
 }
 
 #[test]
