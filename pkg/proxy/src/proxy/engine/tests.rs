@@ -763,6 +763,20 @@ fn only_what_others_did_is_looked_into() {
 
 /// A change of one of a few Services, by numbers.
 fn random_change() -> impl Strategy<Value = Change> {
+    prop_oneof![6 => random_service_change(), 1 => random_weight()]
+}
+
+/// Nodes are those of [`slice`].
+fn random_weight() -> impl Strategy<Value = Change> {
+    (any::<bool>(), 0u8..=110).prop_map(|(here, weight)| {
+        let annotations = json!({"kedge.io/weight": weight.to_string()});
+        let name = if here { "here" } else { "there" };
+        let value = json!({"metadata": {"annotations": annotations}});
+        change(Resource::NODES, name, Some(value))
+    })
+}
+
+fn random_service_change() -> impl Strategy<Value = Change> {
     let name = (0usize..4).prop_map(|n| ["a", "b", "c", "d"][n]);
     (name, any::<bool>(), proptest::collection::vec(1u8..9, 0..70), any::<[bool; 6]>()).prop_map(
         |(name, is_slice, endpoints, [gone, internal, external, sticky, ranges, port])| {
