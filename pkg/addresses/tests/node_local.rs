@@ -255,6 +255,14 @@ fn carriers(host: &Host) -> Vec<String> {
     dns.map(|address| host.link_name(address.link)).collect()
 }
 
+fn link_index(host: &Host) -> Option<u32> {
+    host.dns_link().map(|link| link.index)
+}
+
+fn is_on(host: &Host) -> bool {
+    host.dns_link().is_some_and(|link| link.up)
+}
+
 #[test]
 fn the_dns_addresses_get_a_link_of_their_own_once_that_is_wanted() {
     let node = Namespace::new();
@@ -270,6 +278,7 @@ fn the_dns_addresses_get_a_link_of_their_own_once_that_is_wanted() {
         };
         let keeper = Keeper::new(config.clone(), follower.host(), wishes.clone()).unwrap();
         let mut host = follower.host();
+        let (mut changes, mut pictures) = (follower.host(), follower.host());
         let mut until = async |names: &[&str]| {
             let there = |host: &Arc<Host>| carriers(host) == names;
             drop(host.wait_for(there).await.unwrap());
@@ -295,10 +304,13 @@ fn the_dns_addresses_get_a_link_of_their_own_once_that_is_wanted() {
             );
             assert!(!shown.contains("MULTICAST"), "{shown}");
             let server = UdpSocket::bind("10.43.0.10:53").unwrap();
-            for damage in ["link set kedge-dns down", "link del kedge-dns"] {
-                node.ip(damage);
-                until(&["kedge-dns", "kedge-dns"]).await;
-            }
+            // Made again: another link, which only a new picture shows.
+            let first = link_index(&changes.borrow());
+            node.ip("link del kedge-dns");
+            let again = |host: &Arc<Host>| {
+                link_index(host) != first && carriers(host) == ["kedge-dns", "kedge-dns"]
+            };
+            drop(changes.wait_for(again).await.unwrap());
             // A socket that was bound before is still there.
             let client = UdpSocket::bind("0.0.0.0:0").unwrap();
             client.send_to(b"?", "10.43.0.10:53").unwrap();
@@ -310,12 +322,13 @@ fn the_dns_addresses_get_a_link_of_their_own_once_that_is_wanted() {
         };
         keeper.run(story).await;
 
-        // The next process finds it there, and leaves it until it is to be gone.
+        // The next process finds it there, turns it on, and leaves it until it is to be gone.
+        node.ip("link set kedge-dns down");
+        drop(pictures.wait_for(|host| !is_on(host)).await.unwrap());
         let keeper = Keeper::new(config.clone(), follower.host(), wishes.clone()).unwrap();
-        let mut ready = keeper.ready();
-        let story = async { drop(ready.wait_for(|ready| *ready).await.unwrap()) };
+        let on = |host: &Arc<Host>| is_on(host) && carriers(host) == ["kedge-dns", "kedge-dns"];
+        let story = async { drop(pictures.wait_for(on).await.unwrap()) };
         keeper.run(story).await;
-        until(&["kedge-dns", "kedge-dns"]).await;
         let off = KeeperConfig {
             dns_link: None,
             ..config.clone()
