@@ -14,6 +14,22 @@ use crate::tool::ToolError;
 /// Longest wait for an answer that should come at once.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The answer to a GET over plain HTTP, its head included.
+///
+/// # Errors
+/// Nobody answers.
+pub fn page(from: &Netns, to: SocketAddr, path: &str) -> Result<String, NoAnswer> {
+    Ok(from.enter(|| {
+        let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok::<_, std::io::Error>(answer)
+    })??)
+}
+
 /// A backend's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

@@ -1,14 +1,12 @@
 //! `kedge proxy` in kube-proxy's place: the API server is elsewhere, and not always there.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use kedge_tests::ask;
 use kedge_tests::lab::{CLIENT, Lab, NODE, address};
-use kedge_tests::netns::Netns;
 use kedge_tests::server::{Server, kedge};
 use kedge_tests::site::{pods, service};
 use kedge_tests::wait::until;
@@ -112,39 +110,23 @@ fn web() -> Value {
     )
 }
 
-/// The answer to a GET, headers and all.
-fn page(from: &Netns, to: SocketAddr, path: &str) -> String {
-    from.enter(|| {
-        let mut stream = TcpStream::connect_timeout(&to, ask::PATIENCE).unwrap();
-        stream.set_read_timeout(Some(ask::PATIENCE)).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    })
-    .unwrap()
-}
-
 #[test]
 fn services_of_another_api_server_carry_packets() {
     let apart = Apart::new();
+    let page = |port: u16, path: &str| {
+        ask::page(&apart.lab.client, (address(NODE[0]), port).into(), path).unwrap()
+    };
     let to = apart.cluster_ip();
     ask::http(&apart.lab.pods[0], to).unwrap();
     for node in NODE {
         ask::http(&apart.lab.client, (address(node), 30080).into()).unwrap();
     }
-    let healthz = page(
-        &apart.lab.client,
-        (address(NODE[0]), 10256).into(),
-        "/healthz",
-    );
+    let healthz = page(10256, "/healthz");
     assert!(healthz.starts_with("HTTP/1.1 200"), "{healthz}");
     assert!(healthz.contains("\"nodeEligible\": true"), "{healthz}");
-    let watched: SocketAddr = (address(NODE[0]), 10249).into();
-    let mode = page(&apart.lab.client, watched, "/proxyMode");
+    let mode = page(10249, "/proxyMode");
     assert!(mode.ends_with("nftables"), "{mode}");
-    let metrics = page(&apart.lab.client, watched, "/metrics");
+    let metrics = page(10249, "/metrics");
     for name in [
         "kubeproxy_sync_proxy_rules_duration_seconds_count",
         "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
@@ -164,17 +146,9 @@ fn services_of_another_api_server_carry_packets() {
         json!({"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30081}]}),
     )]);
     ask::until_connected(&apart.lab.client, (address(NODE[0]), 30081).into()).unwrap();
-    let healthz = page(
-        &apart.lab.client,
-        (address(NODE[0]), 10256).into(),
-        "/healthz",
-    );
+    let healthz = page(10256, "/healthz");
     assert!(healthz.starts_with("HTTP/1.1 503"), "{healthz}");
-    let livez = page(
-        &apart.lab.client,
-        (address(NODE[0]), 10256).into(),
-        "/livez",
-    );
+    let livez = page(10256, "/livez");
     assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
 }
 

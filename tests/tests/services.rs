@@ -11,6 +11,8 @@ use kedge_tests::site::{Site, pods, service};
 use kedge_tests::tool::run;
 use serde_json::json;
 
+/// Where the node's metrics are told.
+const METRICS: ([u8; 4], u16) = ([127, 0, 0, 1], 10249);
 const FAMILIES: [(bool, &str); 2] = [(true, "IPv4"), (false, "IPv6")];
 
 /// A site with the backends' Pods.
@@ -218,7 +220,7 @@ fn a_pool_that_is_full_serves_the_next_when_an_address_is_freed() {
 }
 
 #[test]
-fn top_shows_who_is_connected() {
+fn top_and_metrics_show_who_is_connected() {
     let site = site();
     serve(&site, "web", json!({}));
     serve(&site, "idle", json!({}));
@@ -236,6 +238,26 @@ fn top_shows_who_is_connected() {
     assert_eq!(lines[0].join(" "), header, "{shown}");
     assert_eq!(lines[1], ["default", "web", "1", "0", "0", "0"], "{shown}");
     assert_eq!(lines.len(), 2, "{shown}");
+
+    let measured = |what: &str| {
+        let page = ask::page(&site.lab.node, METRICS.into(), "/metrics").unwrap();
+        let line = format!("kedge_service_{what}{{namespace=\"default\",service=\"web\"}} ");
+        let value = page.lines().find_map(|had| had.strip_prefix(&line));
+        assert!(!page.contains("service=\"idle\""), "{page}");
+        value.map(|value| value.parse::<u64>().unwrap())
+    };
+    assert_eq!(measured("open_connections"), Some(1));
+    assert_eq!(measured("connections_total"), Some(1));
+    let (packets, bytes) = (measured("packets_total"), measured("bytes_total"));
+    assert!(
+        packets >= Some(5) && bytes >= Some(200),
+        "{packets:?} {bytes:?}"
+    );
+    let mut other = ask::Connection::open(&site.lab.pods[0], to).unwrap();
+    other.ask().unwrap();
+    assert_eq!(measured("connections_total"), Some(2));
+    assert!(measured("packets_total") > packets);
+    assert!(measured("bytes_total") > bytes);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub async fn start(
     tasks: &mut Tasks,
 ) -> Result<(), (&'static str, String)> {
     let proxy = Proxy::new(config, client, node);
-    metrics.add(|registry| proxy.metrics().register(registry));
+    metrics.add(|registry| proxy.measure(registry));
     serve(pages.healthz, "health", proxy.health().pages(), tasks).await;
     let mode = axum::Router::new().route("/proxyMode", axum::routing::get(|| async { "nftables" }));
     let watched = http::metrics(metrics.clone()).merge(mode);

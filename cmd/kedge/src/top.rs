@@ -3,7 +3,6 @@
 
 mod screen;
 mod services;
-mod tally;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -12,14 +11,14 @@ use kedge_client::http::HttpError;
 use kedge_client::remote::Remote;
 use kedge_client::{Client, Resource};
 use kedge_machinery::Status;
-use kedge_nftables::conntrack::{Entry, Filter, Socket};
+use kedge_nftables::conntrack::{Socket, Tuple};
+use kedge_proxy::traffic::{Tally, look};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::TopArgs;
 use crate::client::kubeconfig;
 use screen::Screen;
 use services::Services;
-use tally::Tally;
 
 /// Why there is nothing to see.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +41,7 @@ pub async fn top(args: TopArgs) -> Result<(), TopError> {
     services.take(feed.next_batch().await?);
     let mut connections = Socket::open()?;
     let mut tally = Tally::default();
-    tally.take(look(&mut connections)?, &services);
+    tally.take(look(&mut connections)?, by_name(&services));
 
     let out = std::io::stdout();
     let live = !args.once && out.is_terminal();
@@ -55,7 +54,7 @@ pub async fn top(args: TopArgs) -> Result<(), TopError> {
         tokio::select! {
             changes = feed.next_batch() => services.take(changes?),
             _ = ticks.tick() => {
-                let rows = tally.take(look(&mut connections)?, &services);
+                let rows = tally.take(look(&mut connections)?, by_name(&services));
                 let mut out = out.lock();
                 out.write_all(screen.draw(&rows, period).as_bytes())?;
                 out.flush()?;
@@ -67,10 +66,10 @@ pub async fn top(args: TopArgs) -> Result<(), TopError> {
     }
 }
 
-/// Connections whose destination is rewritten.
-fn look(connections: &mut Socket) -> Result<Vec<Entry>, kedge_nftables::Error> {
-    use kedge_nftables::conntrack::Status;
-    connections.entries(Filter::default(), |entry| {
-        entry.status.contains(Status::DST_NAT)
-    })
+/// Whom a connection was made to.
+fn by_name<'a>(services: &'a Services) -> impl Fn(&Tuple) -> Option<(&'a str, &'a str)> {
+    move |tuple| {
+        let key = services.asked_by(tuple)?;
+        Some((&key.namespace, &key.name))
+    }
 }

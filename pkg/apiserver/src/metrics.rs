@@ -121,6 +121,6 @@ impl Requests {
 
 /// `/metrics`: everything that this process measures.
 pub(crate) async fn page(State(app): State<SharedApp>) -> Answer {
-    let text = app.metrics.text();
+    let text = app.metrics.text().await;
     ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
 }

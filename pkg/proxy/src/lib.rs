@@ -23,6 +23,7 @@ mod proxy;
 mod ruleset;
 mod state;
 pub mod trace;
+pub mod traffic;
 
 pub use config::{Masquerade, NodePorts, ProxyConfig};
 pub use error::Error;

@@ -98,7 +98,7 @@ pub fn metrics(metrics: Metrics) -> Router {
 
 async fn text(State(metrics): State<Metrics>) -> impl IntoResponse {
     let kind = HeaderValue::from_static(OPEN_METRICS);
-    ([(CONTENT_TYPE, kind)], metrics.text())
+    ([(CONTENT_TYPE, kind)], metrics.text().await)
 }
 
 /// Headers of an answer in JSON that no browser is to take for anything else.

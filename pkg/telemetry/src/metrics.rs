@@ -28,9 +28,15 @@ impl Metrics {
         register(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// All of it now.
-    #[must_use]
-    pub fn text(&self) -> String {
+    /// All of it now. Some of it asks the kernel or another thread, so that a thread that may wait does it.
+    pub async fn text(&self) -> String {
+        let all = self.clone();
+        let written = tokio::task::spawn_blocking(move || all.encode());
+        // The runtime is ending.
+        written.await.unwrap_or_default()
+    }
+
+    fn encode(&self) -> String {
         let mut text = String::new();
         let registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if prometheus_client::encoding::text::encode(&mut text, &registry).is_err() {
@@ -52,7 +58,7 @@ mod tests {
         let counter = Counter::<u64>::default();
         metrics.add(|registry| registry.register("things", "Things", counter.clone()));
         counter.inc_by(3);
-        let text = metrics.text();
+        let text = metrics.encode();
         for line in [
             "things_total 3",
             "# EOF",

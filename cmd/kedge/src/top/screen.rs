@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::tally::Row;
+use kedge_proxy::traffic::Row;
 
 /// Cursor home, and everything below it cleared (ECMA-48).
 const HOME: &str = "\x1b[H\x1b[J";

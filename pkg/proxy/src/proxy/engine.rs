@@ -10,6 +10,7 @@ use kedge_client::Change;
 use kedge_nftables::Error;
 
 use self::forgetting::Forgetting;
+use super::asker::{Answer, Question};
 use super::health_check::{Answers, answers};
 use crate::compile::{Context, HealthCheck, ServicePlan, compile};
 use crate::config::ProxyConfig;
@@ -114,6 +115,22 @@ impl<K: Kernel> Engine<K> {
     /// Whether load balancers may send traffic to this node: it is not on its way out.
     pub fn node_is_eligible(&self) -> bool {
         self.model.node_is_eligible()
+    }
+
+    /// Who has what, and who is gone.
+    pub fn answer(&self, question: Question) -> Answer {
+        let owners = question.keys.into_iter().filter_map(|key| {
+            let (name, _) = self.state.front(&key)?;
+            Some((key, name.clone()))
+        });
+        let is_gone = |(namespace, name): &(String, String)| {
+            let entry = self.model.get(&ServiceName::new(namespace, name));
+            entry.is_none_or(|entry| entry.service.is_none())
+        };
+        Answer {
+            owners: owners.collect(),
+            gone: question.known.into_iter().filter(is_gone).collect(),
+        }
     }
 
     /// Takes a batch of changes in. The first is the whole state: what the kernel has from a former

@@ -1,5 +1,6 @@
 //! The proxy as a task.
 
+mod asker;
 mod engine;
 mod health;
 mod health_check;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kedge_client::{Resource, SharedClient};
+use prometheus_client::registry::Registry;
 use rustix::thread::{MembarrierCommand, membarrier};
 use tokio::sync::watch as channel;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -22,6 +24,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::ProxyConfig;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::traffic::Collector;
+pub use asker::{Asker, Question};
 pub use engine::Round;
 pub use health::Health;
 use watch::Watch;
@@ -46,6 +50,7 @@ pub struct Proxy {
     ready: channel::Sender<bool>,
     metrics: Metrics,
     health: Health,
+    asker: Asker,
 }
 
 impl Proxy {
@@ -64,13 +69,14 @@ impl Proxy {
             ready: channel::Sender::new(false),
             health: Health::new(metrics.clone()),
             metrics,
+            asker: Asker::default(),
         }
     }
 
-    /// What is measured while it runs.
-    #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        self.metrics.clone()
+    /// Names what is measured while it runs.
+    pub fn measure(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        registry.register_collector(Box::new(Collector::new(self.asker.clone())));
     }
 
     /// Whether rules are in step, told over HTTP.
@@ -104,7 +110,8 @@ impl Proxy {
             health: self.health.clone(),
             health_answers,
         };
-        let worker = Worker::start(self.config.clone(), addresses, told).await?;
+        let worker =
+            Worker::start(self.config.clone(), addresses, told, self.asker.clone()).await?;
         let mut feed = self.client.feed(&FOLLOWED);
         let mut retry = Retry::default();
         // Who watches makes the kernel tell of each element, a third of the cost of writing it: so

@@ -8,6 +8,7 @@ use std::time::Instant;
 use kedge_client::Change;
 use tokio::sync::{oneshot, watch};
 
+use super::asker::{Answer, Asker, Question};
 use super::engine::Engine;
 use super::health::Health;
 use super::health_check::Answers;
@@ -90,14 +91,26 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
     }
 }
 
-/// Work and where its outcome goes.
-type Job = (Work, oneshot::Sender<Outcome>);
+/// What the thread gets, and where the outcome goes.
+#[derive(Debug)]
+pub enum Job {
+    Work(Work, oneshot::Sender<Outcome>),
+    Question(Question, mpsc::Sender<Answer>),
+}
 
 /// A handle on the thread. The thread ends when the handle is dropped.
 #[derive(Debug)]
 pub struct Worker {
     jobs: mpsc::Sender<Job>,
     port: u32,
+    asker: Asker,
+}
+
+impl Drop for Worker {
+    /// The thread ends with the last who could ask it.
+    fn drop(&mut self) {
+        self.asker.set(None);
+    }
 }
 
 impl Worker {
@@ -106,6 +119,7 @@ impl Worker {
         config: ProxyConfig,
         node_addresses: Arc<[IpAddr]>,
         told: Told,
+        asker: Asker,
     ) -> Result<Self, Error> {
         let (jobs, receiver) = mpsc::channel::<Job>();
         let (opened, port) = oneshot::channel();
@@ -120,8 +134,16 @@ impl Worker {
             };
             let _ = opened.send(Ok(kernel.port()));
             let mut engine = Engine::new(kernel, config, node_addresses);
-            for (work, done) in receiver {
-                let _ = done.send(carry_out(work, &mut engine, &told));
+            for job in receiver {
+                // Whoever asked may have gone.
+                let _ = match job {
+                    Job::Work(work, done) => {
+                        done.send(carry_out(work, &mut engine, &told)).map_err(drop)
+                    }
+                    Job::Question(question, answer) => {
+                        answer.send(engine.answer(question)).map_err(drop)
+                    }
+                };
             }
         };
         std::thread::Builder::new()
@@ -129,7 +151,8 @@ impl Worker {
             .spawn(body)
             .map_err(Error::Thread)?;
         let port = port.await.map_err(|_| Error::ThreadEnded)??;
-        Ok(Self { jobs, port })
+        asker.set(Some(jobs.clone()));
+        Ok(Self { jobs, port, asker })
     }
 
     /// The port of the thread's socket, which events of its transactions carry.
@@ -141,7 +164,7 @@ impl Worker {
     pub async fn run(&self, work: Work) -> Result<Outcome, Error> {
         let (done, result) = oneshot::channel();
         self.jobs
-            .send((work, done))
+            .send(Job::Work(work, done))
             .map_err(|_| Error::ThreadEnded)?;
         result.await.map_err(|_| Error::ThreadEnded)
     }

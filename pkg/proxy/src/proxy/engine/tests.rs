@@ -889,3 +889,26 @@ fn check(elements: &HashMap<Key, Value>) {
         "a group that nobody comes to"
     );
 }
+
+#[test]
+fn who_has_an_address_and_who_is_gone_is_told() {
+    let mut engine = engine(&FakeKernel::default());
+    let web = service("web", "10.43.0.1", json!({}));
+    let headless = service("headless", "None", json!({}));
+    engine
+        .apply(vec![web, headless, slice("web", &[1])])
+        .unwrap();
+    let key = |address: &str| ServiceKey {
+        address: address.parse().unwrap(),
+        protocol: Protocol::Udp,
+        port: 53,
+    };
+    let known = |name: &str| ("default".to_string(), name.to_string());
+    let answer = engine.answer(Question {
+        keys: [key("10.43.0.1"), key("10.43.0.2")].into(),
+        known: [known("web"), known("headless"), known("past")].into(),
+    });
+    let owners = HashMap::from([(key("10.43.0.1"), ServiceName::new("default", "web"))]);
+    assert_eq!(answer.owners, owners);
+    assert_eq!(answer.gone, [known("headless"), known("past")].into());
+}

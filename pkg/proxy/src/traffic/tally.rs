@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use kedge_nftables::conntrack::{Entry, Traffic, Tuple};
 
-use super::services::Services;
-
 /// A connection: a later one of the same tuple has another id.
 type Identity = (Tuple, Option<u32>);
 
@@ -29,16 +27,21 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes a look in: a row for each Service with connections, busiest first.
-    pub fn take(&mut self, entries: Vec<Entry>, services: &Services) -> Vec<Row> {
+    /// Takes a look in: a row for each Service with connections, busiest first. `owner` tells whom a connection was made to, by its first
+    /// packet: namespace and name.
+    pub fn take<'a>(
+        &mut self,
+        entries: Vec<Entry>,
+        owner: impl Fn(&Tuple) -> Option<(&'a str, &'a str)>,
+    ) -> Vec<Row> {
         let before = std::mem::take(&mut self.known);
         let mut rows: BTreeMap<(&str, &str), Row> = BTreeMap::new();
         for entry in entries {
-            let Some(key) = services.asked_by(&entry.original) else {
+            let Some(service) = owner(&entry.original) else {
                 continue;
             };
             let identity = (entry.original, entry.id);
-            let row = rows.entry((&key.namespace, &key.name)).or_default();
+            let row = rows.entry(service).or_default();
             row.connections += 1;
             let earlier = before.get(&identity);
             row.new += u64::from(earlier.is_none());
@@ -74,13 +77,25 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use kedge_nftables::conntrack::Status;
+    use kedge_nftables::conntrack::{Ports, Status};
 
-    use super::super::services::tests::{to, web};
     use super::*;
 
+    /// Port 80 is `default/web`'s.
+    fn owner(tuple: &Tuple) -> Option<(&'static str, &'static str)> {
+        (tuple.destination_port() == Some(80)).then_some(("default", "web"))
+    }
+
     fn entry(id: u32, port: u16, traffic: Option<(u64, u64)>) -> Entry {
-        let original = to("10.43.0.1", port);
+        let original = Tuple {
+            source: [10, 42, 0, 9].into(),
+            destination: [10, 43, 0, 1].into(),
+            protocol: 6,
+            ports: Ports::Ports {
+                source: 1,
+                destination: port,
+            },
+        };
         Entry {
             original,
             reply: original,
@@ -95,17 +110,15 @@ mod tests {
 
     #[test]
     fn rows_tell_what_came_since() {
-        let mut services = Services::new(None);
-        services.take(vec![web()]);
         let mut tally = Tally::default();
-        tally.take(vec![entry(1, 80, Some((3, 300)))], &services);
+        tally.take(vec![entry(1, 80, Some((3, 300)))], owner);
         let rows = tally.take(
             vec![
                 entry(1, 80, Some((5, 500))),
                 entry(2, 80, Some((1, 60))),
                 entry(3, 9999, Some((7, 700))),
             ],
-            &services,
+            owner,
         );
         let web = Row {
             namespace: "default".into(),
@@ -122,9 +135,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_does_not_count_shows_connections_alone() {
-        let mut services = Services::new(None);
-        services.take(vec![web()]);
-        let rows = Tally::default().take(vec![entry(1, 80, None)], &services);
+        let rows = Tally::default().take(vec![entry(1, 80, None)], owner);
         assert_eq!((rows[0].connections, rows[0].traffic), (1, None));
     }
 }
