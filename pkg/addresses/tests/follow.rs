@@ -34,11 +34,23 @@ fn addresses_and_links_are_followed() {
         );
         assert_eq!(link.mac.unwrap().0, node.mac("eth0"));
 
+        let mut until = async |count: usize| {
+            let there = nodes.wait_for(|nodes| nodes.len() == count);
+            let waited = tokio::time::timeout(PATIENCE, there).await;
+            drop(waited.unwrap().unwrap());
+        };
         node.ip("link set eth0 down");
-        tokio::time::timeout(PATIENCE, nodes.wait_for(|nodes| nodes.is_empty()))
-            .await
-            .unwrap()
-            .unwrap();
+        until(0).await;
+        // The kernel keeps IPv4 addresses of a link that is down.
+        node.ip("link set eth0 up");
+        until(1).await;
+        // It vanishes, addresses and all.
+        node.ip("link del eth0");
+        until(0).await;
+        let mut host = follower.host();
+        let gone = host.wait_for(|host| host.links.values().all(|link| link.name != "eth0"));
+        let waited = tokio::time::timeout(PATIENCE, gone).await;
+        drop(waited.unwrap().unwrap());
     });
 }
 
