@@ -7,7 +7,7 @@ use crate::uapi::nf_tables as nft;
 use crate::wire::{Attributes, Writer};
 
 /// Rewrites the source to the address of the outgoing link. Works in postrouting chains of type nat
-/// alone.
+/// alone. By default it keeps the source's port where that is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Masquerade {
     /// How.

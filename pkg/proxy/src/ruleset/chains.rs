@@ -259,7 +259,7 @@ fn postrouting(family: Family) -> ChainRules {
         .with(family.saddr(Reg::R0))
         .with(family.daddr(second))
         .with(Lookup::found(Reg::R0, SetName::Hairpins.as_str()))
-        .with(Masquerade::fully_random());
+        .with(Masquerade::default());
     // Others rewrite destinations too, and have marks of their own: only what was asked at a
     // Service's address is ours.
     let ours = Rule::default()
@@ -310,8 +310,11 @@ fn invalid(family: Family, inside: &[IpNet]) -> ChainRules {
     ChainRules::new(name::INVALID, rules)
 }
 
+/// The client's port is kept where it is free, and else drawn (`fully-random` draws always). An endpoint that closed
+/// first holds the port for a minute, in TIME-WAIT: a SYN from the client that had it is newer by its time stamp, one from
+/// another port of the client's may look older and be refused, since the clock of time stamps may begin anew for each connection.
 fn masquerade(inside: &[IpNet]) -> ChainRules {
-    let always = flagged(Rule::default(), Flags::MASQUERADE).with(Masquerade::fully_random());
+    let always = flagged(Rule::default(), Flags::MASQUERADE).with(Masquerade::default());
     let mut rules = vec![always];
     if !inside.is_empty() {
         let rule = flagged(Rule::default(), Flags::MASQUERADE_OFF_CLUSTER);
@@ -320,7 +323,7 @@ fn masquerade(inside: &[IpNet]) -> ChainRules {
             inside
                 .iter()
                 .fold(rule, outside)
-                .with(Masquerade::fully_random()),
+                .with(Masquerade::default()),
         );
     }
     ChainRules::new(name::MASQUERADE, rules)

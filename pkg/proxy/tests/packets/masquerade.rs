@@ -2,6 +2,7 @@
 //! and setting, as kube-proxy's own tests tabulate it (`TestInternalExternalMasquerade`).
 
 use std::collections::HashSet;
+use std::net::UdpSocket;
 
 use kedge_proxy::{Masquerade, ProxyConfig};
 use rstest::rstest;
@@ -10,7 +11,7 @@ use serde_json::json;
 use crate::support::api::{Api, balanced, config, node_ports, service, slice};
 use crate::support::family::{Family, PROTOCOLS, V4, V6, at};
 use crate::support::lab::Lab;
-use crate::support::talk::tcp;
+use crate::support::talk::{PATIENCE, tcp};
 
 /// Which endpoints are reached, and from which source they see the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,4 +216,63 @@ fn endpoints_that_come_to_themselves(
             assert_eq!(answer.source().to_string(), family.gateways[0], "{to}");
         }
     }
+}
+
+/// A server that closes first keeps a port of the node's in TIME-WAIT, where only its client's next connection is newer.
+#[rstest]
+fn a_client_comes_again_with_ports_that_it_had(#[values(V4, V6)] family: Family) {
+    let lab = Lab::new(1);
+    lab.client.sysctl("ipv4/ip_local_port_range", "40000 40499");
+    let _api = Api::start(
+        &lab.node,
+        config(),
+        vec![
+            service("web", &[family.cluster_ip], json!({})),
+            slice("web", family.name, &family.pods[..1], None),
+        ],
+    );
+    for _ in 0..4_000 {
+        let answer = tcp(&lab.client, &at(family.cluster_ip, 80));
+        assert_eq!(answer.name(), "pod1");
+    }
+    assert_eq!(lab.pods[0].tcp_counter("TW"), 4_000);
+    assert_eq!(lab.pods[0].tcp_counter("PAWSTimewait"), 0);
+}
+
+/// Behind the node's one address, only one of them can have the port that both come from.
+#[rstest]
+fn clients_with_the_same_port_stay_apart(#[values(V4, V6)] family: Family) {
+    let lab = Lab::new(1);
+    lab.client.ip("addr add 192.0.2.3/24 dev eth0");
+    lab.client.ip("addr add 2001:db8::3/64 dev eth0 nodad");
+    let server = lab.pods[0].run(|| UdpSocket::bind(at(family.pods[0], 9000)).unwrap());
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut endpoint = slice("web", family.name, &family.pods[..1], None);
+    endpoint["ports"] = json!([{"name": "udp", "port": 9000, "protocol": "UDP"}]);
+    let web = service("web", &[family.cluster_ip], json!({}));
+    let _api = Api::start(&lab.node, config(), vec![web, endpoint]);
+    let to = at(family.cluster_ip, 80);
+    let second = match family.name {
+        "IPv4" => "192.0.2.3",
+        _ => "2001:db8::3",
+    };
+    let clients = [family.client, second].map(|address| {
+        lab.client
+            .run(|| UdpSocket::bind(at(address, 7000)).unwrap())
+    });
+    let mut seen = Vec::new();
+    for (client, word) in clients.iter().zip([b"1", b"2"]) {
+        client.send_to(word, &to).unwrap();
+        let (_, from) = server.recv_from(&mut [0]).unwrap();
+        server.send_to(word, from).unwrap();
+        seen.push(from.port());
+    }
+    for (client, word) in clients.iter().zip([b"1", b"2"]) {
+        let mut answer = [0];
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.recv(&mut answer).unwrap();
+        assert_eq!(&answer, word);
+    }
+    assert_eq!(seen[0], 7000);
+    assert_ne!(seen[1], 7000);
 }

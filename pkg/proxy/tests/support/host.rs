@@ -77,6 +77,16 @@ impl Host {
         self.run(|| fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }
 
+    /// A counter of `TcpExt` here (`/proc/net/netstat`).
+    pub fn tcp_counter(&self, name: &str) -> u64 {
+        let text = self.run(|| fs::read_to_string("/proc/thread-self/net/netstat").unwrap());
+        let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let mut both = names.split(' ').zip(values.split(' '));
+        let (_, value) = both.find(|(found, _)| *found == name).unwrap();
+        value.parse().unwrap()
+    }
+
     /// Connects this host with another.
     pub fn link(&self, own: &str, other: &Self, theirs: &str) {
         ip(&format!(
