@@ -272,7 +272,7 @@ fn expressions(feature: Feature, family: Family) -> Vec<Expr> {
                 dnat.into(),
             ]
         }
-        Feature::Masquerade => vec![Masquerade::default().into()],
+        Feature::Masquerade => vec![Masquerade::fully_random().into()],
         Feature::Reject(_) => {
             let [meta, cmp] = tcp;
             vec![meta, cmp, Reject::TcpReset.into()]

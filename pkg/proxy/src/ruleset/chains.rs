@@ -73,6 +73,7 @@ pub fn chains(family: Family, config: &ProxyConfig, drops_invalid: bool) -> Vec<
         by_source(&inside),
         source_ranges(family),
         services(family, config),
+        node_source(),
         masquerade(&inside),
         ChainRules::base(
             name::PREROUTING,
@@ -259,7 +260,7 @@ fn postrouting(family: Family) -> ChainRules {
         .with(family.saddr(Reg::R0))
         .with(family.daddr(second))
         .with(Lookup::found(Reg::R0, SetName::Hairpins.as_str()))
-        .with(Masquerade::default());
+        .with(Verdict::goto(name::NODE_SOURCE));
     // Others rewrite destinations too, and have marks of their own: only what was asked at a
     // Service's address is ours.
     let ours = Rule::default()
@@ -310,23 +311,31 @@ fn invalid(family: Family, inside: &[IpNet]) -> ChainRules {
     ChainRules::new(name::INVALID, rules)
 }
 
-/// The client's port is kept where it is free, and else drawn (`fully-random` draws always). An endpoint that closed
-/// first holds the port for a minute, in TIME-WAIT: a SYN from the client that had it is newer by its time stamp, one from
-/// another port of the client's may look older and be refused, since the clock of time stamps may begin anew for each connection.
 fn masquerade(inside: &[IpNet]) -> ChainRules {
-    let always = flagged(Rule::default(), Flags::MASQUERADE).with(Masquerade::default());
-    let mut rules = vec![always];
+    let always = flagged(Rule::default(), Flags::MASQUERADE);
+    let mut rules = vec![always.with(Verdict::goto(name::NODE_SOURCE))];
     if !inside.is_empty() {
         let rule = flagged(Rule::default(), Flags::MASQUERADE_OFF_CLUSTER);
         let outside = |rule, cidr: &IpNet| in_range(rule, Side::Source, CmpOp::Neq, *cidr);
-        rules.push(
-            inside
-                .iter()
-                .fold(rule, outside)
-                .with(Masquerade::default()),
-        );
+        let off_cluster = inside.iter().fold(rule, outside);
+        rules.push(off_cluster.with(Verdict::goto(name::NODE_SOURCE)));
     }
     ChainRules::new(name::MASQUERADE, rules)
+}
+
+/// The source becomes an address of the node.
+///
+/// Over TCP it keeps its port where that is free. An endpoint that closes first holds the port for a minute, in TIME-WAIT; the
+/// SYN of the client that had it is newer by its time stamp, one of another of the client's ports may look older and be
+/// refused, as time stamps may count from another time for each connection.
+/// Elsewhere it gets any port: kept ones lie close together, and among many flows the kernel soon finds none that is free.
+fn node_source() -> ChainRules {
+    let tcp = Rule::default()
+        .with(l4proto(Reg::R0))
+        .with(Cmp::eq(Reg::R0, Value::byte(Protocol::Tcp.code())))
+        .with(Masquerade::default());
+    let others = Rule::default().with(Masquerade::fully_random());
+    ChainRules::new(name::NODE_SOURCE, vec![tcp, others])
 }
 
 /// Adds `ct status and dnat OP 0`.

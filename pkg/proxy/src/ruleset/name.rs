@@ -13,6 +13,7 @@ pub const AFFINITY: &str = "affinity";
 pub const SERVICES: &str = "services";
 pub const CLOSED: &str = "closed";
 pub const MASQUERADE: &str = "masquerade";
+pub const NODE_SOURCE: &str = "node-source";
 pub const PREROUTING: &str = "prerouting";
 pub const INPUT: &str = "input";
 pub const OUTPUT: &str = "output";

@@ -2,10 +2,12 @@
 //! and setting, as kube-proxy's own tests tabulate it (`TestInternalExternalMasquerade`).
 
 use std::collections::HashSet;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use kedge_proxy::{Masquerade, ProxyConfig};
 use rstest::rstest;
+use rustix::net::{AddressFamily, SocketType, bind, socket};
 use serde_json::json;
 
 use crate::support::api::{Api, balanced, config, node_ports, service, slice};
@@ -245,34 +247,44 @@ fn clients_with_the_same_port_stay_apart(#[values(V4, V6)] family: Family) {
     let lab = Lab::new(1);
     lab.client.ip("addr add 192.0.2.3/24 dev eth0");
     lab.client.ip("addr add 2001:db8::3/64 dev eth0 nodad");
-    let server = lab.pods[0].run(|| UdpSocket::bind(at(family.pods[0], 9000)).unwrap());
-    server.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut endpoint = slice("web", family.name, &family.pods[..1], None);
-    endpoint["ports"] = json!([{"name": "udp", "port": 9000, "protocol": "UDP"}]);
-    let web = service("web", &[family.cluster_ip], json!({}));
-    let _api = Api::start(&lab.node, config(), vec![web, endpoint]);
-    let to = at(family.cluster_ip, 80);
     let second = match family.name {
         "IPv4" => "192.0.2.3",
         _ => "2001:db8::3",
     };
-    let clients = [family.client, second].map(|address| {
-        lab.client
-            .run(|| UdpSocket::bind(at(address, 7000)).unwrap())
-    });
-    let mut seen = Vec::new();
-    for (client, word) in clients.iter().zip([b"1", b"2"]) {
-        client.send_to(word, &to).unwrap();
-        let (_, from) = server.recv_from(&mut [0]).unwrap();
-        server.send_to(word, from).unwrap();
-        seen.push(from.port());
+    let server = lab.pods[0].run(|| TcpListener::bind(at(family.pods[0], 9000)).unwrap());
+    let mut endpoint = slice("web", family.name, &family.pods[..1], None);
+    endpoint["ports"] = json!([{"name": "tcp", "port": 9000}]);
+    let web = service("web", &[family.cluster_ip], json!({}));
+    let _api = Api::start(&lab.node, config(), vec![web, endpoint]);
+    let mut connections = Vec::new();
+    for address in [family.client, second] {
+        let client = lab
+            .client
+            .run(|| connect(&at(address, 7000), &at(family.cluster_ip, 80)));
+        connections.push((client, server.accept().unwrap()));
     }
-    for (client, word) in clients.iter().zip([b"1", b"2"]) {
-        let mut answer = [0];
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        client.recv(&mut answer).unwrap();
-        assert_eq!(&answer, word);
+    let ports = [0, 1].map(|n: usize| connections[n].1.1.port());
+    assert_eq!(ports[0], 7000);
+    assert_ne!(ports[1], 7000);
+    for (n, (client, (server, _))) in connections.iter_mut().enumerate() {
+        server.write_all(&[n as u8]).unwrap();
+        let mut word = [0];
+        client.read_exact(&mut word).unwrap();
+        assert_eq!(word, [n as u8]);
     }
-    assert_eq!(seen[0], 7000);
-    assert_ne!(seen[1], 7000);
+}
+
+/// A connection from a port of one's own choice.
+fn connect(from: &str, to: &str) -> TcpStream {
+    let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
+    let family = match from {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket(family, SocketType::STREAM, None).unwrap();
+    bind(&socket, &from).unwrap();
+    rustix::net::connect(&socket, &to).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
 }

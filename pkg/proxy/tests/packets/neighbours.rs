@@ -48,7 +48,7 @@ fn the_systems_nft_still_lists() {
         "table ip kedge",
         "table ip6 kedge",
         "10.43.0.10 . 6 . 80",
-        "masquerade",
+        "masquerade fully-random",
         "fd43::10",
         "comment \"kedge services, layout 1\"",
     ] {
