@@ -224,10 +224,11 @@ async fn an_added_range_serves_until_it_goes() {
     let made = world.create("services", plain("c")).await.unwrap();
     let ip = made["spec"]["clusterIP"].as_str().unwrap();
     assert!(ip.starts_with("10.44.0."), "{ip}");
-    world
-        .create("services", asks("d", "10.44.0.14"))
-        .await
-        .unwrap();
+    let free: Vec<&str> = ["10.44.0.12", "10.44.0.13", "10.44.0.14"]
+        .into_iter()
+        .filter(|free| *free != ip)
+        .collect();
+    world.create("services", asks("d", free[0])).await.unwrap();
     let refused = world
         .create("services", asks("e", "10.44.0.15"))
         .await
@@ -241,7 +242,7 @@ async fn an_added_range_serves_until_it_goes() {
         .await
         .unwrap();
     let refused = world
-        .create("services", asks("e", "10.44.0.13"))
+        .create("services", asks("e", free[1]))
         .await
         .unwrap_err();
     assert_eq!(refused.code, 422);
