@@ -7,7 +7,6 @@ mod check;
 mod cleanup;
 mod client;
 mod config;
-mod config_dns;
 mod dataplane;
 mod findings;
 mod heap;

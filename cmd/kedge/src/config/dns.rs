@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use kedge_dns::{Host, Upstream};
 
-use crate::config::{Mistake, mistake};
+use super::mistake::{Mistake, mistake};
 use crate::settings::Settings;
 
 /// Answers a second to one site: many times what its busiest machine asks for, far below what would flood another.

@@ -1,14 +1,25 @@
 //! Settings made into a configuration that holds together, or into one line a mistake.
 
+mod dns;
+mod mistake;
+mod node;
+mod ranges;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use kedge_machinery::{AddressRange, RangeError, names};
+use kedge_machinery::{AddressRange, names};
 use kedge_proxy::{Masquerade, NodePorts, ProxyConfig};
 
-use crate::config_dns::Dns;
+pub use dns::Dns;
+pub use mistake::{Mistake, mistake};
+pub use ranges::nth;
+
+use node::{is_subdomain, listen, node_ips, node_name, node_port_addresses, node_ports, page};
+use ranges::{check_overlaps, check_service_size, cluster_dns, networks, pool};
+
 use crate::dataplane::Pages;
 use crate::settings::{Engine, Part, Plugin, Settings};
 
@@ -39,21 +50,6 @@ pub struct Config {
     pub disable_admission_plugins: Vec<Plugin>,
     pub engine: Engine,
     pub log_level: String,
-}
-
-/// A setting that cannot be: which, what it was, what to do.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{setting}: {detail}")]
-pub struct Mistake {
-    setting: &'static str,
-    detail: String,
-}
-
-pub fn mistake(setting: &'static str, detail: impl Into<String>) -> Mistake {
-    Mistake {
-        setting,
-        detail: detail.into(),
-    }
 }
 
 impl Config {
@@ -152,61 +148,6 @@ impl Config {
     }
 }
 
-fn networks(setting: &'static str, texts: &[String], default: &str) -> Result<Vec<IpNet>, Mistake> {
-    if texts.is_empty() {
-        return networks(setting, &[default.to_string()], default);
-    }
-    let mut nets: Vec<IpNet> = Vec::new();
-    for text in texts {
-        let net: IpNet = text.trim().parse().map_err(|_| {
-            mistake(
-                setting,
-                format!("{text:?} is no address range; give one such as {default}"),
-            )
-        })?;
-        if net.trunc() != net {
-            return Err(mistake(
-                setting,
-                format!(
-                    "{net} has bits set beyond its mask; did you mean {}?",
-                    net.trunc()
-                ),
-            ));
-        }
-        if nets
-            .iter()
-            .any(|other| other.addr().is_ipv4() == net.addr().is_ipv4())
-        {
-            return Err(mistake(
-                setting,
-                format!(
-                    "{net} is a second range of its family; give at most one IPv4 and one IPv6 range"
-                ),
-            ));
-        }
-        nets.push(net);
-    }
-    Ok(nets)
-}
-
-/// kube-apiserver bounds the size of the range too (`--service-cluster-ip-range`).
-fn check_service_size(net: &IpNet) -> Result<(), Mistake> {
-    let host_bits = net.max_prefix_len() - net.prefix_len();
-    match host_bits {
-        0..=3 => Err(mistake(
-            "service-cidr",
-            format!("{net} has fewer than 16 addresses; give a larger range, such as a /16"),
-        )),
-        4.. => Ok(()),
-    }
-}
-
-fn pool(text: &str) -> Result<AddressRange, Mistake> {
-    text.trim()
-        .parse()
-        .map_err(|error: RangeError| mistake("lb-pool", error.to_string()))
-}
-
 /// A class is written as label keys are.
 fn lb_class(name: String) -> Result<String, Mistake> {
     match names::qualified_name(&name).into_iter().next() {
@@ -218,178 +159,6 @@ fn lb_class(name: String) -> Result<String, Mistake> {
     }
 }
 
-fn check_overlaps(
-    services: &[IpNet],
-    pods: &[IpNet],
-    pools: &[AddressRange],
-) -> Result<(), Mistake> {
-    for service in services {
-        if let Some(pod) = pods
-            .iter()
-            .find(|pod| pod.contains(service) || service.contains(*pod))
-        {
-            let detail = format!(
-                "{service} overlaps with cluster-cidr {pod}; choose ranges that share no address"
-            );
-            return Err(mistake("service-cidr", detail));
-        }
-    }
-    for (i, pool) in pools.iter().enumerate() {
-        let named = services
-            .iter()
-            .map(|net| ("service-cidr", net))
-            .chain(pods.iter().map(|net| ("cluster-cidr", net)));
-        for (name, net) in named {
-            if pool.overlaps_net(net) {
-                let detail =
-                    format!("{pool} overlaps with {name} {net}; choose addresses of the LAN");
-                return Err(mistake("lb-pool", detail));
-            }
-        }
-        if let Some(other) = pools[..i].iter().find(|other| other.overlaps(pool)) {
-            return Err(mistake(
-                "lb-pool",
-                format!("{pool} overlaps with {other}; name each address once"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn listen(texts: &[String]) -> Result<Vec<SocketAddr>, Mistake> {
-    if texts.is_empty() {
-        return Ok(vec![SocketAddr::from(([0, 0, 0, 0], 6443))]);
-    }
-    texts
-        .iter()
-        .map(|text| {
-            text.trim()
-                .parse()
-                .map_err(|_| mistake("listen", format!("{text:?} is no address with a port; give one such as 0.0.0.0:6443 or [::]:6443")))
-        })
-        .collect()
-}
-
-fn page(
-    setting: &'static str,
-    text: Option<&str>,
-    default: ([u8; 4], u16),
-) -> Result<Option<SocketAddr>, Mistake> {
-    match text.map(str::trim) {
-        None => Ok(Some(SocketAddr::from(default))),
-        Some("none") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| {
-            let default = SocketAddr::from(default);
-            let detail =
-                format!("{text:?} is no address with a port; give one such as {default}, or none");
-            mistake(setting, detail)
-        }),
-    }
-}
-
-/// A Node's name is a DNS-1123 subdomain.
-fn node_name(given: Option<String>, hostname: &str) -> Result<String, Mistake> {
-    let name = given.unwrap_or_else(|| hostname.to_ascii_lowercase());
-    if is_subdomain(&name) {
-        return Ok(name);
-    }
-    let detail = format!(
-        "{name:?} cannot name a Node: give lower case letters, digits, '-' and '.', beginning and ending with a letter or digit"
-    );
-    Err(mistake("node-name", detail))
-}
-
-fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        })
-}
-
-fn node_ips(texts: &[String]) -> Result<Vec<IpAddr>, Mistake> {
-    let mut ips: Vec<IpAddr> = Vec::new();
-    for text in texts {
-        let ip: IpAddr = text.trim().parse().map_err(|_| {
-            mistake(
-                "node-ip",
-                format!("{text:?} is no address; give one such as 192.168.1.10"),
-            )
-        })?;
-        if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() {
-            return Err(mistake(
-                "node-ip",
-                format!(
-                    "{ip} cannot be reached from elsewhere; give an address of this machine on the LAN"
-                ),
-            ));
-        }
-        if ips.iter().any(|other| other.is_ipv4() == ip.is_ipv4()) {
-            return Err(mistake(
-                "node-ip",
-                format!(
-                    "{ip} is a second address of its family; give at most one IPv4 and one IPv6 address"
-                ),
-            ));
-        }
-        ips.push(ip);
-    }
-    Ok(ips)
-}
-
-fn node_ports(text: &str) -> Result<RangeInclusive<u16>, Mistake> {
-    let wrong = |why: &str| {
-        mistake(
-            "service-node-port-range",
-            format!("{text:?} {why}; give FIRST-LAST such as 30000-32767"),
-        )
-    };
-    let (first, last) = text.split_once('-').ok_or_else(|| wrong("is no range"))?;
-    let first: u16 = first
-        .trim()
-        .parse()
-        .map_err(|_| wrong("does not begin with a port"))?;
-    let last: u16 = last
-        .trim()
-        .parse()
-        .map_err(|_| wrong("does not end with a port"))?;
-    if first == 0 || first > last {
-        return Err(wrong("does not run upwards from 1"));
-    }
-    Ok(first..=last)
-}
-
-/// Ranges, or the word `primary` alone, as kube-proxy's `--nodeport-addresses`.
-fn node_port_addresses(texts: &[String]) -> Result<Vec<IpNet>, Mistake> {
-    let wrong = |detail: String| Err(mistake("node-port-addresses", detail));
-    if texts.iter().any(|text| text.trim() == "primary") {
-        return match texts {
-            [_] => Ok(Vec::new()),
-            _ => wrong("primary stands alone; leave the ranges out, or the word".into()),
-        };
-    }
-    let mut cidrs = Vec::new();
-    for text in texts {
-        let Ok(cidr) = text.trim().parse::<IpNet>() else {
-            return wrong(format!(
-                "{text:?} is no address range; give one such as 192.168.1.0/24, or primary"
-            ));
-        };
-        if cidr.addr().is_loopback() {
-            return wrong(format!(
-                "{cidr} is loopback, where nf_tables cannot open node ports; give ranges of the machine's links"
-            ));
-        }
-        cidrs.push(cidr);
-    }
-    Ok(cidrs)
-}
-
 fn cluster_domain(text: &str) -> Result<String, Mistake> {
     let domain = text.trim_matches('.').to_ascii_lowercase();
     if is_subdomain(&domain) {
@@ -399,43 +168,6 @@ fn cluster_domain(text: &str) -> Result<String, Mistake> {
         "cluster-domain",
         format!("{text:?} is no DNS domain; give one such as cluster.local"),
     ))
-}
-
-fn cluster_dns(text: Option<&str>, services: &[IpNet]) -> Result<IpAddr, Mistake> {
-    let Some(text) = text else {
-        return services
-            .first()
-            .and_then(|net| nth(net, 10))
-            .ok_or_else(|| mistake("cluster-dns", "there is no service-cidr to take it from"));
-    };
-    let ip: IpAddr = text.trim().parse().map_err(|_| {
-        mistake(
-            "cluster-dns",
-            format!("{text:?} is no address; give one such as 10.43.0.10"),
-        )
-    })?;
-    if !services.iter().any(|net| net.contains(&ip)) {
-        let nets = services
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        return Err(mistake(
-            "cluster-dns",
-            format!("{ip} is not in service-cidr {nets}; give an address in it"),
-        ));
-    }
-    Ok(ip)
-}
-
-/// The `n`th address of a range.
-#[must_use]
-pub fn nth(net: &IpNet, n: u32) -> Option<IpAddr> {
-    let ip = match net.network() {
-        IpAddr::V4(first) => IpAddr::V4(u32::from(first).checked_add(n)?.into()),
-        IpAddr::V6(first) => IpAddr::V6(u128::from(first).checked_add(n.into())?.into()),
-    };
-    net.contains(&ip).then_some(ip)
 }
 
 #[cfg(test)]
