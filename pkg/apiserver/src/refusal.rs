@@ -27,6 +27,17 @@ pub(crate) fn no_such_resource() -> Status {
     )
 }
 
+/// 404 for what a kubelet would answer out of a Pod's containers.
+pub(crate) fn no_containers(subresource: &str) -> Status {
+    bare(
+        404,
+        "NotFound",
+        format!(
+            "pods have no {subresource:?} here: kedge runs no containers, ask whoever runs this one"
+        ),
+    )
+}
+
 /// 405 for a path that is served, but not with this method.
 pub(crate) fn method_not_allowed() -> Status {
     bare(

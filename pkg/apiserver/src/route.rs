@@ -90,7 +90,7 @@ fn check(kind: &Kind, method: &Method, info: &RequestInfo) -> Result<Verb, Statu
         "" => None,
         name => Some(
             kind.subresource(name)
-                .ok_or_else(refusal::no_such_resource)?,
+                .ok_or_else(|| no_such_part(kind, name))?,
         ),
     };
     let in_place = if kind.namespaced {
@@ -122,6 +122,16 @@ fn check(kind: &Kind, method: &Method, info: &RequestInfo) -> Result<Verb, Statu
         return refuse();
     }
     Ok(verb)
+}
+
+/// What a Pod has elsewhere by its containers is asked for by people, who learn why it is not here.
+fn no_such_part(kind: &Kind, subresource: &str) -> Status {
+    let by_containers = matches!(subresource, "attach" | "exec" | "log" | "portforward");
+    if by_containers && kind.plural == "pods" {
+        refusal::no_containers(subresource)
+    } else {
+        refusal::no_such_resource()
+    }
 }
 
 #[cfg(test)]
