@@ -82,7 +82,7 @@ fn it_is_where_node_ports_are_and_while_it_is_wanted(#[values(V4, V6)] family: F
         !listens(family.node, 32001)
     });
     family.add_address(&lab.node, family.second, "lan0");
-    assert!(listens(family.second, 32001));
+    eventually("the new address", || listens(family.second, 32001));
     // A Service that goes anywhere needs none.
     let mut anywhere = web(&family, 32001);
     anywhere["spec"]["externalTrafficPolicy"] = json!("Cluster");
