@@ -65,6 +65,14 @@ fn the_case_of_the_question_is_kept() {
 }
 
 #[test]
+fn a_denial_spells_the_zone_as_the_question_does() {
+    let asked = question("none.shop.svc.ClUsTeR.lOcAl", Rtype::A, None);
+    let answer = ask(&zone(1), &asked, Transport::Udp);
+    let soa = answer.authority().unwrap().next().unwrap().unwrap();
+    assert_eq!(soa.owner().to_string(), "ClUsTeR.lOcAl");
+}
+
+#[test]
 fn an_answer_that_does_not_fit_is_cut_and_says_so() {
     let zone = zone(100);
     let name = "db.shop.svc.cluster.local";
@@ -167,6 +175,39 @@ fn edns_is_answered_in_kind() {
     };
     let refused = Message::from_octets(bytes).unwrap();
     assert_eq!(refused.opt_rcode(), OptRcode::BADVERS);
+}
+
+/// Whoever speaks EDNS hears it in errors too, and has one OPT record (RFC 6891, 6.1.1).
+#[test]
+fn errors_are_in_edns_where_the_question_was() {
+    for (edns, rtype, rcode) in [
+        (Some(1232), Rtype::AXFR, Rcode::REFUSED),
+        (None, Rtype::AXFR, Rcode::REFUSED),
+    ] {
+        let asked = question("cluster.local", rtype, edns);
+        let Err(Unanswerable::Reply(bytes)) = Query::parse(&asked, Transport::Udp) else {
+            panic!("answered")
+        };
+        let refused = Message::from_octets(bytes).unwrap();
+        assert_eq!(refused.header().rcode(), rcode);
+        assert_eq!(refused.opt().is_some(), edns.is_some());
+    }
+    let asked = question("db.shop.svc.cluster.local", Rtype::A, Some(800));
+    let query = Query::parse(&asked, Transport::Udp).unwrap();
+    for error in [query.error(Rcode::SERVFAIL), query.truncated()] {
+        let error = Message::from_octets(error).unwrap();
+        assert_eq!(error.opt().unwrap().udp_payload_size(), 1232);
+        assert_eq!(error.header_counts().arcount(), 1);
+    }
+    let mut twice = asked.clone();
+    let opt = twice[twice.len() - 11..].to_vec();
+    twice.extend(opt);
+    twice[11] = 2;
+    let Err(Unanswerable::Reply(bytes)) = Query::parse(&twice, Transport::Udp) else {
+        panic!("answered")
+    };
+    let refused = Message::from_octets(bytes).unwrap();
+    assert_eq!(refused.header().rcode(), Rcode::FORMERR);
 }
 
 /// What a resolver says of `example.com`: its address for 60 seconds, and an OPT record of its own.

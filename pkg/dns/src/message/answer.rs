@@ -113,7 +113,7 @@ pub fn answer_alias(query: &Query<'_>, chain: &Chain, resolved: Option<&[u8]>) -
     let mut writer = Writer::begin(query, rcode, false, &mut out);
     writer.aliases(query, chain);
     let whole = resolved.is_none_or(|resolved| copy_answers(&resolved, &mut writer.section));
-    writer.close(query, whole);
+    writer.close(query, resolved.as_ref(), whole);
     out
 }
 
@@ -133,6 +133,9 @@ pub fn relay(query: &Query<'_>, mut answer: Vec<u8>) -> Vec<u8> {
         header.set_cd(query.message.header().cd());
         header.set_ra(true);
         header.set_aa(false);
+        if !query.wants_authentic() {
+            header.set_ad(false);
+        }
     }
     if let Some(dnssec_ok) = query.edns {
         append_opt(&mut answer, dnssec_ok);
@@ -144,7 +147,7 @@ pub fn relay(query: &Query<'_>, mut answer: Vec<u8>) -> Vec<u8> {
 }
 
 /// An OPT record of 11 octets at the end: root, type 41, size, extended code and version 0, flags, no options.
-fn append_opt(message: &mut Vec<u8>, dnssec_ok: bool) {
+pub(super) fn append_opt(message: &mut Vec<u8>, dnssec_ok: bool) {
     let [high, low] = (MAX_UDP as u16).to_be_bytes();
     let flags = if dnssec_ok { 0x80 } else { 0 };
     message.extend([0, 0, 41, high, low, 0, 0, flags, 0, 0, 0]);
@@ -226,12 +229,20 @@ impl<'o> Writer<'o> {
         end(extra, query, self.out);
     }
 
-    fn close(self, query: &Query<'_>, whole: bool) {
-        let mut extra = self.section.additional();
-        if !whole {
-            extra.header_mut().set_tc(true);
+    /// Ends what another resolver said of an alias's target; how long a denial of its may be kept says its SOA.
+    fn close(self, query: &Query<'_>, resolved: Option<&Message<&[u8]>>, whole: bool) {
+        let mut authority = self.section.authority();
+        let mut whole = whole;
+        let records = resolved.and_then(|message| message.authority().ok());
+        for record in records.into_iter().flatten().flatten() {
+            if let Ok(Some(soa)) = record.into_record::<Soa<_>>() {
+                whole &= authority.push(soa).is_ok();
+            }
         }
-        end(extra, query, self.out);
+        if !whole {
+            authority.header_mut().set_tc(true);
+        }
+        end(authority.additional(), query, self.out);
     }
 }
 

@@ -58,7 +58,8 @@ impl Answered {
         }
         let rcode = message.header().rcode();
         let lifetime = match (rcode, positive) {
-            (Rcode::NOERROR, Some(ttl)) => ttl.min(LONGEST),
+            // An alias whose target has no such record is a denial too, and has its SOA (RFC 2308, 2.2).
+            (Rcode::NOERROR, Some(ttl)) => ttl.min(negative.unwrap_or(LONGEST)).min(LONGEST),
             // A negative answer without SOA must not be kept (RFC 2308, 5).
             _ => negative.unwrap_or(0).min(LONGEST_NEGATIVE),
         };

@@ -47,6 +47,8 @@ impl Asked {
         header.set_id(id);
         header.set_rd(true);
         header.set_cd(self.checking_disabled);
+        // Whether data were found authentic is told to who says that it understands it (RFC 6840, 5.7).
+        header.set_ad(true);
         let mut question = builder.question();
         let _ = question.push((self.name.as_name(), self.rtype));
         let mut additional = question.additional();

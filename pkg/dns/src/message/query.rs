@@ -4,6 +4,7 @@ use domain::base::iana::{Class, Opcode, Rcode};
 use domain::base::name::ParsedName;
 use domain::base::{Message, MessageBuilder, Question, Rtype};
 
+use super::answer::append_opt;
 use super::{MAX_UDP, PLAIN_UDP};
 use crate::name::WireName;
 use crate::zone::Kind;
@@ -63,6 +64,9 @@ impl<'q> Query<'q> {
         // Most questions have nothing behind the question: no need to look.
         let has_more = message.header_counts().arcount() > 0;
         let opt = if has_more { message.opt() } else { None };
+        if has_more && has_several_opts(&message) {
+            return Err(refuse(Rcode::FORMERR));
+        }
         if opt.as_ref().is_some_and(|opt| opt.version() != 0) {
             return Err(Unanswerable::Reply(bad_version(&message)));
         }
@@ -97,6 +101,12 @@ impl<'q> Query<'q> {
     #[must_use]
     pub fn checking_disabled(&self) -> bool {
         self.message.header().cd()
+    }
+
+    /// The client understands that data are said to be authentic (AD, RFC 6840, 5.7).
+    #[must_use]
+    pub fn wants_authentic(&self) -> bool {
+        self.edns == Some(true) || self.message.header().ad()
     }
 
     /// The question as it came.
@@ -137,14 +147,28 @@ fn kind(rtype: Rtype) -> Kind {
     }
 }
 
+/// One OPT record and no more may be in a question (RFC 6891, 6.1.1).
+fn has_several_opts(message: &Message<&[u8]>) -> bool {
+    let records = message.additional().into_iter().flatten().flatten();
+    records
+        .filter(|record| record.rtype() == Rtype::OPT)
+        .count()
+        > 1
+}
+
 fn error(message: &Message<&[u8]>, rcode: Rcode) -> Vec<u8> {
-    match MessageBuilder::new_vec().start_answer(message, rcode) {
-        Ok(mut answer) => {
-            answer.header_mut().set_ra(true);
-            answer.finish()
-        }
-        Err(_) => Vec::new(),
+    let Ok(mut answer) = MessageBuilder::new_vec().start_answer(message, rcode) else {
+        return Vec::new();
+    };
+    answer.header_mut().set_ra(true);
+    let mut error = answer.finish();
+    // Who speaks EDNS is answered in it, whatever the answer (RFC 6891, 6.1.1); not where the question could not be read.
+    if rcode != Rcode::FORMERR
+        && let Some(opt) = message.opt()
+    {
+        append_opt(&mut error, opt.dnssec_ok());
     }
+    error
 }
 
 /// `BADVERS` (RFC 6891, 6.1.3): only an OPT record can say it.
