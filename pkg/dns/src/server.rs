@@ -30,7 +30,7 @@ pub struct Config {
     pub address: SocketAddr,
     /// `cluster.local`.
     pub domain: String,
-    /// Ranges whose reverse names are never asked of others: Services' and pods'.
+    /// Ranges whose reverse names are never asked of others: Services' and pods'. Those of ServiceCIDRs come to them.
     pub reverse: Vec<IpNet>,
     /// Names beside the cluster's.
     pub hosts: Vec<Host>,
@@ -95,10 +95,12 @@ impl Server {
                 Resource::NAMESPACES,
                 Resource::SERVICES,
                 Resource::ENDPOINTSLICES,
+                Resource::SERVICECIDRS,
             ]),
             handler: Arc::new(Handler::new(
                 Zone::new(&domain, address.ip(), config.reverse, serial())
-                    .with_hosts(Hosts::new(&config.hosts)),
+                    .with_hosts(Hosts::new(&config.hosts))
+                    .with_open(config.resolvers.upstreams.iter().map(|u| u.domain)),
                 config.clients,
                 Resolvers::new(config.resolvers, address.ip(), metrics.clone()),
                 metrics.clone(),

@@ -6,7 +6,9 @@
 mod lookup;
 mod named;
 mod pointers;
+mod srv;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -32,6 +34,10 @@ pub struct Zone {
     server: IpAddr,
     /// Ranges whose reverse names are the cluster's alone.
     reverse: Vec<IpNet>,
+    /// The same, of ServiceCIDRs.
+    service_cidrs: BTreeMap<String, Vec<IpNet>>,
+    /// Domains within the cluster's whose other names another resolver knows.
+    open: Vec<WireName>,
     /// Counts changes (RFC 1035, 3.3.13).
     serial: u32,
     namespaces: Named<Namespace>,
@@ -102,6 +108,7 @@ pub enum Update {
     Namespace(String, bool),
     Service(String, String, Option<model::Service>),
     Slice(String, String, Option<model::Slice>),
+    ServiceCidr(String, Vec<IpNet>),
 }
 
 impl Update {
@@ -120,6 +127,10 @@ impl Update {
                 let slice = json.and_then(|json| model::slice(&json));
                 Some(Self::Slice(namespace, name, slice))
             }
+            Resource::SERVICECIDRS => {
+                let ranges = json.map(|json| model::ranges(&json));
+                Some(Self::ServiceCidr(name, ranges.unwrap_or_default()))
+            }
             _ => None,
         }
     }
@@ -133,6 +144,8 @@ impl Zone {
             origin: origin.as_bytes().into(),
             server,
             reverse,
+            service_cidrs: BTreeMap::new(),
+            open: Vec::new(),
             serial,
             namespaces: Named::default(),
             services: Named::default(),
@@ -146,6 +159,16 @@ impl Zone {
     #[must_use]
     pub fn with_hosts(self, hosts: Hosts) -> Self {
         Self { hosts, ..self }
+    }
+
+    /// Names in these domains that the cluster does not have are another resolver's; domains outside the cluster's are
+    /// left out, as their names never are the cluster's.
+    #[must_use]
+    pub fn with_open(self, domains: impl Iterator<Item = WireName>) -> Self {
+        let open = domains
+            .filter(|domain| domain.is_within(&self.origin))
+            .collect();
+        Self { open, ..self }
     }
 
     /// The zone's own name, in wire form.
@@ -175,6 +198,12 @@ impl Zone {
             }
             Update::Service(namespace, name, object) => self.set_service(&namespace, &name, object),
             Update::Slice(namespace, name, slice) => self.set_slice(&namespace, &name, slice),
+            Update::ServiceCidr(name, ranges) if ranges.is_empty() => {
+                self.service_cidrs.remove(&name);
+            }
+            Update::ServiceCidr(name, ranges) => {
+                self.service_cidrs.insert(name, ranges);
+            }
         }
     }
 
@@ -330,11 +359,16 @@ impl Dashed {
         let mut rest = &mut octets[..];
         // The longest text of an address is as long as the room for it.
         let _ = write!(rest, "{address}");
-        let length = 45 - rest.len();
+        let mut length = 45 - rest.len();
         for octet in &mut octets[..length] {
             if matches!(octet, b'.' | b':') {
                 *octet = b'-';
             }
+        }
+        // No label of a host ends in a dash (RFC 1123, 2.1): `fd00:42::` is `fd00:42::0`.
+        if octets[..length].ends_with(b"-") && length < octets.len() {
+            octets[length] = b'0';
+            length += 1;
         }
         Self { octets, length }
     }
@@ -373,6 +407,8 @@ mod tests {
             ("10.42.0.11", "10-42-0-11"),
             ("fd00:42::11", "fd00-42--11"),
             ("::1", "--1"),
+            ("fd00:42::", "fd00-42--0"),
+            ("fd00::2:3", "fd00--2-3"),
         ] {
             let address: IpAddr = text.parse().unwrap();
             assert_eq!(Dashed::of(address).as_bytes(), label.as_bytes());

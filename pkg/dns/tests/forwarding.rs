@@ -52,7 +52,8 @@ async fn the_same_question_of_many_is_asked_once() {
 
 #[tokio::test]
 async fn each_domain_has_its_resolvers() {
-    let (all, corp, deeper) = (
+    let (all, corp, deeper, beside) = (
+        Fake::start(Behaviour::Answer).await,
         Fake::start(Behaviour::Answer).await,
         Fake::start(Behaviour::Answer).await,
         Fake::start(Behaviour::Answer).await,
@@ -61,6 +62,8 @@ async fn each_domain_has_its_resolvers() {
         all.upstream(""),
         corp.upstream("corp.example="),
         deeper.upstream("lab.corp.example="),
+        // Within the cluster's own domain: what that does not have.
+        beside.upstream("corp.cluster.local="),
     ])
     .await;
     for (name, fake) in [
@@ -69,6 +72,7 @@ async fn each_domain_has_its_resolvers() {
         ("corp.example", &corp),
         ("notcorp.example", &all),
         ("host.lab.corp.example", &deeper),
+        ("host.corp.cluster.local", &beside),
     ] {
         node.ask(name, Rtype::A).await;
         assert_eq!(fake.asked_for(name), 1, "{name}");

@@ -7,6 +7,8 @@ mod common;
 use common::{ask, change, empty, service, slice, take};
 use domain::base::Rtype;
 use kedge_client::Resource;
+use kedge_dns::Hosts;
+use kedge_dns::name::WireName;
 use kedge_dns::zone::Zone;
 use rstest::rstest;
 use serde_json::json;
@@ -153,6 +155,62 @@ fn cluster() -> Zone {
         external("number", "192.0.2.7"),
         // Named like a namespace: names below it are that namespace's all the same.
         external("inner", "web.shop.svc.cluster.local"),
+        external("alias-number", "number.shop.svc.cluster.local"),
+        external("alias-srv", "_http._tcp.web.shop.svc.cluster.local"),
+        external("alias-endpoint", "db-0.db.shop.svc.cluster.local"),
+        // Named as the end of a name elsewhere is.
+        external("com", "web.shop.svc.cluster.local"),
+        service(
+            "web",
+            "alias",
+            json!({"type": "ExternalName", "externalName": "web.shop.svc.cluster.local"}),
+        ),
+        // Two Services choose the same endpoint, and one of them has its port under another name.
+        service("shop", "first", json!({"clusterIP": "None"})),
+        service("shop", "second", json!({"clusterIP": "None"})),
+        slice(
+            "shop",
+            "first-1",
+            "first",
+            "IPv4",
+            json!([{"addresses": ["10.42.0.71"], "hostname": "both"}]),
+            json!([{"name": "http", "port": 80}, {"name": "dns", "protocol": "UDP", "port": 53}]),
+        ),
+        slice(
+            "shop",
+            "second-1",
+            "second",
+            "IPv4",
+            json!([{"addresses": ["10.42.0.71"]}]),
+            json!([{"port": 81}]),
+        ),
+        // An endpoint of names, which is none here, and one at the first address of a subnet.
+        service("shop", "named", json!({"clusterIP": "None"})),
+        slice(
+            "shop",
+            "named-1",
+            "named",
+            "FQDN",
+            json!([{"addresses": ["host.example.com"]}]),
+            json!([]),
+        ),
+        service("shop", "edge", json!({"clusterIP": "None"})),
+        slice(
+            "shop",
+            "edge-1",
+            "edge",
+            "IPv6",
+            json!([{"addresses": ["fd00:42:7::"]}]),
+            json!([{"name": "http", "port": 80}]),
+        ),
+        // A range that was added: names of its addresses are the cluster's from then on.
+        change(
+            Resource::SERVICECIDRS,
+            "",
+            "more",
+            Some(json!({"spec": {"cidrs": ["10.44.0.0/24", "fd00:44::/112"]}})),
+        ),
+        service("shop", "later", json!({"clusterIP": "10.44.0.5"})),
     ] {
         take(&mut zone, change);
     }
@@ -179,6 +237,8 @@ fn cluster() -> Zone {
 #[case("none.shop.svc.cluster.local", Rtype::AAAA, "nxdomain")]
 #[case("web.nowhere.svc.cluster.local", Rtype::A, "nxdomain")]
 #[case("orphan.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("later.shop.svc.cluster.local", Rtype::A, "A 10.44.0.5")]
+#[case("web.shop.svc.cluster.local", Rtype::HINFO, "nodata")]
 // Services: ports
 #[case(
     "_http._tcp.web.shop.svc.cluster.local",
@@ -218,9 +278,19 @@ fn cluster() -> Zone {
 #[case("_http._tcp.web.shop.svc.cluster.local", Rtype::A, "nodata")]
 #[case("_tcp.web.shop.svc.cluster.local", Rtype::A, "nodata")]
 #[case("_x._http._tcp.web.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
+#[case("_tcp._tcp.web.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
+#[case("_sctp.web.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
+#[case("west._zone.web.shop.svc.cluster.local", Rtype::A, "nxdomain")]
 // Services with addresses: their endpoints have names too
 #[case("10-42-0-31.web.shop.svc.cluster.local", Rtype::A, "A 10.42.0.31")]
 #[case("front.web.shop.svc.cluster.local", Rtype::A, "A 10.42.0.32")]
+#[case(
+    "front.web.shop.svc.cluster.local",
+    Rtype::SRV,
+    "SRV 0 100 8080 front.web.shop"
+)]
+#[case("front.web.shop.svc.cluster.local", Rtype::ANY, "HINFO RFC8482")]
+#[case("front.bare.shop.svc.cluster.local", Rtype::A, "nxdomain")]
 // headless
 #[case("db.shop.svc.cluster.local", Rtype::A, "A 10.42.0.11, A 10.42.0.12")]
 #[case(
@@ -274,6 +344,44 @@ fn cluster() -> Zone {
 )]
 #[case("_sql._udp.db.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
 #[case("_sql._tcp.db.shop.svc.cluster.local", Rtype::A, "nodata")]
+#[case(
+    "db.shop.svc.cluster.local",
+    Rtype::SRV,
+    "SRV 0 33 5432 10-42-0-12.db.shop, SRV 0 33 5432 db-0.db.shop, SRV 0 33 5432 fd00-42--12.db.shop"
+)]
+#[case(
+    "db-0.db.shop.svc.cluster.local",
+    Rtype::SRV,
+    "SRV 0 100 5432 db-0.db.shop"
+)]
+#[case(
+    "both.first.shop.svc.cluster.local",
+    Rtype::SRV,
+    "SRV 0 50 53 both.first.shop, SRV 0 50 80 both.first.shop"
+)]
+#[case(
+    "second.shop.svc.cluster.local",
+    Rtype::SRV,
+    "SRV 0 100 81 10-42-0-71.second.shop"
+)]
+#[case("_tcp.second.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
+#[case("10-42-0-20.noports.shop.svc.cluster.local", Rtype::SRV, "nodata")]
+#[case("nobody.db.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
+#[case("named.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("edge.shop.svc.cluster.local", Rtype::AAAA, "AAAA fd00:42:7::")]
+#[case(
+    "fd00-42-7--0.edge.shop.svc.cluster.local",
+    Rtype::AAAA,
+    "AAAA fd00:42:7::"
+)]
+#[case(
+    "_http._tcp.edge.shop.svc.cluster.local",
+    Rtype::SRV,
+    "SRV 0 100 80 fd00-42-7--0.edge.shop"
+)]
+#[case("empty.shop.svc.cluster.local", Rtype::AAAA, "nxdomain")]
+#[case("empty.shop.svc.cluster.local", Rtype::TXT, "nxdomain")]
+#[case("_http._tcp.empty.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
 // aliases
 #[case(
     "alias.shop.svc.cluster.local",
@@ -316,6 +424,32 @@ fn cluster() -> Zone {
 #[case("below.out.shop.svc.cluster.local", Rtype::CNAME, "nxdomain")]
 #[case("_http._tcp.alias.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
 #[case("inner.inner.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("a.below.out.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("www.example.com.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("alias.web.svc.cluster.local", Rtype::A, "A 10.43.1.1, CNAME web.shop")]
+#[case(
+    "alias-number.shop.svc.cluster.local",
+    Rtype::A,
+    "A 192.0.2.7, CNAME number.shop"
+)]
+#[case(
+    "alias-endpoint.shop.svc.cluster.local",
+    Rtype::AAAA,
+    "AAAA fd00:42::11, CNAME db-0.db.shop"
+)]
+#[case(
+    "alias-srv.shop.svc.cluster.local",
+    Rtype::SRV,
+    "CNAME _http._tcp.web.shop, SRV 0 100 80 web.shop"
+)]
+#[case(
+    "alias.shop.svc.cluster.local",
+    Rtype::SRV,
+    "CNAME web.shop, SRV 0 50 443 web.shop, SRV 0 50 80 web.shop"
+)]
+#[case("out.shop.svc.cluster.local", Rtype::SRV, "elsewhere example.com")]
+#[case("lost.shop.svc.cluster.local", Rtype::CNAME, "CNAME gone.shop")]
+#[case("round.shop.svc.cluster.local", Rtype::CNAME, "CNAME trip.shop")]
 // reverse
 #[case("1.1.43.10.in-addr.arpa", Rtype::PTR, "PTR web.shop")]
 #[case("1.1.43.10.IN-ADDR.arpa", Rtype::PTR, "PTR web.shop")]
@@ -328,6 +462,21 @@ fn cluster() -> Zone {
 #[case("9.9.43.10.in-addr.arpa", Rtype::PTR, "nxdomain")]
 #[case("4.4.8.8.in-addr.arpa", Rtype::PTR, "elsewhere 4.4.8.8.in-addr.arpa")]
 #[case("43.10.in-addr.arpa", Rtype::PTR, "elsewhere 43.10.in-addr.arpa")]
+#[case(
+    "71.0.42.10.in-addr.arpa",
+    Rtype::PTR,
+    "PTR 10-42-0-71.second.shop, PTR both.first.shop"
+)]
+#[case("41.0.42.10.in-addr.arpa", Rtype::PTR, "PTR 10-42-0-41.moving.shop")]
+#[case("9.9.43.10.in-addr.arpa", Rtype::A, "nxdomain")]
+#[case("5.0.44.10.in-addr.arpa", Rtype::PTR, "PTR later.shop")]
+#[case("6.0.44.10.in-addr.arpa", Rtype::PTR, "nxdomain")]
+#[case(
+    "6.1.44.10.in-addr.arpa",
+    Rtype::PTR,
+    "elsewhere 6.1.44.10.in-addr.arpa"
+)]
+#[case("example.org.cluster.local", Rtype::PTR, "nxdomain")]
 #[case(
     "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa",
     Rtype::PTR,
@@ -351,11 +500,21 @@ fn cluster() -> Zone {
 #[case("web.shop.pod.cluster.local", Rtype::A, "nxdomain")]
 #[case("10-42-0.shop.pod.cluster.local", Rtype::A, "nxdomain")]
 #[case("10-42-0-256.shop.pod.cluster.local", Rtype::A, "nxdomain")]
+#[case("web.shop.pod.cluster.local", Rtype::AAAA, "nxdomain")]
+#[case("web.shop.pod.cluster.local", Rtype::HINFO, "nxdomain")]
+#[case("web.other.pod.cluster.local", Rtype::A, "nxdomain")]
+#[case("other.pod.cluster.local", Rtype::A, "nxdomain")]
+#[case("x.10-42-0-7.shop.pod.cluster.local", Rtype::A, "nxdomain")]
+#[case("10-42-0-7.shop.pod.cluster.local", Rtype::SRV, "nodata")]
+#[case("10-42-0-7.shop.pod.cluster.local", Rtype::ANY, "HINFO RFC8482")]
+// three dashes, and no IPv4 address all the same
+#[case("fd00--2-3.shop.pod.cluster.local", Rtype::AAAA, "AAAA fd00::2:3")]
+#[case("fd00--.shop.pod.cluster.local", Rtype::AAAA, "AAAA fd00::")]
 // the zone itself and what lies between
 #[case(
     "cluster.local",
     Rtype::SOA,
-    "SOA ns.dns hostmaster 38 7200 1800 86400 5"
+    "SOA ns.dns hostmaster 53 7200 1800 86400 5"
 )]
 #[case("cluster.local", Rtype::NS, "NS ns.dns")]
 #[case("cluster.local", Rtype::A, "nodata")]
@@ -374,6 +533,14 @@ fn cluster() -> Zone {
 #[case("other.svc.cluster.local", Rtype::NS, "nxdomain")]
 #[case("other.cluster.local", Rtype::NS, "nxdomain")]
 #[case("web.shop.cluster.local", Rtype::A, "nxdomain")]
+#[case("web.shop.pood.cluster.local", Rtype::A, "nxdomain")]
+#[case("cluster.local", Rtype::HINFO, "nodata")]
+#[case("cluster.local", Rtype::ANY, "HINFO RFC8482")]
+#[case("Cluster.LOCAL", Rtype::NS, "NS ns.dns.Cluster.LOCAL")]
+#[case("x.dns.cluster.local", Rtype::A, "nxdomain")]
+#[case("x.ns.dns.cluster.local", Rtype::A, "nxdomain")]
+#[case("x.dns-version.cluster.local", Rtype::TXT, "nxdomain")]
+#[case("dns-version.cluster.local", Rtype::ANY, "HINFO RFC8482")]
 #[case("a.b.c.d.e.f.g.svc.cluster.local", Rtype::A, "nxdomain")]
 // every type at once: little is said (RFC 8482)
 #[case("web.shop.svc.cluster.local", Rtype::ANY, "HINFO RFC8482")]
@@ -429,6 +596,83 @@ fn what_is_deleted_has_no_name_left() {
     assert_eq!(
         ask(&zone, "10-42-0-7.web.pod.cluster.local", Rtype::A),
         "nxdomain"
+    );
+}
+
+#[test]
+fn names_of_a_range_are_the_clusters_while_it_is_there() {
+    let mut zone = cluster();
+    let unclaimed = "6.0.44.10.in-addr.arpa";
+    assert_eq!(ask(&zone, unclaimed, Rtype::PTR), "nxdomain");
+    let moved = json!({"spec": {"cidrs": ["10.45.0.0/24"]}});
+    let other = "6.0.45.10.in-addr.arpa";
+    for (object, expected) in [
+        (Some(moved), "nxdomain".to_string()),
+        (None, format!("elsewhere {other}")),
+    ] {
+        take(
+            &mut zone,
+            change(Resource::SERVICECIDRS, "", "more", object),
+        );
+        let elsewhere = format!("elsewhere {unclaimed}");
+        assert_eq!(ask(&zone, unclaimed, Rtype::PTR), elsewhere);
+        assert_eq!(ask(&zone, other, Rtype::PTR), expected);
+    }
+}
+
+/// Resolvers of domains within the cluster's know what it does not; so does the configuration.
+#[test]
+fn what_the_cluster_does_not_have_may_be_anothers() {
+    let domains = ["corp.cluster.local", "web.svc.cluster.local", "local", "."];
+    let hosts = [
+        "nas.cluster.local=192.168.1.5",
+        "web.shop.svc.cluster.local=192.168.1.6",
+    ];
+    let zone = cluster()
+        .with_open(
+            domains
+                .iter()
+                .map(|domain| WireName::parse(domain).unwrap()),
+        )
+        .with_hosts(Hosts::new(&hosts.map(|host| host.parse().unwrap())));
+    for (name, rtype, expected) in [
+        (
+            "host.corp.cluster.local",
+            Rtype::A,
+            "elsewhere host.corp.cluster.local",
+        ),
+        (
+            "corp.cluster.local",
+            Rtype::A,
+            "elsewhere corp.cluster.local",
+        ),
+        (
+            "none.web.svc.cluster.local",
+            Rtype::A,
+            "elsewhere none.web.svc.cluster.local",
+        ),
+        ("inner.web.svc.cluster.local", Rtype::A, "A 10.43.1.4"),
+        ("inner.web.svc.cluster.local", Rtype::AAAA, "nodata"),
+        ("none.shop.svc.cluster.local", Rtype::A, "nxdomain"),
+        ("nas.cluster.local", Rtype::A, "A 192.168.1.5"),
+        ("nas.cluster.local", Rtype::AAAA, "nodata"),
+        ("web.shop.svc.cluster.local", Rtype::A, "A 10.43.1.1"),
+    ] {
+        assert_eq!(ask(&zone, name, rtype), expected, "{name}");
+    }
+    // An alias leads there as well.
+    let mut zone = cluster().with_open(std::iter::once(
+        WireName::parse("svc.cluster.local").unwrap(),
+    ));
+    assert_eq!(
+        ask(&zone, "lost.shop.svc.cluster.local", Rtype::A),
+        "elsewhere gone.shop.svc.cluster.local"
+    );
+    let gone = service("shop", "gone", json!({"clusterIP": "10.43.1.9"}));
+    take(&mut zone, gone);
+    assert_eq!(
+        ask(&zone, "lost.shop.svc.cluster.local", Rtype::A),
+        "A 10.43.1.9, CNAME gone.shop"
     );
 }
 

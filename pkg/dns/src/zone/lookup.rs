@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::srv::Ask;
 use super::{Data, NONE, Owner, Slice, Target, Zone, undashed};
 use crate::model::Service;
 use crate::name::WireName;
-use crate::ports::{Port, Protocol};
 
 /// The types of question that the zone knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,35 +36,6 @@ pub enum Lookup<'z> {
     NxDomain,
 }
 
-/// The ports that a name asks for: by `_protocol`, and by `_port` above it.
-#[derive(Default)]
-struct Ask<'n> {
-    /// Inner `None`: a protocol that no port has.
-    protocol: Option<Option<Protocol>>,
-    port: Option<&'n [u8]>,
-}
-
-impl<'n> Ask<'n> {
-    fn of(protocol: &[u8], port: Option<&'n [u8]>) -> Self {
-        Self {
-            protocol: Some(Protocol::of_label(protocol)),
-            port,
-        }
-    }
-
-    fn takes(&self, port: &Port<'_>) -> bool {
-        let Some(protocol) = self.protocol else {
-            return true;
-        };
-        // Below a protocol only what has a name is found.
-        protocol == Some(port.protocol)
-            && !port.name.is_empty()
-            && self
-                .port
-                .is_none_or(|name| name.strip_prefix(b"_") == Some(port.name.as_bytes()))
-    }
-}
-
 impl Zone {
     /// What a name and a type lead to; records are put into `found`, which is emptied first.
     pub fn lookup<'z>(&'z self, name: &WireName, kind: Kind, found: &mut Vec<Data>) -> Lookup<'z> {
@@ -76,7 +47,30 @@ impl Zone {
                 (None, None) => Lookup::Elsewhere,
             };
         };
-        let Some(labels) = below.labels() else {
+        match self.within(below.labels(), kind, found) {
+            Lookup::NxDomain => self.beside(name, kind, found),
+            known => known,
+        }
+    }
+
+    /// A name of the cluster's domain that the cluster does not have: one of the configuration, or another resolver's.
+    fn beside(&self, name: &WireName, kind: Kind, found: &mut Vec<Data>) -> Lookup<'_> {
+        match self.hosts.addresses(name) {
+            Some(own) => addresses(kind, own.iter().copied(), found),
+            None if self
+                .open
+                .iter()
+                .any(|domain| name.is_within(domain.as_bytes())) =>
+            {
+                Lookup::Elsewhere
+            }
+            None => Lookup::NxDomain,
+        }
+    }
+
+    /// What the cluster has of its domain, by the labels above that; `None`: more than it looks at.
+    fn within(&self, labels: Option<&[&[u8]]>, kind: Kind, found: &mut Vec<Data>) -> Lookup<'_> {
+        let Some(labels) = labels else {
             return Lookup::NxDomain;
         };
         match labels {
@@ -183,83 +177,22 @@ impl Zone {
     fn endpoint(&self, id: u32, label: &[u8], kind: Kind, found: &mut Vec<Data>) -> Lookup<'_> {
         let address = undashed(label);
         let matching = || {
-            let slices = self.slices_of(id);
-            slices.flat_map(move |(_, slice)| {
-                slice
-                    .addresses
-                    .iter()
-                    .enumerate()
-                    .filter(move |(at, its)| match hostname(slice, *at) {
-                        Some(hostname) => hostname.as_bytes() == label,
-                        None => Some(*its) == address,
-                    })
-                    .map(|(_, its)| its)
+            self.slices_of(id).flat_map(move |(id, slice)| {
+                let all = slice.addresses.iter().enumerate();
+                all.filter(move |(at, its)| match hostname(slice, *at) {
+                    Some(hostname) => hostname.as_bytes() == label,
+                    None => Some(*its) == address,
+                })
+                .map(move |(at, its)| (id, at as u32, its))
             })
         };
         match matching().next() {
             None => Lookup::NxDomain,
-            Some(_) => addresses(kind, matching(), found),
-        }
-    }
-
-    /// SRV records of the ports that are asked for; `NoData` where there is none.
-    fn srv(&self, id: u32, service: &Service, ask: &Ask<'_>, found: &mut Vec<Data>) -> Lookup<'_> {
-        let record = |port: u16, target| Data::Srv {
-            port,
-            weight: 0,
-            target,
-        };
-        match service {
-            Service::Cluster { ports, .. } => {
-                let taken = ports.iter().filter(|port| ask.takes(port));
-                found.extend(taken.map(|port| record(port.number, Target::Service(id))));
+            Some(_) if kind == Kind::Srv => {
+                let targets = matching().map(|(slice, at, _)| (slice, at));
+                self.endpoint_srv(targets, &Ask::default(), found)
             }
-            _ => {
-                for (slice_id, slice) in self.slices_of(id) {
-                    for port in slice.ports.iter().filter(|port| ask.takes(port)) {
-                        found.extend((0..slice.addresses.len() as u32).map(|at| {
-                            let slice = slice_id;
-                            record(port.number, Target::Endpoint { slice, at })
-                        }));
-                    }
-                }
-                found.sort_unstable_by_key(|data| self.order(data));
-            }
-        }
-        // Endpoints that share a host name are one target.
-        found.dedup_by_key(|data| self.order(data));
-        // The specification leaves the weights open; equal shares are what CoreDNS gives.
-        let share = u16::try_from(100 / found.len().max(1))
-            .unwrap_or(100)
-            .max(1);
-        for data in found.iter_mut() {
-            if let Data::Srv { weight, .. } = data {
-                *weight = share;
-            }
-        }
-        if found.is_empty() {
-            Lookup::NoData
-        } else {
-            Lookup::Found
-        }
-    }
-
-    /// By port, then by the label of the target.
-    fn order(&self, data: &Data) -> (u16, Option<&str>, Option<IpAddr>) {
-        match data {
-            Data::Srv {
-                port,
-                target: Target::Endpoint { slice, at },
-                ..
-            } => {
-                let slice = &self.slices[*slice];
-                match hostname(slice, *at as usize) {
-                    Some(hostname) => (*port, Some(hostname), None),
-                    None => (*port, None, slice.addresses.get(*at as usize)),
-                }
-            }
-            Data::Srv { port, .. } => (*port, None, None),
-            _ => (0, None, None),
+            Some(_) => addresses(kind, matching().map(|(_, _, its)| its), found),
         }
     }
 
@@ -282,13 +215,19 @@ impl Zone {
         {
             found.retain(|data| matches!(data, Data::Ptr(Target::Service(_))));
         }
-        found.dedup();
+        // An endpoint may be in several slices of its Service, and is one name all the same.
+        found.sort_unstable_by_key(|data| self.pointed(data));
+        found.dedup_by_key(|data| self.pointed(data));
         if found.is_empty() && self.hosts.name(address).is_some() {
             found.push(Data::Ptr(Target::Host(address)));
         }
         match kind {
             _ if found.is_empty() => {
-                if self.reverse.iter().any(|net| net.contains(&address)) {
+                let mut ranges = self
+                    .reverse
+                    .iter()
+                    .chain(self.service_cidrs.values().flatten());
+                if ranges.any(|net| net.contains(&address)) {
                     Lookup::NxDomain
                 } else {
                     Lookup::Elsewhere
@@ -303,6 +242,18 @@ impl Zone {
                 found.clear();
                 Lookup::NoData
             }
+        }
+    }
+
+    /// The Service, and the endpoint's host name, that a pointer of one address leads to.
+    fn pointed(&self, data: &Data) -> (u32, Option<&str>) {
+        match data {
+            Data::Ptr(Target::Service(id)) => (*id, None),
+            Data::Ptr(Target::Endpoint { slice, at }) => {
+                let slice = &self.slices[*slice];
+                (slice.service, hostname(slice, *at as usize))
+            }
+            _ => (NONE, None),
         }
     }
 
@@ -332,7 +283,7 @@ impl Zone {
     }
 }
 
-fn hostname(slice: &Slice, at: usize) -> Option<&str> {
+pub(super) fn hostname(slice: &Slice, at: usize) -> Option<&str> {
     let hostname = slice.hostnames.get(at)?;
     (!hostname.is_empty()).then_some(hostname)
 }
