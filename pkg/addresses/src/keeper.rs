@@ -32,6 +32,8 @@ pub type Wished = Option<Arc<BTreeMap<IpAddr, Links>>>;
 pub struct KeeperConfig {
     /// Ranges of Service addresses that programs on this machine are to reach.
     pub service_cidrs: Vec<IpNet>,
+    /// More of them, as they come and go.
+    pub added_cidrs: Option<watch::Receiver<Arc<[IpNet]>>>,
     /// Addresses of the cluster's DNS server, for this machine to own.
     pub dns_addresses: Vec<IpAddr>,
     /// This node's addresses where somebody named them; may be empty.
@@ -121,6 +123,7 @@ impl Keeper {
                 changed = self.virtual_addresses.changed() => if changed.is_err() { return },
                 () = self.lan.heard(&host) => {}
                 () = self.dns_link.changed() => {}
+                () = changed(&mut self.config.added_cidrs) => {}
                 () = sleep_until(wake), if wake.is_some() => {}
             }
         }
@@ -142,13 +145,16 @@ impl Keeper {
     async fn routes(&mut self, local: &BTreeSet<IpAddr>, host: &Host) -> Vec<Error> {
         let mut errors = Vec::new();
         let ipv6 = |net: &IpNet| matches!(net, IpNet::V6(_));
-        let served = |net: &&IpNet| !self.state.without_rules.contains(&ipv6(net));
+        let served = |net: &IpNet| !self.state.without_rules.contains(&ipv6(net));
+        let added = self.config.added_cidrs.as_mut();
+        let added = added.map(|ranges| ranges.borrow_and_update().clone());
         let cidrs: Vec<IpNet> = self
             .config
             .service_cidrs
             .iter()
-            .filter(served)
+            .chain(added.iter().flat_map(|ranges| ranges.iter()))
             .copied()
+            .filter(served)
             .collect();
         let mut plan = route_plan(&cidrs, &self.config.node_addresses, local, host);
         for rule in &plan.remove_rules {
@@ -203,6 +209,17 @@ impl Keeper {
         }
         self.state.retry = (!errors.is_empty()).then(|| now + RETRY);
         self.state.complaints = complaints;
+    }
+}
+
+/// Whoever told the ranges may have ended: they stay as they are.
+async fn changed(ranges: &mut Option<watch::Receiver<Arc<[IpNet]>>>) {
+    let alive = match ranges {
+        Some(ranges) => ranges.changed().await.is_ok(),
+        None => false,
+    };
+    if !alive {
+        std::future::pending().await
     }
 }
 

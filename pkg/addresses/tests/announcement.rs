@@ -9,8 +9,9 @@ use std::time::Duration;
 use kedge_addresses::Claim;
 use lab::frames::Spoken::{Advertisement, ArpProbe, ArpReply, ArpRequest, Solicitation};
 use lab::running::{Running, announced, has, wished};
+use lab::skip::skip;
 use lab::switch::Switch;
-use lab::{Namespace, PATIENCE, skip};
+use lab::{Namespace, PATIENCE};
 
 const V4: &str = "192.168.7.240";
 const V6: &str = "fd07::240";

@@ -3,6 +3,7 @@
 
 mod lab;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -21,8 +22,7 @@ fn config() -> KeeperConfig {
             "fd43::/112".parse().unwrap(),
         ],
         dns_addresses: vec!["10.43.0.10".parse().unwrap()],
-        node_addresses: Vec::new(),
-        dns_link: None,
+        ..KeeperConfig::default()
     }
 }
 
@@ -261,6 +261,51 @@ fn link_index(host: &Host) -> Option<u32> {
 
 fn is_on(host: &Host) -> bool {
     host.dns_link().is_some_and(|link| link.up)
+}
+
+/// The ranges that the kernel has routes for, and those that it has rules for.
+fn ranges(host: &Host) -> [BTreeSet<String>; 2] {
+    let routes = host.routes.iter().filter(|route| route.own);
+    let routes = routes.map(|route| route.destination.to_string()).collect();
+    let rules = host.rules.iter();
+    [
+        routes,
+        rules.map(|rule| rule.destination.to_string()).collect(),
+    ]
+}
+
+#[test]
+fn a_range_that_is_added_has_its_route_until_it_goes() {
+    let node = Namespace::new();
+    node.block_on(|| async {
+        let follower = Follower::start().await.unwrap();
+        let (_wishes, wishes) = watch::channel(None);
+        let (add, added) = watch::channel(Arc::from([]));
+        let config = KeeperConfig {
+            added_cidrs: Some(added),
+            ..config()
+        };
+        let keeper = Keeper::new(config, follower.host(), wishes).unwrap();
+        let mut host = follower.host();
+        let story = async {
+            for (more, rules) in [
+                (&["10.44.0.0/24"][..], 3),
+                (&["10.45.0.0/24", "fd45::/112"], 4),
+                (&[], 2),
+            ] {
+                add.send_replace(more.iter().map(|range| range.parse().unwrap()).collect());
+                let there = |host: &Arc<Host>| {
+                    let [routes, ruled] = ranges(host);
+                    let all = more
+                        .iter()
+                        .all(|range| routes.contains(*range) && ruled.contains(*range));
+                    all && ruled.len() == rules && routes.len() == rules
+                };
+                drop(host.wait_for(there).await.unwrap());
+            }
+        };
+        keeper.run(story).await;
+    });
 }
 
 #[test]

@@ -146,8 +146,7 @@ fn cleanup_removes_what_is_kedges_and_nothing_else() {
                 "fd43::/112".parse().unwrap(),
             ],
             dns_addresses: vec!["10.43.0.10".parse().unwrap()],
-            node_addresses: Vec::new(),
-            dns_link: None,
+            ..KeeperConfig::default()
         };
         let keeper = Keeper::new(config, follower.host(), wishes).unwrap();
         let mut host = follower.host();
