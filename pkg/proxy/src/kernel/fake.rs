@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use ipnet::IpNet;
 use kedge_nftables::Error;
 
 use super::{Contents, Kernel, Repair, Snapshot, Transaction};
@@ -198,6 +199,12 @@ impl Kernel for FakeKernel {
         } else {
             Ok(inside.generation)
         }
+    }
+
+    fn set_service_cidrs(&mut self, _: &[IpNet]) {
+        let mut inside = self.lock();
+        let tables = inside.tables.iter_mut().flatten();
+        tables.for_each(|table| table.broken_rules = true);
     }
 
     fn forget_flows(&mut self, stale: &Stale) {

@@ -8,6 +8,8 @@ mod transaction;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use ipnet::IpNet;
+
 use crate::family::Endpoint;
 use crate::layout::{Group, Key, Value};
 use crate::state::Stale;
@@ -46,6 +48,9 @@ pub trait Kernel: Send {
     /// Carries out a transaction: all of it, or nothing. Returns the generation after it, which is
     /// that of the transaction unless somebody else was quick.
     fn commit(&mut self, transaction: &Transaction) -> Result<u32, kedge_nftables::Error>;
+
+    /// Cluster IPs come from these ranges from now on: what is read is compared with the rules for them.
+    fn set_service_cidrs(&mut self, cidrs: &[IpNet]);
 
     /// Has the UDP flows deleted that have become stale, soon.
     fn forget_flows(&mut self, stale: &Stale);

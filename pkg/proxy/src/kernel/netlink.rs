@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ipnet::IpNet;
 use kedge_nftables::{Batch, Element as RawElement, Error, Set, Socket};
 
 use super::flows::Sweeper;
@@ -106,6 +107,10 @@ impl Kernel for Netlink {
             batch.at_generation(generation);
         }
         self.socket.commit(&batch)
+    }
+
+    fn set_service_cidrs(&mut self, cidrs: &[IpNet]) {
+        self.plan.config.service_cidrs = cidrs.to_vec();
     }
 
     fn forget_flows(&mut self, stale: &Stale) {

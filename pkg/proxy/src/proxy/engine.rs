@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use kedge_client::Change;
 use kedge_nftables::Error;
 
@@ -168,6 +169,19 @@ impl<K: Kernel> Engine<K> {
         };
         let services = self.model.services().filter(|(_, entry)| depends(entry));
         self.refresh(services.map(|(name, _)| name.clone()).collect())
+    }
+
+    /// Cluster IPs come from these ranges now.
+    ///
+    /// # Errors
+    /// Those of [`Engine::apply`].
+    pub fn set_service_cidrs(&mut self, cidrs: Vec<IpNet>) -> Result<(), Error> {
+        if self.config.service_cidrs == cidrs {
+            return Ok(());
+        }
+        self.kernel.set_service_cidrs(&cidrs);
+        self.config.service_cidrs = cidrs;
+        self.heal()
     }
 
     /// Reads the kernel and puts right what differs.

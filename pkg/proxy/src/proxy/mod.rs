@@ -14,6 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use kedge_client::{Resource, SharedClient};
 use prometheus_client::registry::Registry;
 use rustix::thread::{MembarrierCommand, membarrier};
@@ -47,6 +48,7 @@ pub struct Proxy {
     config: ProxyConfig,
     client: SharedClient,
     node_addresses: channel::Receiver<Arc<[IpAddr]>>,
+    added_cidrs: Option<channel::Receiver<Arc<[IpNet]>>>,
     ready: channel::Sender<bool>,
     metrics: Metrics,
     health: Health,
@@ -66,10 +68,20 @@ impl Proxy {
             config,
             client,
             node_addresses,
+            added_cidrs: None,
             ready: channel::Sender::new(false),
             health: Health::new(metrics.clone()),
             metrics,
             asker: Asker::default(),
+        }
+    }
+
+    /// With ranges of cluster IPs beside those of the configuration, as they come and go.
+    #[must_use]
+    pub fn with_added_cidrs(self, ranges: channel::Receiver<Arc<[IpNet]>>) -> Self {
+        Self {
+            added_cidrs: Some(ranges),
+            ..self
         }
     }
 
@@ -91,6 +103,13 @@ impl Proxy {
         self.ready.subscribe()
     }
 
+    /// All ranges of cluster IPs, as they are now.
+    fn service_cidrs(&mut self) -> Vec<IpNet> {
+        let added = self.added_cidrs.as_mut();
+        let added = added.map(|ranges| ranges.borrow_and_update().to_vec());
+        [self.config.service_cidrs.clone(), added.unwrap_or_default()].concat()
+    }
+
     /// Runs until `shutdown` is done. The rules stay in the kernel: a restart takes them over,
     /// [`crate::cleanup`] removes them.
     ///
@@ -110,8 +129,9 @@ impl Proxy {
             health: self.health.clone(),
             health_answers,
         };
-        let worker =
-            Worker::start(self.config.clone(), addresses, told, self.asker.clone()).await?;
+        let mut config = self.config.clone();
+        config.service_cidrs = self.service_cidrs();
+        let worker = Worker::start(config, addresses, told, self.asker.clone()).await?;
         let mut feed = self.client.feed(&FOLLOWED);
         let mut retry = Retry::default();
         // Who watches makes the kernel tell of each element, a third of the cost of writing it: so
@@ -142,6 +162,7 @@ impl Proxy {
                     addresses_end = changed.is_err();
                     Work::NodeAddresses(self.node_addresses.borrow_and_update().clone())
                 }
+                () = added(&mut self.added_cidrs) => Work::ServiceCidrs(self.service_cidrs()),
                 touched = touched => {
                     if let Err(error) = touched {
                         tracing::warn!("watching the ruleset anew: {error}");
@@ -155,7 +176,10 @@ impl Proxy {
                     Work::Settle
                 }
             };
-            if matches!(work, Work::Apply(_) | Work::NodeAddresses(_)) {
+            if matches!(
+                work,
+                Work::Apply(_) | Work::NodeAddresses(_) | Work::ServiceCidrs(_)
+            ) {
                 self.health.queued();
             }
             let loaded = matches!(work, Work::Apply(_));
@@ -183,6 +207,17 @@ impl Proxy {
                     .send_if_modified(|ready| in_step && !std::mem::replace(ready, true));
             }
         }
+    }
+}
+
+/// Comes when the ranges are others. Whoever told them may have ended: they stay as they are.
+async fn added(ranges: &mut Option<channel::Receiver<Arc<[IpNet]>>>) {
+    let alive = match ranges {
+        Some(ranges) => ranges.changed().await.is_ok(),
+        None => false,
+    };
+    if !alive {
+        pending().await
     }
 }
 

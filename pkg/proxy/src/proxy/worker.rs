@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
+use ipnet::IpNet;
 use kedge_client::Change;
 use tokio::sync::{oneshot, watch};
 
@@ -23,6 +24,8 @@ use crate::metrics::Metrics;
 pub enum Work {
     Apply(Vec<Change>),
     NodeAddresses(Arc<[IpAddr]>),
+    /// All ranges of cluster IPs.
+    ServiceCidrs(Vec<IpNet>),
     /// Compare with the kernel and put right what differs.
     Heal,
     /// The same, if anybody has changed the ruleset since.
@@ -62,6 +65,7 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
             engine.apply(changes)
         }
         Work::NodeAddresses(addresses) => engine.set_node_addresses(addresses),
+        Work::ServiceCidrs(cidrs) => engine.set_service_cidrs(cidrs),
         Work::Heal => engine.heal(),
         Work::Verify => engine.verify(),
         Work::Settle => engine.settle(),

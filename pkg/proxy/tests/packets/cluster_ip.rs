@@ -80,6 +80,22 @@ fn closed_ports_and_unclaimed_addresses(#[values(V4, V6)] family: Family) {
     assert_eq!(tcp(&lab.client, &to).name(), "pod1");
 }
 
+/// Another pod stands for an address that somebody has outside: as one of the range, only a Service may have it.
+#[rstest]
+fn what_nobody_claims_of_an_added_range_is_dropped(#[values(V4, V6)] family: Family) {
+    let lab = Lab::new(2);
+    let api = Api::start(&lab.node, config(), vec![]);
+    let to = at(family.pods[1], 8080);
+    assert_eq!(tcp(&lab.pods[0], &to).name(), "pod2");
+    let range = format!("{}/{}", family.pods[1], family.host);
+    api.ranges.send_replace([range.parse().unwrap()].into());
+    eventually("a drop", || tcp(&lab.pods[0], &to) == Answer::Nothing);
+    api.ranges.send_replace([].into());
+    eventually("an answer", || {
+        matches!(tcp(&lab.pods[0], &to), Answer::From(..))
+    });
+}
+
 #[rstest]
 fn hairpin(#[values(V4, V6)] family: Family, #[values(Some("node"), None)] node: Option<&str>) {
     let lab = Lab::new(1);

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ipnet::IpNet;
 use kedge_client::{BoxFuture, Change, Client, Feed, ObjectKey, Resource};
 use kedge_machinery::{Object, Status};
 use kedge_proxy::{Proxy, ProxyConfig};
@@ -18,6 +19,8 @@ use super::host::Host;
 pub struct Api {
     changes: mpsc::UnboundedSender<Vec<Change>>,
     pub addresses: watch::Sender<Arc<[IpAddr]>>,
+    /// Ranges of cluster IPs beside those of the settings.
+    pub ranges: watch::Sender<Arc<[IpNet]>>,
     held: mpsc::UnboundedSender<Box<dyn FnOnce() + Send>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -55,6 +58,8 @@ impl Api {
         let own: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
         let addresses = watch::Sender::new(Arc::from(own));
         let followed = addresses.subscribe();
+        let ranges = watch::Sender::new(Arc::from([]));
+        let added = ranges.subscribe();
         let (held, mut holds) = mpsc::unbounded_channel::<Box<dyn FnOnce() + Send>>();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -65,7 +70,7 @@ impl Api {
                 .unwrap();
             runtime.block_on(async move {
                 let client = Arc::new(Fake(Mutex::new(Some(receiver))));
-                let proxy = Proxy::new(config, client, followed);
+                let proxy = Proxy::new(config, client, followed).with_added_cidrs(added);
                 tokio::spawn(async move {
                     while let Some(hold) = holds.recv().await {
                         hold();
@@ -86,6 +91,7 @@ impl Api {
         Self {
             changes,
             addresses,
+            ranges,
             held,
             stop: Some(stop),
             thread: Some(thread),

@@ -287,6 +287,30 @@ fn node_ports_follow_the_node() {
 }
 
 #[test]
+fn another_range_of_cluster_ips_rewrites_the_rules_for_it() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    engine
+        .apply(vec![service("a", "10.43.0.1", json!({})), slice("a", &[1])])
+        .unwrap();
+    let ranges = vec!["10.44.0.0/24".parse().unwrap()];
+    engine.set_service_cidrs(ranges.clone()).unwrap();
+    let broken = |kernel: &FakeKernel| {
+        let inside = kernel.lock();
+        inside
+            .tables
+            .iter()
+            .flatten()
+            .any(|table| table.broken_rules)
+    };
+    assert!(!broken(&kernel));
+    assert_in_step(&engine, &kernel);
+    let reads = kernel.lock().reads;
+    engine.set_service_cidrs(ranges).unwrap();
+    assert_eq!(kernel.lock().reads, reads, "the same is nothing to do");
+}
+
+#[test]
 fn only_stale_flows_are_forgotten() {
     let kernel = FakeKernel::default();
     let mut engine = engine(&kernel);
