@@ -1,13 +1,10 @@
 //! The proxy as a part of a process: wired, and watched over HTTP. The same for a server's own API and for another's.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 
-use kedge_client::SharedClient;
-use kedge_proxy::{Proxy, ProxyConfig};
+use kedge_proxy::Proxy;
 use kedge_telemetry::http;
 use kedge_telemetry::metrics::Metrics;
-use tokio::sync::watch;
 
 use crate::tasks::Tasks;
 
@@ -25,14 +22,11 @@ pub struct Pages {
 /// # Errors
 /// The part that ended instead, and why.
 pub async fn start(
-    config: ProxyConfig,
+    proxy: Proxy,
     pages: Pages,
-    client: SharedClient,
-    node: watch::Receiver<Arc<[IpAddr]>>,
     metrics: &Metrics,
     tasks: &mut Tasks,
 ) -> Result<(), (&'static str, String)> {
-    let proxy = Proxy::new(config, client, node);
     metrics.add(|registry| proxy.measure(registry));
     serve(pages.healthz, "health", proxy.health().pages(), tasks).await;
     let mode = axum::Router::new().route("/proxyMode", axum::routing::get(|| async { "nftables" }));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kedge_addresses::{Follower, forwarding};
 use kedge_client::SharedClient;
 use kedge_client::remote::Remote;
+use kedge_proxy::Proxy;
 use kedge_telemetry::metrics::Metrics;
 
 use crate::args::ProxyArgs;
@@ -71,10 +72,8 @@ async fn serve(config: Config, kubeconfig: PathBuf) -> Result<(), ProxyError> {
     let metrics = Metrics::default();
     let mut tasks = Tasks::new();
     let starting = dataplane::start(
-        config.proxy(),
+        Proxy::new(config.proxy(), client, follower.node_addresses()),
         config.pages,
-        client,
-        follower.node_addresses(),
         &metrics,
         &mut tasks,
     );

@@ -3,6 +3,7 @@
 mod cluster_dns;
 mod host;
 mod identity;
+pub mod service_cidrs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use kedge_proxy::trace::{Outcome, Packet, Trace, Tracer};
 use crate::args::TraceArgs;
 use crate::client::kubeconfig;
 use crate::config::{Config, Mistake};
-use crate::server::hostname;
+use crate::server::{hostname, service_cidrs};
 use crate::settings::{FileError, Settings};
 
 /// Why there is no answer.
@@ -87,7 +87,10 @@ async fn tracer(args: &TraceArgs) -> Result<Tracer, TraceError> {
         [] => follower.node_addresses().borrow().to_vec(),
         given => given.to_vec(),
     };
-    Ok(Tracer::new(config.proxy(), &node, local, objects))
+    let mut proxy = config.proxy();
+    let added = service_cidrs::list(&client, &proxy.service_cidrs).await;
+    proxy.service_cidrs.extend(added);
+    Ok(Tracer::new(proxy, &node, local, objects))
 }
 
 fn text(trace: &Trace) -> String {

@@ -11,11 +11,12 @@ use kedge_controllers::{
     Credentials, Kind, Lan, LoadBalancerConfig, LoadBalancerMetrics, NodeConfig, NodeInfo, OnLan,
     Transport,
 };
+use kedge_proxy::Proxy;
 use kedge_resolved::Teller;
 use kedge_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
-use super::{NODE_VERSION, ServerError};
+use super::{NODE_VERSION, ServerError, service_cidrs};
 use crate::config::Config;
 use crate::dataplane;
 use crate::settings::Part;
@@ -142,9 +143,11 @@ impl Network {
         };
         let names = (config.has(Part::Dns) && config.has(Part::Resolved))
             .then(|| self.names_of_the_node(config));
+        let added_cidrs = service_cidrs::follow(client, &config.service_cidrs);
         let keeper = Keeper::new(
             KeeperConfig {
                 service_cidrs: config.service_cidrs.clone(),
+                added_cidrs: Some(added_cidrs.clone()),
                 dns_addresses: dns,
                 node_addresses: config.node_ips.clone(),
                 dns_link: names.as_ref().map(Teller::found),
@@ -179,8 +182,9 @@ impl Network {
             } else {
                 self.follower.node_addresses()
             };
-            let client = client.clone();
-            dataplane::start(config.proxy(), config.pages, client, node, metrics, tasks).await?;
+            let proxy =
+                Proxy::new(config.proxy(), client.clone(), node).with_added_cidrs(added_cidrs);
+            dataplane::start(proxy, config.pages, metrics, tasks).await?;
         }
         Ok(Balancer {
             wished: balancer,

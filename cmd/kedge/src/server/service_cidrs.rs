@@ -1,0 +1,136 @@
+//! Ranges of Service addresses that people add while the server runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use kedge_client::{Change, Client, Feed, Resource, SharedClient};
+use kedge_machinery::{Object, Status};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ServiceCidr {
+    spec: Spec,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Spec {
+    cidrs: Vec<String>,
+}
+
+/// The ranges of ServiceCIDRs, as they come and go; those of the configuration are not among them.
+pub fn follow(client: &SharedClient, own: &[IpNet]) -> watch::Receiver<Arc<[IpNet]>> {
+    let (sender, receiver) = watch::channel(Arc::from([]));
+    let mut feed = client.feed(&[Resource::SERVICECIDRS]);
+    let own = own.to_vec();
+    tokio::spawn(async move {
+        if let Err(error) = tell(&mut *feed, &own, &sender).await {
+            tracing::warn!(
+                "ServiceCIDRs are not followed any more: {error}; restart kedge to have routes and rules for those added since"
+            );
+        }
+    });
+    receiver
+}
+
+/// Those that are there now; none where the API does not say.
+pub async fn list(client: &impl Client, own: &[IpNet]) -> Vec<IpNet> {
+    let objects = client.list(Resource::SERVICECIDRS, "").await;
+    let read = |object: Object| {
+        let object = serde_json::from_value(object.0.into()).unwrap_or_default();
+        ranges(&object)
+    };
+    let all = objects.into_iter().flatten().enumerate();
+    let all = all.map(|(at, object)| (at.to_string(), read(object)));
+    added(&all.collect(), own).to_vec()
+}
+
+/// Until nobody listens any more.
+async fn tell(
+    feed: &mut dyn Feed,
+    own: &[IpNet],
+    sender: &watch::Sender<Arc<[IpNet]>>,
+) -> Result<(), Status> {
+    let mut all = BTreeMap::new();
+    loop {
+        let batch = tokio::select! {
+            batch = feed.next_batch() => batch?,
+            () = sender.closed() => return Ok(()),
+        };
+        take(&mut all, batch);
+        let added = added(&all, own);
+        sender.send_if_modified(|ranges| {
+            let changed = **ranges != *added;
+            *ranges = added;
+            changed
+        });
+    }
+}
+
+fn take(all: &mut BTreeMap<String, Vec<IpNet>>, batch: Vec<Change>) {
+    for Change { key, object } in batch {
+        let object = object.and_then(|json| serde_json::from_slice(&json).ok());
+        all.insert(key.name, ranges(&object.unwrap_or_default()));
+    }
+    all.retain(|_, ranges| !ranges.is_empty());
+}
+
+fn ranges(object: &ServiceCidr) -> Vec<IpNet> {
+    let texts = object.spec.cidrs.iter();
+    texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// Each once, in an order that does not depend on when they came.
+fn added(all: &BTreeMap<String, Vec<IpNet>>, own: &[IpNet]) -> Arc<[IpNet]> {
+    let mut added: Vec<IpNet> = all
+        .values()
+        .flatten()
+        .filter(|range| !own.contains(range))
+        .copied()
+        .collect();
+    added.sort_unstable();
+    added.dedup();
+    added.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use kedge_client::ObjectKey;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_added_is_what_is_there_beside_the_configuration() {
+        let own: Vec<IpNet> = vec!["10.43.0.0/16".parse().unwrap()];
+        let change = |name: &str, cidrs: Option<&[&str]>| Change {
+            key: ObjectKey {
+                resource: Resource::SERVICECIDRS,
+                namespace: String::new(),
+                name: name.into(),
+            },
+            object: cidrs.map(|cidrs| json!({"spec": {"cidrs": cidrs}}).to_string().into()),
+        };
+        let mut all = BTreeMap::new();
+        for (step, expected) in [
+            (change("kubernetes", Some(&["10.43.0.0/16"])), &[][..]),
+            (
+                change("more", Some(&["fd44::/112", "10.44.0.0/24"])),
+                &["10.44.0.0/24", "fd44::/112"],
+            ),
+            (
+                change("again", Some(&["10.44.0.0/24"])),
+                &["10.44.0.0/24", "fd44::/112"],
+            ),
+            (change("more", None), &["10.44.0.0/24"]),
+            (change("again", None), &[]),
+        ] {
+            take(&mut all, vec![step]);
+            let shown: Vec<String> = added(&all, &own).iter().map(ToString::to_string).collect();
+            assert_eq!(shown, expected);
+        }
+    }
+}
