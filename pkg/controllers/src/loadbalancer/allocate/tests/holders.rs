@@ -149,3 +149,72 @@ fn what_somebody_else_has_is_not_given() {
         assert!(text.contains(why), "{text}");
     }
 }
+
+#[test]
+fn a_record_that_cannot_be_is_put_right() {
+    let pools = pools(&["10.0.0.1-10.0.0.3", "fd00::1-fd00::3"]);
+    let six = |current: &[&str]| Request {
+        families: vec![true],
+        ..request("1", current)
+    };
+    for (request, right) in [
+        // More than one of a family.
+        (
+            request("1", &["10.0.0.2", "10.0.0.3", "10.0.0.1"]),
+            "10.0.0.2",
+        ),
+        // Of another family, alone or besides.
+        (request("1", &["fd00::2"]), "10.0.0.1"),
+        (six(&["10.0.0.2"]), "fd00::1"),
+        (request("1", &["fd00::2", "10.0.0.2"]), "10.0.0.2"),
+        // Of no pool, and one of a pool.
+        (request("1", &["192.168.9.9", "10.0.0.3"]), "10.0.0.3"),
+    ] {
+        let outcome = &run(&pools, &[("a", request.clone())])["a"];
+        assert_eq!(outcome.addresses, [ip(right)], "{request:?}");
+    }
+}
+
+#[test]
+fn pools_that_are_renamed_split_or_swapped_move_nobody() {
+    let has = [
+        ("a", request("1", &["10.0.0.2"])),
+        ("b", request("2", &["10.0.1.1"])),
+    ];
+    let [low, high] = [["10.0.0.0/24"], ["10.0.1.0/24"]];
+    for pools in [
+        vec![pool("one", &low), pool("two", &high)],
+        vec![pool("two", &low), pool("one", &high)],
+        vec![pool("other", &["10.0.0.0/23"])],
+        vec![
+            pool("one", &["10.0.0.0/31"]),
+            pool("two", &["10.0.0.2-10.0.1.1"]),
+        ],
+    ] {
+        let outcomes = run(&pools, &has);
+        assert_eq!(outcomes["a"].addresses, [ip("10.0.0.2")]);
+        assert_eq!(outcomes["b"].addresses, [ip("10.0.1.1")]);
+    }
+}
+
+#[test]
+fn an_address_of_a_pool_that_gives_none_of_itself_may_be_asked_for() {
+    let reserve = Pool {
+        auto_assign: false,
+        ..pool("reserve", &["10.0.1.1", "fd00::1"])
+    };
+    let asks = |ips: &[&str], families: &[bool]| Request {
+        requested: ips.iter().map(|text| ip(text)).collect(),
+        families: families.to_vec(),
+        ..request("1", &[])
+    };
+    let one = asks(&["10.0.1.1"], &[false]);
+    let pools = [pool("lan", &["10.0.0.1"]), reserve];
+    assert_eq!(run(&pools, &[("a", one)])["a"].addresses, [ip("10.0.1.1")]);
+    let both = ["fd00::1", "10.0.1.1"];
+    let outcome = &run(&pools, &[("a", asks(&both, &[false, true]))])["a"];
+    assert_eq!(outcome.addresses, [ip("10.0.1.1"), ip("fd00::1")]);
+    // A Service of one family has no use for the other.
+    let outcome = &run(&pools, &[("a", asks(&both, &[false]))])["a"];
+    assert_eq!(outcome.waiting, Some(Waiting::WrongFamily(ip("fd00::1"))));
+}
