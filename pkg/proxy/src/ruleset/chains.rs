@@ -93,7 +93,7 @@ pub fn chains(family: Family, config: &ProxyConfig, drops_invalid: bool) -> Vec<
             SRCNAT,
             vec![learns(dnat(CmpOp::Neq))],
         ),
-        postrouting(family),
+        postrouting(family, &inside),
     ]);
     if drops_invalid {
         chains.push(invalid(family, &inside));
@@ -254,7 +254,7 @@ fn services(family: Family, config: &ProxyConfig) -> ChainRules {
     ChainRules::new(name::SERVICES, rules)
 }
 
-fn postrouting(family: Family) -> ChainRules {
+fn postrouting(family: Family, inside: &[IpNet]) -> ChainRules {
     let (second, third) = family.after_address();
     let hairpin = Rule::default()
         .with(family.saddr(Reg::R0))
@@ -275,13 +275,20 @@ fn postrouting(family: Family) -> ChainRules {
         .with(Meta::load(MetaKey::Oif, Reg::R0))
         .with(Cmp::eq(Reg::R0, Value::host(LOOPBACK)))
         .with(Verdict::Return);
-    let rules = vec![
+    let mut rules = vec![
         dnat(CmpOp::Eq).with(Verdict::Return),
         learns(Rule::default()),
         on_node,
         hairpin,
-        ours,
     ];
+    // Most flows are those of Pods, and keep their source: nothing needs to be looked up for them.
+    rules.extend(inside.iter().map(|cidr| {
+        let from_inside = in_range(Rule::default(), Side::Source, CmpOp::Eq, *cidr);
+        with_all(from_inside, mark(Flags::MASQUERADE.bits(), Reg::R0))
+            .with(Cmp::eq(Reg::R0, Value::host(0)))
+            .with(Verdict::Return)
+    }));
+    rules.push(ours);
     ChainRules::base(name::POSTROUTING, Hook::Postrouting, SRCNAT, rules)
 }
 
