@@ -160,12 +160,35 @@ fn dig_and_kdig_understand_the_answers() {
             ("none.default.svc.cluster.local A", "NXDOMAIN"),
             ("*.default.svc.cluster.local A", "NXDOMAIN"),
             ("-c CH -t TXT version.bind", "REFUSED"),
+            ("-x 10.43.0.1", "NOERROR"),
+            ("-x 10.43.99.99", "NXDOMAIN"),
+            ("_tcp._tcp.web.default.svc.cluster.local SRV", "NOERROR"),
+            ("none._tcp.web.default.svc.cluster.local SRV", "NXDOMAIN"),
+            ("web.default.svc.cluster.local A +dnssec +cdflag", "NOERROR"),
+            ("cluster.local SOA", "NOERROR"),
+            ("host.example A", "SERVFAIL"),
         ] {
             let said = say(words);
             assert_eq!(status(&said), expected, "{program} {words}: {said}");
         }
         let many = say("bare.default.svc.cluster.local A +bufsize=512 +short");
         assert_eq!(many.lines().count(), 3, "{many}");
+    }
+    // What kdig has no words for: operations, versions of EDNS, a message without a question.
+    for (words, expected) in [
+        ("+opcode=NOTIFY web.default.svc.cluster.local A", "NOTIMP"),
+        ("+opcode=UPDATE cluster.local SOA", "NOTIMP"),
+        (
+            "+edns=1 +noednsneg web.default.svc.cluster.local A",
+            "BADVERS",
+        ),
+        ("+ednsopt=100 web.default.svc.cluster.local A", "NOERROR"),
+        ("+header-only", "FORMERR"),
+    ] {
+        let mut command = pod.command("dig");
+        command.arg("@10.43.0.10").args(words.split(' '));
+        let said = String::from_utf8(finish(&mut command).unwrap().stdout).unwrap();
+        assert_eq!(status(&said), expected, "{words}: {said}");
     }
     let transfer = finish(
         pod.command("dig")
@@ -200,6 +223,68 @@ fn who_is_neither_of_the_cluster_nor_of_the_lan_is_refused() {
         let said = String::from_utf8(finish(command.args(words)).unwrap().stdout).unwrap();
         assert_eq!(status(&said), expected, "from {source}: {said}");
     }
+}
+
+#[test]
+fn questions_are_in_the_log_where_that_is_wanted() {
+    let name = "asked-for.default.svc.cluster.local";
+    let quiet = Site::new().unwrap();
+    assert_eq!(ask(&quiet, name, "A").rcode, "NXDOMAIN");
+    assert!(!quiet.server().log().contains("asked-for"));
+    let flags = ["--log-level", "info,kedge_dns::queries=debug"];
+    let site = Site::with(Lab::new().unwrap(), &flags).unwrap();
+    ask(&site, name, "A");
+    let asked = |log: &str| log.contains(name) && log.contains("10.42.0.11");
+    site.server().until_logged(asked).unwrap();
+}
+
+/// Until a program of the machine says so; it is asked again and again, as it tells of nothing.
+fn until_said(netns: &Netns, words: &str, right: impl Fn(&str) -> bool) {
+    let begun = Instant::now();
+    loop {
+        let said = netns.ip(words).unwrap();
+        if right(&said) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{words}: {said}");
+    }
+}
+
+#[test]
+fn a_range_that_is_added_is_the_clusters_until_it_goes() {
+    let site = Site::new().unwrap();
+    site.apply(&pods()).unwrap();
+    let unclaimed = "9.0.44.10.in-addr.arpa";
+    assert_eq!(ask(&site, unclaimed, "PTR").rcode, "SERVFAIL", "nobody's");
+    let range = json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": "more"}, "spec": {"cidrs": ["10.44.0.0/24"]}});
+    let later = json!({"clusterIP": "10.44.0.5", "clusterIPs": ["10.44.0.5"],
+        "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"});
+    site.apply(&[range]).unwrap();
+    site.apply(&[service("later", later)]).unwrap();
+    assert_eq!(ask(&site, unclaimed, "PTR").rcode, "NXDOMAIN");
+    let pointer = ask(&site, "5.0.44.10.in-addr.arpa", "PTR").records;
+    assert_eq!(pointer, ["PTR later.default.svc.cluster.local"]);
+    let node = &site.lab.node;
+    until_said(node, "rule show", |rules| rules.contains("to 10.44.0.0/24"));
+    until_said(node, "route show", |routes| {
+        routes.contains("unreachable 10.44.0.0/24")
+    });
+    site.until_endpoints("later", "IPv4", 3).unwrap();
+    let to = site.cluster_ip("later", true, 80).unwrap();
+    ask::http(node, to).unwrap();
+    let trace = site
+        .kedge(&["trace", "10.42.0.11", "10.44.0.9:80"])
+        .unwrap();
+    assert!(
+        trace.contains("of the Service range 10.44.0.0/24"),
+        "{trace}"
+    );
+    for gone in [["service", "later"], ["servicecidr", "more"]] {
+        site.kedge(&["delete", gone[0], gone[1]]).unwrap();
+    }
+    until_said(node, "rule show", |rules| !rules.contains("10.44.0.0/24"));
+    assert_eq!(ask(&site, unclaimed, "PTR").rcode, "SERVFAIL");
 }
 
 /// A pod's `resolv.conf`, as kubelet writes it.
