@@ -1,7 +1,7 @@
 //! The typed shape of a kind: one tree that pruning, field validation, strategic merge,
 //! server-side apply and OpenAPI all read.
 //!
-//! A schema is data. Built-in kinds get theirs from `kedge-api`; a custom resource will bring its own.
+//! A schema is data. Built-in kinds get theirs from `kedge-api`; a custom resource brings its own ([`crate::structural`]).
 
 mod defaults;
 mod path;
@@ -18,7 +18,9 @@ use serde_json::Value;
 
 pub use defaults::apply_defaults;
 pub(crate) use defaults::default_of;
+pub(crate) use path::Path;
 pub use prune::prune;
+pub(crate) use validate::unknown_below;
 
 /// Definitions by their OpenAPI name, for example `io.k8s.api.core.v1.Service`.
 #[derive(Debug, Clone, Default)]

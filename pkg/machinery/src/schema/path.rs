@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A path that costs nothing until it is told: trees are walked for every write, and few have anything to tell.
 #[derive(Clone, Copy)]
-pub(super) enum Path<'a> {
+pub(crate) enum Path<'a> {
     Root,
     Name(&'a Self, &'a str),
     Index(&'a Self, usize),

@@ -17,6 +17,17 @@ pub fn unknown_fields(definitions: &Definitions, schema: &Schema, value: &Value)
     found
 }
 
+/// The same of a value that stands at a path.
+pub(crate) fn unknown_below(
+    definitions: &Definitions,
+    schema: &Schema,
+    value: &Value,
+    path: &Path<'_>,
+    found: &mut Vec<String>,
+) {
+    walk(definitions, schema, value, path, found);
+}
+
 fn walk(
     definitions: &Definitions,
     schema: &Schema,
