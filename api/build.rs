@@ -14,6 +14,7 @@ use k8s_openapi::api::{
     events::v1 as events, networking::v1 as networking, node::v1 as node, policy::v1 as policy,
     rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
@@ -38,6 +39,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 /// JSON schemas of every definition that a built-in kind reaches, by OpenAPI name.
 fn json_schemas() -> Map<String, Value> {
     let mut generator = SchemaGenerator::default();
+    generator.subschema_for::<apiextensions::CustomResourceDefinition>();
     generator.subschema_for::<apps::ControllerRevision>();
     generator.subschema_for::<apps::DaemonSet>();
     generator.subschema_for::<apps::Deployment>();

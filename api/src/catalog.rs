@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use kedge_machinery::schema::{Definitions, Schema};
 
-use crate::{Kind, schemas};
+use crate::{Kind, schemas, version};
 
 mod rows;
 
@@ -16,7 +16,8 @@ pub struct Catalog {
     kinds: Vec<Arc<Kind>>,
     /// Kinds that are only the bodies of subresources.
     bodies: Vec<Arc<Kind>>,
-    definitions: OnceLock<Arc<Definitions>>,
+    /// Shared by every catalog that custom resources make of the built-in one.
+    definitions: Arc<OnceLock<Arc<Definitions>>>,
 }
 
 impl Catalog {
@@ -26,7 +27,7 @@ impl Catalog {
         Arc::new(Self {
             kinds: rows::ROWS.iter().map(|row| Arc::new(row.kind())).collect(),
             bodies: bodies(),
-            definitions: OnceLock::new(),
+            definitions: Arc::default(),
         })
     }
 
@@ -36,7 +37,25 @@ impl Catalog {
         Self {
             kinds,
             bodies: bodies(),
-            definitions: OnceLock::from(definitions),
+            definitions: Arc::new(OnceLock::from(definitions)),
+        }
+    }
+
+    /// The same kinds and further ones behind them, in order of group, preference of version and name. Schemas of built-in
+    /// kinds are not made again.
+    #[must_use]
+    pub fn with(&self, mut custom: Vec<Arc<Kind>>) -> Self {
+        custom.sort_by(|a, b| {
+            let by_version = || version::order(&b.version, &a.version);
+            let by_group = a.group.cmp(&b.group);
+            by_group
+                .then_with(by_version)
+                .then_with(|| a.plural.cmp(&b.plural))
+        });
+        Self {
+            kinds: self.kinds.iter().cloned().chain(custom).collect(),
+            bodies: self.bodies.clone(),
+            definitions: Arc::clone(&self.definitions),
         }
     }
 
@@ -70,9 +89,16 @@ impl Catalog {
     }
 
     /// The schema of a kind; one that allows anything when the kind has none.
-    pub fn schema(&self, kind: &Kind) -> &Schema {
+    pub fn schema<'a>(&'a self, kind: &'a Kind) -> &'a Schema {
         static ANY: OnceLock<Schema> = OnceLock::new();
-        match self.definitions().0.get(&kind.definition) {
+        let custom = kind.custom.as_ref().map(|custom| &custom.typed);
+        let builtin = || {
+            self.definitions()
+                .0
+                .get(&kind.definition)
+                .map(AsRef::as_ref)
+        };
+        match custom.or_else(builtin) {
             Some(schema) => schema,
             None => ANY.get_or_init(Schema::default),
         }

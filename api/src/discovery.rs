@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::hash::Fnv1a;
 use crate::kind::api_version;
-use crate::{Catalog, Kind, Subresource};
+use crate::{Catalog, Kind, Subresource, version};
 
 /// `/api`: `APIVersions`. `server` is the address that clients reach this server at, `host:port`.
 #[must_use]
@@ -84,13 +84,15 @@ fn named_groups(catalog: &Catalog) -> impl Iterator<Item = &str> {
 
 /// Versions of a group, the preferred one first.
 fn group_versions<'a>(catalog: &'a Catalog, group: &str) -> Vec<&'a str> {
-    distinct(
+    let mut versions = distinct(
         catalog
             .kinds()
             .iter()
             .filter(|k| k.group == group)
             .map(|k| k.version.as_str()),
-    )
+    );
+    versions.sort_by(|a, b| version::order(b, a));
+    versions
 }
 
 fn of_version<'a>(
@@ -174,7 +176,9 @@ fn names(body: &mut Value, kind: &Kind) {
 fn storage_version_hash(kind: &Kind) -> String {
     let mut hash = Fnv1a::default();
     // Writing to a hash cannot fail.
-    let _ = write!(hash, "{}/{}/{}", kind.group, kind.version, kind.kind);
+    let stored = kind.custom.as_ref().map(|custom| &custom.storage);
+    let version = stored.unwrap_or(&kind.version);
+    let _ = write!(hash, "{}/{version}/{}", kind.group, kind.kind);
     STANDARD.encode(hash.0.to_be_bytes())
 }
 
@@ -323,6 +327,7 @@ mod tests {
                 "policy",
                 "rbac.authorization.k8s.io",
                 "storage.k8s.io",
+                "apiextensions.k8s.io",
                 "scheduling.k8s.io",
                 "coordination.k8s.io",
                 "node.k8s.io",

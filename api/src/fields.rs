@@ -5,10 +5,22 @@ use kedge_machinery::Object;
 use serde_json::Value;
 
 use crate::Kind;
+use crate::json_path::JsonPath;
 
-/// Field labels that a selector may name, `metadata.name` first.
+/// True for a field that a selector may name.
 #[must_use]
-pub fn selectable_fields(kind: &Kind) -> &'static [&'static str] {
+pub fn is_selectable(kind: &Kind, field: &str) -> bool {
+    builtin(kind).contains(&field) || custom_path(kind, field).is_some()
+}
+
+/// Where a definition says that a field is (KEP-4358).
+fn custom_path<'a>(kind: &'a Kind, field: &str) -> Option<&'a JsonPath> {
+    let mut paths = kind.custom.as_ref()?.selectable.iter();
+    paths.find(|path| path.text().strip_prefix('.') == Some(field))
+}
+
+/// Field labels of a kind, `metadata.name` first.
+fn builtin(kind: &Kind) -> &'static [&'static str] {
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("", "Pod") => &[
             "metadata.name",
@@ -73,7 +85,15 @@ pub fn selectable_fields(kind: &Kind) -> &'static [&'static str] {
 /// The value that a selector compares, empty where the object has none; `None` when the kind does not know the field.
 #[must_use]
 pub fn field_value(kind: &Kind, object: &Object, field: &str) -> Option<String> {
-    if !selectable_fields(kind).contains(&field) {
+    if let Some(path) = custom_path(kind, field) {
+        let names = path.fields().unwrap_or_default();
+        return Some(match object.at(&names) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        });
+    }
+    if !builtin(kind).contains(&field) {
         return None;
     }
     let path = |field: &str| object.at(&field.split('.').collect::<Vec<_>>());

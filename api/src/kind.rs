@@ -1,5 +1,9 @@
 //! A served kind, as a value: built-in kinds are rows, a custom resource makes one at run time.
 
+use std::sync::Arc;
+
+use crate::custom::Custom;
+
 /// One kind in one API version, with the resource that serves it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Kind {
@@ -20,6 +24,8 @@ pub struct Kind {
     pub subresources: Vec<Subresource>,
     /// Verbs of the resource itself, sorted, in the words of discovery.
     pub verbs: Vec<&'static str>,
+    /// What a `CustomResourceDefinition` says of it; `None` for built-in kinds.
+    pub custom: Option<Arc<Custom>>,
 }
 
 /// A path below an object, for example `status`.

@@ -7,17 +7,20 @@
 
 pub mod catalog;
 pub mod columns;
+pub mod custom;
 pub mod discovery;
 mod fields;
 mod hash;
+pub mod json_path;
 mod kind;
 pub mod openapi;
 pub mod protobuf;
 mod schemas;
 mod table;
+pub mod version;
 
 pub use catalog::Catalog;
 pub use columns::ColumnDefinition;
-pub use fields::{field_value, selectable_fields};
+pub use fields::{field_value, is_selectable};
 pub use kind::{Kind, Subresource};
 pub use protobuf::ProtobufError;

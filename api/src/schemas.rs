@@ -160,7 +160,18 @@ mod tests {
                 "IntOrString" => "IntOrString".into(),
                 "Time" => "Time".into(),
                 "MicroTime" => "MicroTime".into(),
-                "FieldsV1" | "RawExtension" => "Any".into(),
+                // What is a schema or something simpler reads as anything; of lists of schemas, which no
+                // definition may have, only the schema is known.
+                "FieldsV1"
+                | "RawExtension"
+                | "JSON"
+                | "JSONSchemaPropsOrBool"
+                | "JSONSchemaPropsOrStringArray"
+                | "CustomResourceSubresourceStatus" => "Any".into(),
+                "JSONSchemaPropsOrArray" => {
+                    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+                        .into()
+                }
                 _ => name.into(),
             };
         }

@@ -18,6 +18,10 @@ const TEXT: &str = include_str!("../data/definitions.txt");
 
 /// Short package names and what they stand for in OpenAPI names.
 const PACKAGES: &[(&str, &str)] = &[
+    (
+        "apiextensions",
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1",
+    ),
     ("apps", "io.k8s.api.apps.v1"),
     ("authentication", "io.k8s.api.authentication.v1"),
     ("authorization", "io.k8s.api.authorization.v1"),

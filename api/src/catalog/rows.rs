@@ -90,6 +90,10 @@ const fn group(api_version: &'static str, package: &'static str) -> Group {
     }
 }
 
+const APIEXTENSIONS: Group = group(
+    "apiextensions.k8s.io/v1",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1",
+);
 const APPS: Group = group("apps/v1", "io.k8s.api.apps.v1");
 const AUTHENTICATION: Group = group("authentication.k8s.io/v1", "io.k8s.api.authentication.v1");
 const AUTHORIZATION: Group = group("authorization.k8s.io/v1", "io.k8s.api.authorization.v1");
@@ -307,6 +311,17 @@ pub(super) const ROWS: &[Row] = &[
         ..row(STORAGE, "StorageClass", "storageclasses", Cluster)
     },
     Row {
+        short_names: &["crd", "crds"],
+        categories: &["api-extensions"],
+        subresources: &[STATUS],
+        ..row(
+            APIEXTENSIONS,
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            Cluster,
+        )
+    },
+    Row {
         short_names: &["pc"],
         ..row(SCHEDULING, "PriorityClass", "priorityclasses", Cluster)
     },
@@ -378,6 +393,7 @@ impl Row {
                 .map(|below| below.subresource(self))
                 .collect(),
             verbs: self.verbs.to_vec(),
+            custom: None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod access;
 mod age;
 mod apps;
 mod batch;
+mod custom;
 mod endpoints;
 mod event;
 mod metallb;
@@ -179,6 +180,9 @@ fn columns(kind: &Kind) -> &'static [Column] {
 /// The columns of a kind.
 #[must_use]
 pub fn definitions(kind: &Kind) -> Vec<ColumnDefinition> {
+    if let Some(custom) = &kind.custom {
+        return custom::definitions(custom);
+    }
     let columns = columns(kind).iter().map(|c| ColumnDefinition {
         name: c.name.into(),
         kind: c.kind.into(),
@@ -196,6 +200,9 @@ pub fn definitions(kind: &Kind) -> Vec<ColumnDefinition> {
 /// One cell for each of [`definitions`]. Ages are counted back from `now`.
 #[must_use]
 pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
+    if let Some(custom) = &kind.custom {
+        return custom::cells(custom, object, now);
+    }
     let name = || Value::from(object.name());
     let age = || age::since(object.meta().and_then(|m| m.get("creationTimestamp")), now);
     match (kind.group.as_str(), kind.kind.as_str()) {

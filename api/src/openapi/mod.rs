@@ -10,9 +10,11 @@ use kedge_machinery::schema::{Definitions, Schema, Shape};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::custom::OBJECT_META;
 use crate::hash::Fnv1a;
 use crate::{Catalog, Kind};
 
+mod custom;
 mod descriptions;
 mod operations;
 mod schemas;
@@ -121,6 +123,7 @@ fn reachable<'a>(definitions: &'a Definitions, kinds: &[&'a Kind]) -> BTreeSet<&
         .iter()
         .map(|k| k.definition.as_str())
         .chain(every)
+        .chain([OBJECT_META])
         .collect();
     while let Some(name) = waiting.pop() {
         if let Some((name, schema)) = definitions.0.get_key_value(name)
@@ -204,6 +207,10 @@ impl Serialize for Schemas<'_> {
             }
         }
         for kind in kinds {
+            if let Some(custom) = &kind.custom {
+                let schema = custom::schema(kind, custom, version);
+                map.serialize_entry(&kind.definition, &schema)?;
+            }
             map.serialize_entry(&schemas::list_name(kind), &schemas::list(kind, version))?;
         }
         for (name, schema) in schemas::primitives(version) {

@@ -6,6 +6,16 @@ use super::{Bounds, Pattern, Rules, Structural, Type};
 use crate::schema::ListType;
 
 impl Structural {
+    /// A schema that takes anything, of a version that has none.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            kind: Some(Type::Object),
+            preserve_unknown: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads a schema; what it does not know of it is passed over.
     #[must_use]
     pub fn parse(schema: &Value) -> Self {

@@ -1,6 +1,6 @@
 //! Label and field selectors over entries; an object is parsed only where a field of it is asked for.
 
-use kedge_api::{Kind, field_value, selectable_fields};
+use kedge_api::{Kind, field_value, is_selectable};
 use kedge_machinery::Status;
 use kedge_machinery::selector::{FieldSelector, LabelSelector};
 use kedge_store::Entry;
@@ -31,9 +31,8 @@ impl Selection {
             LabelSelector::parse(labels).map_err(|e| Status::bad_request(e.to_string()))?;
         let fields =
             FieldSelector::parse(fields).map_err(|e| Status::bad_request(e.to_string()))?;
-        let known = selectable_fields(kind);
         let is_known = |field: &str| {
-            field == NAME || (field == NAMESPACE && kind.namespaced) || known.contains(&field)
+            field == NAME || (field == NAMESPACE && kind.namespaced) || is_selectable(kind, field)
         };
         if let Some((field, ..)) = fields
             .requirements()
