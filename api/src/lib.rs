@@ -22,5 +22,5 @@ pub mod version;
 pub use catalog::Catalog;
 pub use columns::ColumnDefinition;
 pub use fields::{field_value, is_selectable};
-pub use kind::{Kind, Subresource};
+pub use kind::{Kind, Subresource, api_version};
 pub use protobuf::ProtobufError;

@@ -136,6 +136,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     let client: SharedClient = Arc::new(Local::new(registry.clone(), "kedge"));
     let port = listening.first().map_or(6443, SocketAddr::port);
     registry.bootstrap().await?;
+    let definitions = registry.definitions()?;
     registry
         .ensure_kubernetes_service(&network.node_addresses(), port)
         .await?;
@@ -145,6 +146,13 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     report(&client, &recovery).await;
 
     let mut tasks = Tasks::new();
+    tasks.spawn("custom resources", |shutdown| async move {
+        tokio::select! {
+            () = definitions.run() => {}
+            () = shutdown => {}
+        }
+        Ok(())
+    });
     let balancer = network
         .start(&config, &client, &metrics, &mut tasks)
         .await?;

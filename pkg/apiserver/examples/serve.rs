@@ -37,6 +37,7 @@ async fn main() {
         admission: kedge_registry::admission::builtin(),
     });
     registry.bootstrap().await.unwrap();
+    tokio::spawn(registry.definitions().unwrap().run());
     let now = Timestamp::now();
     let pki = folder.path().join("pki");
     let authority = Arc::new(Authority::load_or_create(&pki, now).unwrap());

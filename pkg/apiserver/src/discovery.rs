@@ -29,7 +29,7 @@ pub(crate) async fn core(State(app): State<SharedApp>, request: Request) -> Answ
     root(
         &parts,
         || discovery::versions(address),
-        || discovery::aggregated_core(app.registry.catalog()),
+        || discovery::aggregated_core(&app.registry.catalog()),
     )
 }
 
@@ -38,8 +38,8 @@ pub(crate) async fn groups(State(app): State<SharedApp>, request: Request) -> An
     let catalog = app.registry.catalog();
     root(
         &parts,
-        || discovery::groups(catalog),
-        || discovery::aggregated_groups(catalog),
+        || discovery::groups(&catalog),
+        || discovery::aggregated_groups(&catalog),
     )
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn group(
     Path(name): Path<String>,
     request: Request,
 ) -> Answer {
-    match discovery::group(app.registry.catalog(), &name) {
+    match discovery::group(&app.registry.catalog(), &name) {
         Some(group) => document(&request.into_parts().0, &group),
         None => answer::page_not_found(),
     }
@@ -57,10 +57,10 @@ pub(crate) async fn group(
 /// The resources of a version: `/api/v1`, `/apis/GROUP/VERSION`.
 pub(crate) fn resources(app: &App, group: &str, version: &str, parts: &Parts) -> Answer {
     let catalog = app.registry.catalog();
-    match discovery::resources(catalog, group, version) {
+    match discovery::resources(&catalog, group, version) {
         Some(resources) => document(parts, &resources),
         // A version that is not there of a group that is, is the group's to refuse; else it is nobody's.
-        None if group.is_empty() || discovery::group(catalog, group).is_some() => {
+        None if group.is_empty() || discovery::group(&catalog, group).is_some() => {
             answer::refuse(&refusal::no_such_resource())
         }
         None => answer::page_not_found(),
@@ -85,13 +85,8 @@ pub(crate) fn paths(app: &App, parts: &Parts) -> Answer {
     ]
     .map(Into::into)
     .into();
-    for kind in app
-        .registry
-        .catalog()
-        .kinds()
-        .iter()
-        .filter(|kind| !kind.group.is_empty())
-    {
+    let catalog = app.registry.catalog();
+    for kind in catalog.kinds().iter().filter(|kind| !kind.group.is_empty()) {
         paths.extend([
             format!("/apis/{}", kind.group),
             format!("/apis/{}/{}", kind.group, kind.version),

@@ -80,7 +80,7 @@ impl Front {
             Ok(time) => time,
             Err(status) => return answer::refuse(&status),
         };
-        let begun = Requests::begin(&info, self.app.registry.catalog());
+        let begun = Requests::begin(&info, &self.app.registry.catalog());
         let answer = self.admit_and_serve(peer, parts, body, info, time).await;
         if let Some(begun) = begun {
             self.app.requests.end(begun, answer.status());

@@ -15,14 +15,14 @@ use crate::{query, refusal};
 
 pub(crate) async fn v2(State(app): State<SharedApp>, request: Request) -> Answer {
     document(&request.into_parts().0.headers, move || {
-        openapi::v2_document(app.registry.catalog()).into()
+        openapi::v2_document(&app.registry.catalog()).into()
     })
     .await
 }
 
 pub(crate) async fn v3_index(State(app): State<SharedApp>, request: Request) -> Answer {
     document(&request.into_parts().0.headers, move || {
-        openapi::v3_index(app.registry.catalog()).into()
+        openapi::v3_index(&app.registry.catalog()).into()
     })
     .await
 }
@@ -57,7 +57,7 @@ pub(crate) async fn v3(
         }
     }
     let made = move || {
-        openapi::v3_document(app.registry.catalog(), &path)
+        openapi::v3_document(&app.registry.catalog(), &path)
             .unwrap_or_default()
             .into()
     };
@@ -82,7 +82,7 @@ fn group_version_path(kind: &kedge_api::Kind) -> String {
 
 /// Where the index says that the document is.
 fn current_address(app: &SharedApp, path: &str) -> Option<String> {
-    let index: Value = serde_json::from_slice(&openapi::v3_index(app.registry.catalog())).ok()?;
+    let index: Value = serde_json::from_slice(&openapi::v3_index(&app.registry.catalog())).ok()?;
     index
         .get("paths")?
         .get(path)?

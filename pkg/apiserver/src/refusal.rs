@@ -11,6 +11,9 @@ const BODIES: &str = "application/json, application/yaml, application/vnd.kubern
 const PATCHES: &str = "application/json-patch+json, application/merge-patch+json, \
     application/strategic-merge-patch+json, application/apply-patch+yaml";
 
+const CUSTOM_PATCHES: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
 /// A status whose `details` are there but empty, as the generic errors of upstream's router are.
 fn bare(code: u16, reason: &'static str, message: impl Into<String>) -> Status {
     let mut status = Status::new(code, reason, message);
@@ -68,6 +71,11 @@ pub(crate) fn unsupported_body() -> Status {
 /// 415 for a patch in a language that is not known.
 pub(crate) fn unsupported_patch() -> Status {
     unsupported(PATCHES)
+}
+
+/// The same of a custom resource.
+pub(crate) fn unsupported_custom_patch() -> Status {
+    unsupported(CUSTOM_PATCHES)
 }
 
 fn unsupported(accepted: &str) -> Status {

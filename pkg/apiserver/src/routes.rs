@@ -75,7 +75,8 @@ async fn resource(
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
-    let answered = match route::find(app.registry.catalog(), &parts.method, &info) {
+    let route = route::find(&app.registry.catalog(), &parts.method, &info);
+    let answered = match route {
         Route::Nowhere => return answer::page_not_found(),
         Route::Refused(status) => Err(status),
         Route::Verb(verb, target) => {

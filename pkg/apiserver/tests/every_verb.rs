@@ -265,7 +265,8 @@ async fn the_table_holds_and_nothing_else() {
     let lab = Lab::start().await;
     let roles = roles(&lab).await;
     let (mut asked, mut allowed, mut wrong) = (0, 0, Vec::new());
-    for kind in lab.registry.catalog().kinds() {
+    let catalog = lab.registry.catalog();
+    for kind in catalog.kinds() {
         let own = kind.verbs.iter().map(|verb| (*verb, ""));
         let below = kind.subresources.iter();
         let below = below.flat_map(|s| s.verbs.iter().map(|verb| (*verb, s.name.as_str())));

@@ -117,9 +117,8 @@ async fn many_writes_between_two_questions_are_not_too_many() {
     )
     .await;
     // More than a watch keeps of changes that nobody takes in.
-    let kind = lab
-        .registry
-        .catalog()
+    let catalog = lab.registry.catalog();
+    let kind = catalog
         .find(kedge_rbac::GROUP, "v1", "clusterroles")
         .unwrap();
     let target = kedge_registry::Target::new(kind.clone(), "", "r");

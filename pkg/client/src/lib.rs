@@ -146,6 +146,17 @@ pub trait Client: Send + Sync + 'static {
 
     /// Follows kinds, in all namespaces.
     fn feed(&self, resources: &[Resource]) -> Box<dyn Feed>;
+
+    /// The same, and every custom resource that is there or will be. Who does not know of definitions follows the kinds alone.
+    fn feed_with_custom(&self, resources: &[Resource]) -> Box<dyn Feed> {
+        self.feed(resources)
+    }
+
+    /// A custom resource by what an owner reference says of it, as feeds name it, and whether it is in namespaces.
+    fn find_custom(&self, api_version: &str, kind: &str) -> Option<(Resource, bool)> {
+        let _ = (api_version, kind);
+        None
+    }
 }
 
 /// A client as everybody holds it.

@@ -1,5 +1,6 @@
 //! The client inside the process: the registry itself, with no bytes on a wire.
 
+mod custom;
 mod feed;
 mod known;
 
@@ -32,12 +33,11 @@ impl Local {
     }
 
     fn kind(&self, resource: Resource) -> Result<Arc<Kind>, Status> {
-        let found = self
-            .registry
-            .catalog()
-            .find(resource.group, resource.version, resource.plural);
+        let catalog = self.registry.catalog();
+        let found = catalog.find(resource.group, resource.version, resource.plural);
         found
             .cloned()
+            .or_else(|| custom::any_version(&catalog, resource))
             .ok_or_else(|| Status::not_found(resource.group, resource.plural, ""))
     }
 
@@ -180,5 +180,16 @@ impl Client for Local {
 
     fn feed(&self, resources: &[Resource]) -> Box<dyn Feed> {
         Box::new(feed::LocalFeed::new(self.registry.clone(), resources))
+    }
+
+    fn feed_with_custom(&self, resources: &[Resource]) -> Box<dyn Feed> {
+        Box::new(feed::LocalFeed::with_custom(
+            self.registry.clone(),
+            resources,
+        ))
+    }
+
+    fn find_custom(&self, api_version: &str, kind: &str) -> Option<(Resource, bool)> {
+        custom::find(&self.registry.catalog(), api_version, kind)
     }
 }

@@ -187,7 +187,7 @@ impl Reconcile for Namespaces {
             return Vec::new();
         }
         let contents = self.contents.get_or_insert_with(|| Contents {
-            follow: Follow::start(&self.client, &self.kinds),
+            follow: Follow::start_with_custom(&self.client, &self.kinds),
             known: false,
             objects: BTreeMap::new(),
             asked: BTreeSet::new(),

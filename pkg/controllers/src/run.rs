@@ -82,7 +82,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
         TokenSecrets::new(Arc::clone(&token_keys), &root_ca)
     }));
     let all = kinds.clone();
-    tasks.spawn(supervise(client.clone(), move || Garbage::new(&all)));
+    let finder = client.clone();
+    tasks.spawn(supervise(client.clone(), move || {
+        Garbage::new(finder.clone(), &all)
+    }));
     let contents = client.clone();
     tasks.spawn(supervise(client, move || {
         Namespaces::new(contents.clone(), &kinds)

@@ -67,6 +67,7 @@ impl Server {
             admission: kedge_registry::admission::builtin(),
         });
         registry.bootstrap().await.unwrap();
+        tokio::spawn(registry.definitions().unwrap().run());
         let node: Vec<IpAddr> = vec!["192.168.1.5".parse().unwrap()];
         registry
             .ensure_kubernetes_service(&node, 6443)
@@ -172,9 +173,8 @@ impl Server {
         name: &str,
         propagation: Propagation,
     ) {
-        let kind = self
-            .registry
-            .catalog()
+        let catalog = self.registry.catalog();
+        let kind = catalog
             .find(resource.group, resource.version, resource.plural)
             .unwrap();
         let target = Target::new(Arc::clone(kind), namespace, name);

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::schema::ListType;
 
 pub use check::{check, has_rules};
+pub use prune::MetaSchema;
 
 /// One node of a structural schema: what a value looks like, and (in `rules`) what else must hold of it.
 #[derive(Debug, Clone, Default)]

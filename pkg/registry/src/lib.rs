@@ -10,6 +10,7 @@ pub mod admission;
 mod allocate;
 mod bootstrap;
 mod check;
+pub mod definitions;
 mod keys;
 pub mod pod_references;
 mod read;

@@ -3,10 +3,12 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use kedge_api::{Catalog, Kind};
 use kedge_machinery::Status;
 use kedge_store::{CommitError, Store};
+use tokio::sync::watch;
 
 use crate::admission::Admission;
 use crate::allocate::Pools;
@@ -32,7 +34,11 @@ pub struct Registry {
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) catalog: Arc<Catalog>,
+    /// The kinds that are there without definitions.
+    pub(crate) builtin: Arc<Catalog>,
+    /// Those, and what definitions make.
+    catalog: ArcSwap<Catalog>,
+    changed: watch::Sender<()>,
     pub(crate) pools: Pools,
     pub(crate) admission: Vec<Box<dyn Admission>>,
 }
@@ -54,17 +60,34 @@ impl Registry {
         Self {
             inner: Arc::new(Inner {
                 store,
-                catalog,
+                catalog: ArcSwap::from(Arc::clone(&catalog)),
+                builtin: catalog,
+                changed: watch::Sender::new(()),
                 pools,
                 admission,
             }),
         }
     }
 
-    /// The kinds that are served.
+    /// The kinds that are served now; a definition may change them at any moment.
     #[must_use]
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.inner.catalog
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.catalog.load_full()
+    }
+
+    /// Tells of every change of the catalog from now on.
+    #[must_use]
+    pub fn catalog_changes(&self) -> watch::Receiver<()> {
+        self.inner.changed.subscribe()
+    }
+
+    pub(crate) fn builtin(&self) -> &Arc<Catalog> {
+        &self.inner.builtin
+    }
+
+    pub(crate) fn serve(&self, catalog: Arc<Catalog>) {
+        self.inner.catalog.store(catalog);
+        self.inner.changed.send_replace(());
     }
 
     /// The latest revision: the `resourceVersion` of an empty list.
@@ -102,7 +125,10 @@ impl Target {
 
 /// What a client reads of a kind that upstream asks people to leave, as a `Warning` of every answer.
 #[must_use]
-pub fn deprecation(kind: &Kind) -> Option<&'static str> {
+pub fn deprecation(kind: &Kind) -> Option<&str> {
+    if let Some(custom) = &kind.custom {
+        return custom.warning.as_deref();
+    }
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("", "Endpoints") => {
             Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")

@@ -1,4 +1,5 @@
-//! The form in which objects are stored, where it is not the one they are served in: one object that two kinds show.
+//! The form in which objects are stored, where it is not the one they are served in: one object that two kinds show,
+//! or a custom resource in another version, or by an older schema.
 
 use std::sync::Arc;
 
@@ -32,9 +33,26 @@ pub(crate) fn shown(kind: &Kind) -> Option<&'static Shown> {
     is_event.then_some(&EVENTS)
 }
 
+/// True where the bytes of an entry are not those that the kind shows.
+fn differs(kind: &Kind, entry: &Entry) -> bool {
+    match &kind.custom {
+        Some(custom) => custom.differs(&kind.version, entry.revision),
+        None => shown(kind).is_some(),
+    }
+}
+
 /// The object of an entry, in the kind's form. 500 when what is stored is no object.
 pub(crate) fn read(kind: &Kind, entry: &Entry) -> Result<Object, Status> {
     let mut object = parse(entry)?;
+    if let Some(custom) = kind.custom.as_ref().filter(|_| differs(kind, entry)) {
+        let mut tree = object.into_value();
+        custom.schema.prune(None, &mut tree);
+        custom.schema.fill(&mut tree);
+        object = Object::from_value(tree).unwrap_or_default();
+        object
+            .0
+            .insert("apiVersion".into(), kind.api_version().into());
+    }
     if let Some(shown) = shown(kind) {
         (shown.to_served)(&mut object);
     }
@@ -52,6 +70,10 @@ pub(crate) fn parse(entry: &Entry) -> Result<Object, Status> {
 
 /// An object of the kind, as it is stored.
 pub(crate) fn encode(kind: &Kind, mut object: Object) -> Encoded {
+    if let Some(custom) = &kind.custom {
+        let version = kedge_api::api_version(&kind.group, &custom.storage);
+        object.0.insert("apiVersion".into(), version.into());
+    }
     if let Some(shown) = shown(kind) {
         (shown.to_stored)(&mut object);
     }
@@ -60,20 +82,21 @@ pub(crate) fn encode(kind: &Kind, mut object: Object) -> Encoded {
 
 /// The bytes of an entry, in the kind's form.
 pub(crate) fn value(kind: &Kind, entry: &Entry) -> Bytes {
-    match shown(kind) {
-        None => entry.value.clone(),
-        Some(_) => match read(kind, entry) {
-            Ok(object) => Bytes::from(object.into_value().to_string()),
-            // Shown as it is rather than not at all.
-            Err(_) => entry.value.clone(),
-        },
+    if !differs(kind, entry) {
+        return entry.value.clone();
+    }
+    match read(kind, entry) {
+        Ok(object) => Bytes::from(object.into_value().to_string()),
+        // Shown as it is rather than not at all.
+        Err(_) => entry.value.clone(),
     }
 }
 
 /// An entry whose bytes are in the kind's form.
 pub(crate) fn entry(kind: &Kind, entry: Arc<Entry>) -> Arc<Entry> {
-    match shown(kind) {
-        None => entry,
-        Some(_) => Arc::new(entry.with_value(value(kind, &entry))),
+    if differs(kind, &entry) {
+        Arc::new(entry.with_value(value(kind, &entry)))
+    } else {
+        entry
     }
 }

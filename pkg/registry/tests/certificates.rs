@@ -49,11 +49,8 @@ fn master() -> WriteOptions {
 }
 
 fn target(world: &World, name: &str) -> Target {
-    let kind =
-        world
-            .registry
-            .catalog()
-            .find("certificates.k8s.io", "v1", "certificatesigningrequests");
+    let catalog = world.registry.catalog();
+    let kind = catalog.find("certificates.k8s.io", "v1", "certificatesigningrequests");
     Target::new(Arc::clone(kind.unwrap()), "", name)
 }
 
@@ -144,9 +141,8 @@ async fn allow(world: &World, verb: &str, signer: &str) {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": verb},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jo"}]});
     for (plural, body) in [("clusterroles", role), ("clusterrolebindings", binding)] {
-        let kind = world
-            .registry
-            .catalog()
+        let catalog = world.registry.catalog();
+        let kind = catalog
             .find("rbac.authorization.k8s.io", "v1", plural)
             .unwrap();
         let target = Target::new(Arc::clone(kind), "", "");

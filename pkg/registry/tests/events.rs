@@ -10,11 +10,8 @@ use kedge_registry::{ListOptions, Patch, PatchKind, Target, WatchEvent, WatchOpt
 use serde_json::{Value, json};
 
 fn target(world: &World, group: &str, name: &str) -> Target {
-    let kind = world
-        .registry
-        .catalog()
-        .find(group, "v1", "events")
-        .unwrap();
+    let catalog = world.registry.catalog();
+    let kind = catalog.find(group, "v1", "events").unwrap();
     Target::new(Arc::clone(kind), "default", name)
 }
 

@@ -597,11 +597,8 @@ async fn what_may_surprise_is_told_of_on_every_way_in() {
             }},
         }})
     };
-    let kind = world
-        .registry
-        .catalog()
-        .find("apps", "v1", "deployments")
-        .unwrap();
+    let catalog = world.registry.catalog();
+    let kind = catalog.find("apps", "v1", "deployments").unwrap();
     let all = Target::new(kind.clone(), "default", "");
     let one = Target::new(kind.clone(), "default", "a.b");
     let made = world

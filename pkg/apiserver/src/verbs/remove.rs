@@ -54,7 +54,7 @@ async fn read_options(ask: &Ask<'_>, body: Body) -> Result<(DeleteOptions, bool)
     if bytes.is_empty() {
         return options::delete(ask.query(), None).map(of_user);
     }
-    let object = body::object(ask.app.registry.catalog(), &ask.parts.headers, &bytes)?.object;
+    let object = body::object(&ask.app.registry.catalog(), &ask.parts.headers, &bytes)?.object;
     if !matches!(object.kind(), "" | "DeleteOptions") {
         return Err(Status::bad_request(format!(
             "decoded object cannot be converted to DeleteOptions: it is a {}",

@@ -94,7 +94,7 @@ async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Questio
     let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
     let bytes: Bytes = write::read(ask, body).await?;
     let registry = &ask.app.registry;
-    let decoded = body::object(registry.catalog(), &ask.parts.headers, &bytes)?;
+    let decoded = body::object(&registry.catalog(), &ask.parts.headers, &bytes)?;
     options.duplicates = decoded.duplicates;
     options.source = bytes;
     let target = Target {

@@ -51,6 +51,10 @@ pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, Writ
     let language = match body::media_type(&ask.parts.headers) {
         "application/json-patch+json" => PatchKind::Json,
         "application/merge-patch+json" => PatchKind::Merge,
+        // Lists of custom resources have no strategies.
+        "application/strategic-merge-patch+json" if ask.target.kind.custom.is_some() => {
+            return Err(refusal::unsupported_custom_patch());
+        }
         "application/strategic-merge-patch+json" => PatchKind::Strategic,
         "application/apply-patch+yaml" => PatchKind::Apply,
         _ => return Err(refusal::unsupported_patch()),
@@ -90,7 +94,7 @@ pub(super) async fn object(
     options: &mut WriteOptions,
 ) -> Result<kedge_machinery::Object, Status> {
     let bytes = read(ask, body).await?;
-    let decoded = body::object(ask.app.registry.catalog(), &ask.parts.headers, &bytes)?;
+    let decoded = body::object(&ask.app.registry.catalog(), &ask.parts.headers, &bytes)?;
     options.duplicates = decoded.duplicates;
     options.source = bytes;
     Ok(decoded.object)

@@ -52,6 +52,7 @@ impl Lab {
             admission: kedge_registry::admission::builtin(),
         });
         registry.bootstrap().await.unwrap();
+        tokio::spawn(registry.definitions().unwrap().run());
         let now = Timestamp::now();
         let authority =
             Arc::new(Authority::load_or_create(&folder.path().join("pki"), now).unwrap());

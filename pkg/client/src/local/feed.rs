@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{pending, select_all};
+use futures_util::future::{Either, pending, select, select_all};
 use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_registry::{Registry, names};
 use kedge_store::{Entry, Event, EventKind, Lagged, Snapshot, Watch};
+use tokio::sync::watch;
 
+use super::custom;
 use super::known::Known;
 use crate::{BoxFuture, Change, Feed, ObjectKey, Resource, last_of_each};
 
@@ -18,6 +20,8 @@ pub(super) struct LocalFeed {
     /// Empty until the first batch.
     follows: Vec<Follow>,
     begun: bool,
+    /// Tells of kinds that come and go, where custom resources are followed too.
+    kinds: Option<watch::Receiver<()>>,
 }
 
 /// One kind.
@@ -38,31 +42,70 @@ impl LocalFeed {
             resources: resources.to_vec(),
             follows: Vec::new(),
             begun: false,
+            kinds: None,
         }
+    }
+
+    /// The same, with every custom resource.
+    pub(super) fn with_custom(registry: Registry, resources: &[Resource]) -> Self {
+        let kinds = Some(registry.catalog_changes());
+        Self {
+            kinds,
+            ..Self::new(registry, resources)
+        }
+    }
+
+    /// Follows custom resources that are new, and leaves those that are not served any more.
+    fn follow_custom(&mut self, changes: &mut Vec<Dated>) {
+        let Some(kinds) = &mut self.kinds else { return };
+        kinds.mark_unchanged();
+        let served = custom::all(&self.registry.catalog());
+        let revision = self.registry.revision();
+        self.follows.retain_mut(|follow| {
+            let still = served
+                .iter()
+                .any(|(resource, _)| *resource == follow.resource);
+            let stays = follow.kind.custom.is_none() || still;
+            if !stays {
+                let gone = follow.known.keys().map(|key| (revision, follow.gone(key)));
+                changes.extend(gone);
+            }
+            stays
+        });
+        for (resource, kind) in served {
+            if !self
+                .follows
+                .iter()
+                .any(|follow| follow.resource == resource)
+            {
+                self.follow(resource, kind, changes);
+            }
+        }
+    }
+
+    fn follow(&mut self, resource: Resource, kind: Arc<Kind>, changes: &mut Vec<Dated>) {
+        let (prefix, snapshot, watch) = self.registry.follow(&kind);
+        let mut follow = Follow {
+            resource,
+            kind,
+            watch,
+            known: Known::default(),
+        };
+        follow.bridge(&prefix, &snapshot, changes);
+        self.follows.push(follow);
     }
 
     fn begin(&mut self) -> Result<Vec<Dated>, Status> {
         let mut changes = Vec::new();
-        let mut follows = Vec::new();
-        for resource in &self.resources {
-            let kind =
-                self.registry
-                    .catalog()
-                    .find(resource.group, resource.version, resource.plural);
+        let catalog = self.registry.catalog();
+        for resource in std::mem::take(&mut self.resources) {
+            let kind = catalog.find(resource.group, resource.version, resource.plural);
             let kind = kind
                 .cloned()
                 .ok_or_else(|| Status::not_found(resource.group, resource.plural, ""))?;
-            let (prefix, snapshot, watch) = self.registry.follow(&kind);
-            let mut follow = Follow {
-                resource: *resource,
-                kind,
-                watch,
-                known: Known::default(),
-            };
-            follow.bridge(&prefix, &snapshot, &mut changes);
-            follows.push(follow);
+            self.follow(resource, kind, &mut changes);
         }
-        self.follows = follows;
+        self.follow_custom(&mut changes);
         self.begun = true;
         Ok(changes)
     }
@@ -88,12 +131,27 @@ impl LocalFeed {
         if self.follows.is_empty() {
             return pending().await;
         }
-        let watches = self
-            .follows
-            .iter_mut()
-            .map(|follow| Box::pin(follow.watch.next()));
-        let (event, which, rest) = select_all(watches).await;
-        drop(rest);
+        let told = {
+            let follows = self.follows.iter_mut();
+            let watches = follows.map(|follow| Box::pin(follow.watch.next()));
+            let kinds = self.kinds.as_mut();
+            let kinds = Box::pin(async move {
+                let Some(kinds) = kinds else {
+                    return pending().await;
+                };
+                if kinds.changed().await.is_err() {
+                    pending().await
+                }
+            });
+            match select(select_all(watches), kinds).await {
+                Either::Left(((event, which, _), _)) => Some((event, which)),
+                Either::Right(((), _)) => None,
+            }
+        };
+        let Some((event, which)) = told else {
+            self.follow_custom(changes);
+            return Ok(());
+        };
         let Some(event) = event.transpose() else {
             return Err(Status::new(
                 503,

@@ -40,7 +40,11 @@ pub(crate) async fn supervise<R: Reconcile>(client: SharedClient, make: impl Fn(
 
 /// Runs a controller until its feed fails.
 async fn drive<R: Reconcile>(controller: R, client: &SharedClient) -> Status {
-    let mut follow = Follow::start(client, &controller.resources());
+    let resources = controller.resources();
+    let mut follow = match R::CUSTOM {
+        true => Follow::start_with_custom(client, &resources),
+        false => Follow::start(client, &resources),
+    };
     let mut driver = Driver {
         controller,
         client,

@@ -20,8 +20,17 @@ impl Drop for Follow {
 
 impl Follow {
     pub(crate) fn start(client: &SharedClient, resources: &[Resource]) -> Self {
+        Self::of(client.feed(resources))
+    }
+
+    /// With every custom resource.
+    pub(crate) fn start_with_custom(client: &SharedClient, resources: &[Resource]) -> Self {
+        Self::of(client.feed_with_custom(resources))
+    }
+
+    fn of(feed: Box<dyn Feed>) -> Self {
         let (sender, batches) = mpsc::channel(1);
-        let task = tokio::spawn(read(client.feed(resources), sender)).abort_handle();
+        let task = tokio::spawn(read(feed, sender)).abort_handle();
         Self { batches, task }
     }
 

@@ -19,6 +19,9 @@ pub(crate) trait Reconcile: Send {
     /// For the log.
     const NAME: &'static str;
 
+    /// True for one that sees every custom resource too.
+    const CUSTOM: bool = false;
+
     /// The kinds whose changes it sees.
     fn resources(&self) -> Vec<Resource>;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use kedge_client::{Change, ObjectKey};
+use kedge_client::{Change, ObjectKey, SharedClient};
 
 use crate::config::Kind;
 use crate::view::{self, FOREGROUND, Meta, MetaOnly, ORPHAN, OwnerReference};
@@ -26,6 +26,8 @@ pub(super) struct Dependent {
 
 /// Objects that have owners, and owners that wait for them. Nothing is kept of all other objects.
 pub(super) struct Graph {
+    /// Knows custom resources.
+    client: SharedClient,
     kinds: HashMap<(String, String), Kind>,
     dependents: BTreeMap<ObjectKey, Dependent>,
     by_owner: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -39,7 +41,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(kinds: &[Kind]) -> Self {
+    pub(super) fn new(client: SharedClient, kinds: &[Kind]) -> Self {
         let by_name = |kind: &Kind| {
             let resource = kind.resource;
             let api_version = match resource.group {
@@ -49,6 +51,7 @@ impl Graph {
             ((api_version, resource.kind.to_string()), *kind)
         };
         Self {
+            client,
             kinds: kinds.iter().map(by_name).collect(),
             dependents: BTreeMap::new(),
             by_owner: HashMap::new(),
@@ -165,7 +168,26 @@ impl Graph {
         }
     }
 
+    /// Remembers the kind of an owner that is a custom resource: it may be asked after when its definition is gone.
+    fn learn(&mut self, owner: &OwnerReference) {
+        let name = (owner.api_version.clone(), owner.kind.clone());
+        if self.kinds.contains_key(&name) {
+            return;
+        }
+        let found = self.client.find_custom(&owner.api_version, &owner.kind);
+        if let Some((resource, namespaced)) = found {
+            let kind = Kind {
+                resource,
+                namespaced,
+            };
+            self.kinds.insert(name, kind);
+        }
+    }
+
     fn note_dependent(&mut self, key: &ObjectKey, meta: Option<Meta>) {
+        for owner in meta.iter().flat_map(|meta| &meta.owner_references) {
+            self.learn(owner);
+        }
         let new = meta
             .filter(|meta| !meta.owner_references.is_empty())
             .map(|meta| Dependent {

@@ -36,10 +36,10 @@ enum Fate {
 }
 
 impl Garbage {
-    pub(crate) fn new(kinds: &[Kind]) -> Self {
+    pub(crate) fn new(client: SharedClient, kinds: &[Kind]) -> Self {
         Self {
             kinds: kinds.iter().map(|kind| kind.resource).collect(),
-            graph: Graph::new(kinds),
+            graph: Graph::new(client, kinds),
         }
     }
 
@@ -229,6 +229,7 @@ async fn live(client: &SharedClient, key: &ObjectKey, uid: &str) -> Result<Optio
 
 impl Reconcile for Garbage {
     const NAME: &'static str = "garbage";
+    const CUSTOM: bool = true;
 
     fn resources(&self) -> Vec<Resource> {
         self.kinds.clone()

@@ -6,7 +6,8 @@ use super::*;
 use crate::fake::{Fake, Running};
 
 fn run(fake: &Fake) -> Running {
-    fake.run(|| Garbage::new(&Kind::builtin()))
+    let client = fake.client();
+    fake.run(move || Garbage::new(client.clone(), &Kind::builtin()))
 }
 
 fn object(name: &str) -> Value {

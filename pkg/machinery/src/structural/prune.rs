@@ -20,8 +20,8 @@ pub struct MetaSchema<'a> {
 
 impl Structural {
     /// Takes out what the schema does not know of a whole object; the paths of it, as `spec.ports[0].x`, of the first hundred.
-    /// Metadata, within embedded objects too, is held to its own schema.
-    pub fn prune(&self, meta: MetaSchema<'_>, value: &mut Value) -> Vec<String> {
+    /// Metadata, within embedded objects too, is held to its own schema where that is given.
+    pub fn prune(&self, meta: Option<MetaSchema<'_>>, value: &mut Value) -> Vec<String> {
         let mut pruner = Pruner {
             meta,
             found: Vec::new(),
@@ -32,7 +32,7 @@ impl Structural {
 }
 
 struct Pruner<'a> {
-    meta: MetaSchema<'a>,
+    meta: Option<MetaSchema<'a>>,
     found: Vec<String>,
 }
 
@@ -85,10 +85,13 @@ impl Pruner<'_> {
     }
 
     fn metadata(&mut self, value: &mut Value, path: &Path<'_>) {
-        let MetaSchema {
+        let Some(MetaSchema {
             definitions,
             schema,
-        } = self.meta;
+        }) = self.meta
+        else {
+            return;
+        };
         unknown_below(definitions, schema, value, path, &mut self.found);
         crate::schema::prune(definitions, schema, value);
     }
@@ -122,7 +125,7 @@ mod tests {
                      "template": {"apiVersion": "v1", "kind": "T", "metadata": {"name": "t", "odd": 1}, "spec": {}}},
             "map": {"k": {"x": 1}},
         });
-        let mut found = schema.prune(meta, &mut value);
+        let mut found = schema.prune(Some(meta), &mut value);
         found.sort();
         assert_eq!(
             found,
@@ -144,6 +147,6 @@ mod tests {
                 "map": {"k": {}},
             })
         );
-        assert!(schema.prune(meta, &mut value).is_empty());
+        assert!(schema.prune(Some(meta), &mut value).is_empty());
     }
 }

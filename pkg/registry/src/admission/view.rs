@@ -17,7 +17,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The kinds that are served.
+    /// The kinds that are built in.
     #[must_use]
     pub fn catalog(&self) -> &'a Catalog {
         self.catalog

@@ -75,7 +75,7 @@ impl Registry {
     }
 
     fn kind(&self, group: &str, plural: &str) -> Result<Arc<Kind>, Status> {
-        let found = self.inner.catalog.find(group, "v1", plural).cloned();
+        let found = self.inner.builtin.find(group, "v1", plural).cloned();
         found.ok_or_else(|| Status::internal(format!("the catalog has no {plural}")))
     }
 }

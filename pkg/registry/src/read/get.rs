@@ -24,7 +24,7 @@ impl Registry {
     ) -> Option<Arc<Entry>> {
         let view = View {
             snapshot: &self.store().snapshot(),
-            catalog: self.catalog(),
+            catalog: &self.inner.builtin,
         };
         view.entry(group, plural, namespace, name)
     }

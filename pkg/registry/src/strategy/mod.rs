@@ -12,6 +12,7 @@ mod apps;
 mod batch;
 pub(crate) mod certificates;
 mod configmap;
+pub(crate) mod definition;
 mod endpoints;
 mod endpointslice;
 pub(crate) mod event;
@@ -150,6 +151,7 @@ pub(crate) fn of(kind: &Kind) -> &'static dyn Strategy {
         ("", "Secret") => &secret::Secret,
         ("", "Service") => &service::Service,
         ("", "ServiceAccount") => &service_account::ServiceAccount,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => &definition::Definition,
         ("apps", "ControllerRevision") => &apps::ControllerRevision,
         ("apps", "DaemonSet") => &apps::DaemonSet,
         ("apps", "Deployment") => &apps::Deployment,

@@ -3,7 +3,7 @@
 use kedge_machinery::{Object, Status, decode, schema};
 use serde_json::Value;
 
-use super::{metadata, shape};
+use super::{custom, metadata, shape};
 use crate::registry::Registry;
 use crate::request::{FieldValidation, Target, WriteOptions};
 
@@ -67,7 +67,10 @@ impl Registry {
 
     /// The text of what has the wrong JSON type.
     pub(super) fn check_types(&self, target: &Target, tree: &Value) -> Result<(), String> {
-        let catalog = &self.inner.catalog;
+        let catalog = &self.inner.builtin;
+        if target.kind.custom.is_some() {
+            return custom::check_types(catalog, tree);
+        }
         let (definitions, schema) = (catalog.definitions(), catalog.schema(&target.kind));
         schema::types::check(definitions, schema, tree).map_err(|e| e.to_string())?;
         shape::illegal_bytes(definitions, schema, tree).map_or(Ok(()), Err)
@@ -83,12 +86,15 @@ impl Registry {
         if options.field_validation == FieldValidation::Ignore {
             return Vec::new();
         }
-        let catalog = &self.inner.catalog;
-        let unknown = schema::validate::unknown_fields(
-            catalog.definitions(),
-            catalog.schema(&target.kind),
-            tree,
-        );
+        let catalog = &self.inner.builtin;
+        let unknown = match &target.kind.custom {
+            Some(own) => custom::unknown_fields(own, catalog, tree),
+            None => schema::validate::unknown_fields(
+                catalog.definitions(),
+                catalog.schema(&target.kind),
+                tree,
+            ),
+        };
         let mut problems = options.duplicates.clone();
         problems.extend(
             unknown
@@ -121,7 +127,11 @@ impl Registry {
 
     /// Leaves what the schema knows, and fills what it gives.
     pub(super) fn settle(&self, target: &Target, tree: &mut Value) -> Object {
-        let catalog = &self.inner.catalog;
+        let catalog = &self.inner.builtin;
+        if let Some(own) = &target.kind.custom {
+            custom::settle(own, catalog, tree);
+            return Object::from_value(std::mem::take(tree)).unwrap_or_default();
+        }
         let (definitions, schema) = (catalog.definitions(), catalog.schema(&target.kind));
         schema::prune(definitions, schema, tree);
         schema::apply_defaults(definitions, schema, tree);

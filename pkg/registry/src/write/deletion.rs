@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::metadata;
 use crate::request::{DeleteOptions, Propagation, Target};
-use crate::strategy::namespace;
+use crate::strategy::{definition, namespace};
 use crate::value::field;
 
 const ORPHAN: &str = "orphan";
@@ -49,6 +49,9 @@ pub(super) fn plan(
             return Err(target.conflict(why));
         }
         namespace::set_terminating(&mut new);
+    }
+    if definition::is(kind) && !old.is_terminating() {
+        definition::set_terminating(&mut new, now);
     }
     set_finalizers(&mut new, options.propagation);
     let held = new.finalizers().next().is_some() || !target.strategy().is_released(&new);

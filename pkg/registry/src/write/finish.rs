@@ -6,7 +6,7 @@ use kedge_machinery::{Object, Status, apply};
 use kedge_store::Snapshot;
 use serde_json::Value;
 
-use super::metadata;
+use super::{custom, metadata};
 use crate::admission::{Attributes, Operation, View};
 use crate::allocate::{Claim, Environment, ranges};
 use crate::registry::{Registry, random};
@@ -43,7 +43,7 @@ impl Registry {
         options: &'a WriteOptions,
         now: Timestamp,
     ) -> apply::Context<'a> {
-        let catalog = &self.inner.catalog;
+        let catalog = &self.inner.builtin;
         apply::Context {
             definitions: catalog.definitions(),
             schema: catalog.schema(&target.kind),
@@ -71,6 +71,9 @@ impl Registry {
         strategy.prepare_create(new);
         let mut errors = metadata::validate(new, target.kind.namespaced, rules.name);
         errors.extend(strategy.validate(new));
+        if let Some(own) = &target.kind.custom {
+            errors.extend(custom::validate(own, new, None));
+        }
         if errors.is_empty() {
             self.admit(&attributes, Some(new))?;
             return Ok(strategy.warnings(new, None));
@@ -100,10 +103,16 @@ impl Registry {
         }
         strategy.prepare_update(new, old, &target.subresource);
         if rules.generation && target.subresource != "status" {
-            metadata::count_generation(new, old);
+            // The status of a custom resource without that subresource is a field like others.
+            let has_status =
+                target.kind.custom.is_none() || target.kind.subresource("status").is_some();
+            metadata::count_generation(new, old, has_status);
         }
         let mut errors = metadata::validate_update(new, old);
         errors.extend(strategy.validate_update(new, old, &target.subresource));
+        if let Some(own) = &target.kind.custom {
+            errors.extend(custom::validate(own, new, Some(old)));
+        }
         if errors.is_empty() {
             self.admit(&attributes, Some(new))?;
             return Ok(match target.subresource.as_str() {
@@ -140,7 +149,7 @@ impl Registry {
     pub(super) fn view<'a>(&'a self, snapshot: &'a Snapshot) -> View<'a> {
         View {
             snapshot,
-            catalog: &self.inner.catalog,
+            catalog: &self.inner.builtin,
         }
     }
 

@@ -126,11 +126,13 @@ pub(super) fn keep(new: &mut Object, old: &Object) {
 }
 
 /// Counts a change of anything but metadata and status. Of an EndpointSlice, labels count too.
-pub(super) fn count_generation(new: &mut Object, old: &Object) {
+pub(super) fn count_generation(new: &mut Object, old: &Object, has_status: bool) {
     let others = |object: &Object| {
         let mut rest = object.0.clone();
         rest.remove("metadata");
-        rest.remove("status");
+        if has_status {
+            rest.remove("status");
+        }
         rest
     };
     let labels = |object: &Object| {

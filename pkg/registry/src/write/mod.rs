@@ -7,6 +7,7 @@
 mod collection;
 mod commit;
 mod create;
+mod custom;
 mod decode;
 mod delete;
 mod deletion;

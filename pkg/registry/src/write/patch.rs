@@ -22,7 +22,7 @@ impl Registry {
         if patch.kind == PatchKind::Apply {
             return self.applied(target, patch, Some(old), options, now);
         }
-        let catalog = &self.inner.catalog;
+        let catalog = &self.inner.builtin;
         let before = Value::Object(old.0.clone());
         let patched = match patch.kind {
             PatchKind::Json => patch::json::apply(&before, &patch.body),

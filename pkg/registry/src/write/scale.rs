@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use kedge_api::Kind;
 use kedge_api::columns::label_selector;
+use kedge_api::json_path::JsonPath;
 use kedge_machinery::object::child_mut;
 use kedge_machinery::{Object, Status};
 use serde_json::{Map, Value, json};
@@ -27,7 +29,7 @@ impl Registry {
     /// GET of a Scale.
     pub fn scale(&self, target: &Target) -> Result<Bytes, Status> {
         let entry = self.get(target, &GetOptions::default())?;
-        Ok(Bytes::from(of(&parse(&entry)?).to_string()))
+        Ok(Bytes::from(of(&target.kind, &parse(&entry)?).to_string()))
     }
 
     /// PUT of a Scale.
@@ -41,7 +43,10 @@ impl Registry {
         let mut decoded = self.decode(&own, scale, options)?;
         metadata::agree_on_name(&own, &decoded.object)?;
         metadata::agree_on_namespace(&own, &mut decoded.object)?;
-        answered(self.change(target, Change::Put(decoded), options).await?)
+        answered(
+            target,
+            self.change(target, Change::Put(decoded), options).await?,
+        )
     }
 
     /// PATCH of a Scale, in any language.
@@ -51,7 +56,10 @@ impl Registry {
         patch: Patch,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        answered(self.change(target, Change::Patch(patch), options).await?)
+        answered(
+            target,
+            self.change(target, Change::Patch(patch), options).await?,
+        )
     }
 
     /// The object as a change of its Scale makes it.
@@ -64,7 +72,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<Decoded, Status> {
         let own = self.scale_target(target)?;
-        let before = Object::from_value(of(old)).unwrap_or_default();
+        let before = Object::from_value(of(&target.kind, old)).unwrap_or_default();
         let mut decoded = match change {
             Change::Put(decoded) => decoded.clone(),
             Change::Patch(patch) if patch.kind == PatchKind::Apply => {
@@ -77,7 +85,7 @@ impl Registry {
         let replicas = replicas(scale);
         check_replicas(target, replicas)?;
         let mut new = old.clone();
-        child_mut(&mut new.0, "spec").insert("replicas".into(), json!(replicas));
+        set_at(&mut new.0, &spec_replicas(&target.kind), json!(replicas));
         if let Some(known) = scale.meta() {
             for key in ["uid", "resourceVersion"] {
                 copy_field(new.meta_mut(), known, key);
@@ -102,15 +110,15 @@ impl Registry {
         let config = Object::from_value(config)
             .ok_or_else(|| Status::bad_request("error decoding YAML: the body is not an object"))?;
         check_replicas(target, replicas(&config))?;
-        let mut spec = Map::new();
-        if let Some(said) = config.0.get("spec").and_then(Value::as_object) {
-            copy_field(&mut spec, said, "replicas");
-        }
-        let whole = json!({
+        let mut whole = Object::from_value(json!({
             "apiVersion": target.kind.api_version(), "kind": target.kind.kind,
             "metadata": config.0.get("metadata").cloned().unwrap_or_else(|| json!({})),
-            "spec": spec,
-        });
+        }))
+        .unwrap_or_default();
+        if let Some(said) = config.at(&["spec", "replicas"]) {
+            set_at(&mut whole.0, &spec_replicas(&target.kind), said.clone());
+        }
+        let whole = whole.into_value();
         Ok(Patch {
             kind: PatchKind::Apply,
             body: whole.to_string().into(),
@@ -119,7 +127,7 @@ impl Registry {
 
     /// The same object, as the kind Scale.
     fn scale_target(&self, target: &Target) -> Result<Target, Status> {
-        let kind = self.inner.catalog.find_kind(GROUP, "v1", "Scale");
+        let kind = self.inner.builtin.find_kind(GROUP, "v1", "Scale");
         let kind = kind.ok_or_else(|| Status::internal("the catalog has no Scale"))?;
         let mut own = target.clone();
         own.kind = kind.clone();
@@ -139,19 +147,40 @@ fn check_replicas(target: &Target, replicas: i64) -> Result<(), Status> {
     }
 }
 
-fn answered(written: Written) -> Result<Written, Status> {
+fn answered(target: &Target, written: Written) -> Result<Written, Status> {
     let whole = serde_json::from_slice(&written.value).ok();
     let whole = whole
         .and_then(Object::from_value)
         .ok_or_else(|| Status::internal("a write left no object"))?;
     Ok(Written {
-        value: of(&whole).to_string().into(),
+        value: of(&target.kind, &whole).to_string().into(),
         ..written
     })
 }
 
+/// The way to the number of replicas that is asked for.
+fn spec_replicas(kind: &Kind) -> Vec<String> {
+    let custom = kind
+        .custom
+        .as_ref()
+        .and_then(|custom| custom.scale.as_ref());
+    let fields = custom.and_then(|scale| scale.spec_replicas.fields());
+    let fields = fields.unwrap_or_else(|| vec!["spec", "replicas"]);
+    fields.into_iter().map(Into::into).collect()
+}
+
+fn set_at(map: &mut Map<String, Value>, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [last] => {
+            map.insert(last.clone(), value);
+        }
+        [first, rest @ ..] => set_at(child_mut(map, first), rest, value),
+    }
+}
+
 /// The Scale of an object.
-fn of(object: &Object) -> Value {
+fn of(kind: &Kind, object: &Object) -> Value {
     let mut meta = Map::new();
     if let Some(whole) = object.meta() {
         for key in [
@@ -164,16 +193,37 @@ fn of(object: &Object) -> Value {
             copy_field(&mut meta, whole, key);
         }
     }
+    let custom = kind
+        .custom
+        .as_ref()
+        .and_then(|custom| custom.scale.as_ref());
+    let at = |path: Option<&JsonPath>, otherwise: &[&str]| {
+        let fields = path.and_then(JsonPath::fields);
+        object.at(fields.as_deref().unwrap_or(otherwise)).cloned()
+    };
     let number = |part: &str| {
-        let number = object.at(&[part, "replicas"]).and_then(Value::as_i64);
-        number.unwrap_or_default()
+        let path = custom.map(|scale| match part {
+            "spec" => &scale.spec_replicas,
+            _ => &scale.status_replicas,
+        });
+        let number = at(path, &[part, "replicas"]);
+        number.as_ref().and_then(Value::as_i64).unwrap_or_default()
     };
     let mut spec = Map::new();
     // Go leaves a zero out here, and says one below.
     if number("spec") != 0 {
         spec.insert("replicas".into(), number("spec").into());
     }
-    let selector = label_selector(object.at(&["spec", "selector"]).unwrap_or(&Value::Null));
+    let selector = match custom {
+        Some(scale) => {
+            let text = scale.selector.as_ref().and_then(|path| at(Some(path), &[]));
+            text.as_ref()
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_string()
+        }
+        None => label_selector(object.at(&["spec", "selector"]).unwrap_or(&Value::Null)),
+    };
     let mut status = Map::from_iter([("replicas".to_string(), json!(number("status")))]);
     if !selector.is_empty() {
         status.insert("selector".into(), selector.into());

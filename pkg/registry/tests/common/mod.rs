@@ -92,7 +92,8 @@ impl World {
     }
 
     pub fn kind(&self, plural: &str) -> Arc<Kind> {
-        let mut kinds = self.registry.catalog().kinds().iter();
+        let catalog = self.registry.catalog();
+        let mut kinds = catalog.kinds().iter();
         Arc::clone(kinds.find(|kind| kind.plural == plural).unwrap())
     }
 

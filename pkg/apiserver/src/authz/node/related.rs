@@ -29,7 +29,8 @@ impl Related {
             let pod = registry.entry("", "pods", namespace, name);
             return pod.is_some_and(|pod| on(&pod.value, node).is_some());
         }
-        let Some(kind) = registry.catalog().find("", "v1", "pods") else {
+        let catalog = registry.catalog();
+        let Some(kind) = catalog.find("", "v1", "pods") else {
             return false;
         };
         let Ok(pods) = registry.list(kind, namespace, &ListOptions::default()) else {

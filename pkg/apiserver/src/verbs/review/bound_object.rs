@@ -99,7 +99,8 @@ fn reference(object: &Object) -> Reference {
 }
 
 fn get(registry: &Registry, plural: &str, namespace: &str, name: &str) -> Result<Object, Status> {
-    let kind = registry.catalog().find("", "v1", plural);
+    let catalog = registry.catalog();
+    let kind = catalog.find("", "v1", plural);
     let kind = kind.ok_or_else(|| Status::internal(format!("the catalog has no {plural}")))?;
     let namespace = if kind.namespaced { namespace } else { "" };
     let target = Target::new(Arc::clone(kind), namespace, name);

@@ -1,0 +1,73 @@
+//! Custom resources on their way in: held to the schema of their definition, as built-in kinds are to that of their Go types.
+
+use kedge_api::Catalog;
+use kedge_api::custom::{Custom, OBJECT_META};
+use kedge_machinery::schema::{self, Schema, Shape};
+use kedge_machinery::structural::MetaSchema;
+use kedge_machinery::{FieldError, Object, Status};
+use serde_json::Value;
+
+use super::shape;
+use crate::request::Target;
+
+/// The schema of metadata, the one part that has a Go type.
+fn metadata() -> Schema {
+    Schema {
+        shape: Shape::Reference(OBJECT_META.into()),
+        ..Schema::default()
+    }
+}
+
+/// The text of what has the wrong JSON type in the metadata; the rest is for validation to see.
+pub(super) fn check_types(catalog: &Catalog, tree: &Value) -> Result<(), String> {
+    let own = tree.get("metadata").unwrap_or(&Value::Null);
+    let checked = schema::types::check(catalog.definitions(), &metadata(), own);
+    checked.map_err(|error| error.to_string())
+}
+
+pub(super) fn unknown_fields(custom: &Custom, catalog: &Catalog, tree: &Value) -> Vec<String> {
+    let meta = MetaSchema {
+        definitions: catalog.definitions(),
+        schema: &metadata(),
+    };
+    custom.schema.prune(Some(meta), &mut tree.clone())
+}
+
+/// Leaves what the schema knows, and fills what it gives.
+pub(super) fn settle(custom: &Custom, catalog: &Catalog, tree: &mut Value) {
+    let (definitions, metadata) = (catalog.definitions(), metadata());
+    let meta = MetaSchema {
+        definitions,
+        schema: &metadata,
+    };
+    custom.schema.prune(Some(meta), tree);
+    custom.schema.fill(tree);
+    if let Some(own) = tree.get_mut("metadata") {
+        shape::shape(definitions, &metadata, own);
+    }
+}
+
+/// What is wrong with an object by its schema. What was wrong before, and is as it was, is left alone (KEP-4008).
+pub(super) fn validate(custom: &Custom, new: &Object, old: Option<&Object>) -> Vec<FieldError> {
+    let errors = |object: &Object| custom.schema.validate(&Value::Object(object.0.clone()));
+    let mut wrong = errors(new);
+    if let (false, Some(old)) = (wrong.is_empty(), old) {
+        let before = errors(old);
+        wrong.retain(|error| !before.contains(error));
+    }
+    wrong
+}
+
+/// 405 for a new object of a definition that is going.
+pub(super) fn check_open(target: &Target) -> Result<(), Status> {
+    match &target.kind.custom {
+        Some(custom) if custom.terminating => {
+            let mut status =
+                Status::method_not_allowed(&target.kind.group, &target.kind.plural, "create");
+            status.message =
+                "create not allowed while custom resource definition is terminating".into();
+            Err(status)
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,343 @@
+//! Definitions, and the custom resources that they make.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{World, object, options, parse, world};
+use kedge_api::Kind;
+use kedge_machinery::Status;
+use kedge_registry::{DeleteOptions, GetOptions, Registry, Target, WatchEvent, WatchOptions};
+use serde_json::{Value, json};
+
+const PLURAL: &str = "customresourcedefinitions";
+
+fn definition(schema: Value) -> Value {
+    json!({
+        "metadata": {"name": "gadgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"kind": "Gadget", "plural": "gadgets", "shortNames": ["gg"]},
+            "versions": [
+                {"name": "v1beta1", "served": true, "storage": false, "schema": {"openAPIV3Schema": schema}},
+                {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}}},
+            ],
+        },
+    })
+}
+
+fn sizes() -> Value {
+    json!({"type": "object", "properties": {
+        "spec": {"type": "object", "properties": {"size": {"type": "integer"}, "color": {"type": "string"}}},
+        "status": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
+    }})
+}
+
+async fn serving() -> World {
+    let world = world().await;
+    tokio::spawn(world.registry.definitions().unwrap().run());
+    world
+}
+
+async fn define(world: &World, value: Value) -> Result<Value, Status> {
+    let target = world.cluster_target(PLURAL, "");
+    let written = world
+        .registry
+        .create(&target, object(value), &options())
+        .await?;
+    Ok(parse(&written.value))
+}
+
+fn condition(definition: &Value, kind: &str) -> Option<(String, String)> {
+    let conditions = definition["status"]["conditions"].as_array()?;
+    let found = conditions.iter().find(|c| c["type"] == kind)?;
+    let text = |key: &str| found[key].as_str().unwrap_or_default().to_string();
+    Some((text("status"), text("reason")))
+}
+
+/// Waits for a state of a definition that a test looks for; `None` once it is gone.
+async fn until(registry: &Registry, name: &str, wanted: impl Fn(Option<&Value>) -> bool) {
+    let kind = registry
+        .catalog()
+        .find("apiextensions.k8s.io", "v1", PLURAL)
+        .cloned()
+        .unwrap();
+    let watch = WatchOptions {
+        field_selector: format!("metadata.name={name}"),
+        ..WatchOptions::default()
+    };
+    let mut watch = registry.watch(&kind, "", &watch).unwrap();
+    loop {
+        let done = match watch.next().await.unwrap() {
+            WatchEvent::Added(bytes) | WatchEvent::Modified(bytes) => wanted(Some(&parse(&bytes))),
+            WatchEvent::Deleted(_) => wanted(None),
+            other => panic!("{other:?}"),
+        };
+        if done {
+            return;
+        }
+    }
+}
+
+async fn established(world: &World, name: &str) {
+    until(&world.registry, name, |found| {
+        let condition = found.and_then(|found| condition(found, "Established"));
+        condition.is_some_and(|(status, _)| status == "True")
+    })
+    .await;
+}
+
+fn kind(registry: &Registry, version: &str) -> Option<Arc<Kind>> {
+    registry
+        .catalog()
+        .find("example.com", version, "gadgets")
+        .cloned()
+}
+
+fn gadget(world: &World, version: &str, name: &str) -> Target {
+    Target::new(kind(&world.registry, version).unwrap(), "default", name)
+}
+
+fn body(version: &str, spec: Value) -> Value {
+    json!({"apiVersion": format!("example.com/{version}"), "kind": "Gadget", "metadata": {"name": "g"}, "spec": spec})
+}
+
+async fn make(world: &World, version: &str, spec: Value) -> Result<Value, Status> {
+    let target = gadget(world, version, "");
+    let written = world
+        .registry
+        .create(&target, object(body(version, spec)), &options())
+        .await?;
+    Ok(parse(&written.value))
+}
+
+fn read(world: &World, version: &str) -> Result<Value, Status> {
+    let entry = world
+        .registry
+        .get(&gadget(world, version, "g"), &GetOptions::default())?;
+    Ok(parse(&entry.value))
+}
+
+#[tokio::test]
+async fn what_is_defined_is_served_once_it_is_established_and_after_a_restart() {
+    let world = serving().await;
+    let made = define(&world, definition(sizes())).await.unwrap();
+    assert_eq!(made["spec"]["names"]["listKind"], "GadgetList");
+    assert_eq!(made["spec"]["conversion"]["strategy"], "None");
+    assert_eq!(made["status"]["storedVersions"], json!(["v1"]));
+    established(&world, "gadgets.example.com").await;
+    let entry = world.registry.get(
+        &world.cluster_target(PLURAL, "gadgets.example.com"),
+        &GetOptions::default(),
+    );
+    let told = parse(&entry.unwrap().value);
+    let (yes, why) = condition(&told, "NamesAccepted").unwrap();
+    assert_eq!((yes.as_str(), why.as_str()), ("True", "NoConflicts"));
+    assert_eq!(told["status"]["acceptedNames"]["plural"], "gadgets");
+    assert_eq!(kind(&world.registry, "v1").unwrap().short_names, ["gg"]);
+    make(&world, "v1", json!({"size": 1})).await.unwrap();
+
+    let restarted = world.restarted(&["10.43.0.0/28"]);
+    assert!(kind(&restarted, "v1").is_none());
+    let _definitions = restarted.definitions().unwrap();
+    assert!(kind(&restarted, "v1").is_some());
+}
+
+#[tokio::test]
+async fn objects_are_pruned_validated_and_shown_in_every_version() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let made = make(&world, "v1beta1", json!({"size": 3, "weight": 1}))
+        .await
+        .unwrap();
+    assert_eq!(made["apiVersion"], "example.com/v1beta1");
+    assert_eq!(made["spec"], json!({"size": 3}));
+    assert_eq!(made["metadata"]["generation"], 1);
+    assert_eq!(read(&world, "v1").unwrap()["apiVersion"], "example.com/v1");
+    assert_eq!(
+        world.stored("/registry/example.com/gadgets/default/g")["apiVersion"],
+        "example.com/v1"
+    );
+
+    let wrong = make(&world, "v1", json!({"size": "big"}))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        wrong.message,
+        "Gadget.example.com \"g\" is invalid: spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\""
+    );
+    assert_eq!(
+        wrong.details.unwrap().causes[0].reason,
+        "FieldValueTypeInvalid"
+    );
+}
+
+#[tokio::test]
+async fn the_status_is_a_part_of_its_own_where_the_definition_says_so() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let mut made = make(&world, "v1", json!({"size": 3})).await.unwrap();
+    made["spec"]["size"] = json!(4);
+    made["status"] = json!({"ready": true});
+    let target = gadget(&world, "v1", "g");
+    let status = target.clone().subresource("status");
+    world
+        .registry
+        .update(&status, object(made.clone()), &options())
+        .await
+        .unwrap();
+    let found = read(&world, "v1").unwrap();
+    assert_eq!(found["spec"]["size"], 3);
+    assert_eq!(found["status"]["ready"], true);
+    assert_eq!(found["metadata"]["generation"], 1);
+    made["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
+    made["status"] = json!({"ready": false});
+    world
+        .registry
+        .update(&target, object(made), &options())
+        .await
+        .unwrap();
+    let found = read(&world, "v1").unwrap();
+    assert_eq!(found["spec"]["size"], 4);
+    assert_eq!(found["status"]["ready"], true);
+    assert_eq!(found["metadata"]["generation"], 2);
+}
+
+#[tokio::test]
+async fn defaults_of_a_newer_definition_show_in_older_objects() {
+    let world = serving().await;
+    let mut made = define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    make(&world, "v1", json!({"size": 3})).await.unwrap();
+    let mut changes = world.registry.catalog_changes();
+    let target = world.cluster_target(PLURAL, "gadgets.example.com");
+    let entry = world.registry.get(&target, &GetOptions::default()).unwrap();
+    made["metadata"] = parse(&entry.value)["metadata"].clone();
+    for version in made["spec"]["versions"].as_array_mut().unwrap() {
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["color"]["default"] =
+            json!("red");
+    }
+    world
+        .registry
+        .update(&target, object(made), &options())
+        .await
+        .unwrap();
+    changes.changed().await.unwrap();
+    assert_eq!(
+        read(&world, "v1").unwrap()["spec"],
+        json!({"size": 3, "color": "red"})
+    );
+}
+
+#[tokio::test]
+async fn names_that_are_taken_are_not_given() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let mut other = definition(sizes());
+    other["metadata"]["name"] = json!("widgets.example.com");
+    other["spec"]["names"] = json!({"kind": "Gadget", "plural": "widgets"});
+    define(&world, other).await.unwrap();
+    until(&world.registry, "widgets.example.com", |found| {
+        let told = found.and_then(|found| {
+            Some((
+                condition(found, "NamesAccepted")?,
+                condition(found, "Established")?,
+            ))
+        });
+        told.is_some_and(|(names, established)| {
+            names == ("False".into(), "ListKindConflict".into())
+                && established == ("False".into(), "NotAccepted".into())
+        })
+    })
+    .await;
+    assert!(
+        world
+            .registry
+            .catalog()
+            .find("example.com", "v1", "widgets")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn objects_go_before_their_definition_and_hold_it() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let mut held = body("v1", json!({}));
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    let target = gadget(&world, "v1", "g");
+    world
+        .registry
+        .create(&gadget(&world, "v1", ""), object(held), &options())
+        .await
+        .unwrap();
+    let whole = world.cluster_target(PLURAL, "gadgets.example.com");
+    world
+        .registry
+        .delete(&whole, &DeleteOptions::default())
+        .await
+        .unwrap();
+    until(&world.registry, "gadgets.example.com", |found| {
+        let told = found.and_then(|found| condition(found, "Terminating"));
+        told == Some(("True".into(), "InstanceDeletionInProgress".into()))
+    })
+    .await;
+    let refused = make(&world, "v1", json!({})).await.unwrap_err();
+    assert_eq!(refused.code, 405);
+    let mut held = read(&world, "v1").unwrap();
+    held["metadata"]["finalizers"] = json!([]);
+    world
+        .registry
+        .update(&target, object(held), &options())
+        .await
+        .unwrap();
+    let mut changes = world.registry.catalog_changes();
+    until(&world.registry, "gadgets.example.com", |found| {
+        found.is_none()
+    })
+    .await;
+    while kind(&world.registry, "v1").is_some() {
+        changes.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_definition_of_a_kind_that_is_built_in_changes_nothing() {
+    let world = serving().await;
+    let mut pools =
+        definition(json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+    pools["metadata"]["name"] = json!("ipaddresspools.metallb.io");
+    pools["spec"]["group"] = json!("metallb.io");
+    pools["spec"]["names"] = json!({"kind": "IPAddressPool", "plural": "ipaddresspools"});
+    pools["spec"]["versions"].as_array_mut().unwrap().remove(1);
+    pools["spec"]["versions"][0]["storage"] = json!(true);
+    define(&world, pools).await.unwrap();
+    established(&world, "ipaddresspools.metallb.io").await;
+    let found = world
+        .registry
+        .catalog()
+        .find("metallb.io", "v1beta1", "ipaddresspools")
+        .cloned();
+    assert!(found.unwrap().custom.is_none());
+    let whole = world.cluster_target(PLURAL, "ipaddresspools.metallb.io");
+    world
+        .registry
+        .delete(&whole, &DeleteOptions::default())
+        .await
+        .unwrap();
+    until(&world.registry, "ipaddresspools.metallb.io", |found| {
+        found.is_none()
+    })
+    .await;
+    assert!(
+        world
+            .registry
+            .catalog()
+            .find("metallb.io", "v1beta1", "ipaddresspools")
+            .is_some()
+    );
+}
