@@ -87,6 +87,16 @@ fn a_cluster_as_kubectl_expects_it() {
         "{explained}"
     );
     assert!(ok(&kubectl, &["explain", "endpointslice.endpoints.conditions"]).contains("ready"));
+    // By the document of version 2, which kubectl reads in protobuf.
+    let words = ["explain", "service.spec.ports.nodePort"];
+    let explained = ok(
+        &kubectl,
+        &[&words[..], &["--output=plaintext-openapiv2"]].concat(),
+    );
+    assert!(
+        explained.contains("FIELD:    nodePort <integer>"),
+        "{explained}"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod envelope;
 mod list;
 mod message;
 mod object;
+pub mod openapi;
 mod plan;
 mod watch;
 mod wire;

@@ -19,7 +19,7 @@ use kedge_api::{Kind, ProtobufError, protobuf};
 use kedge_machinery::Status;
 use serde_json::Value;
 
-use crate::negotiate::{self, Encoding, Forms, Media};
+use crate::negotiate::{self, Encoding, Form, Forms, Media};
 use crate::query;
 
 pub(crate) use items::Items;
@@ -75,16 +75,21 @@ impl Reply {
             gzip: negotiate::gzip(header(&parts.headers, ACCEPT_ENCODING)),
         })
     }
-    /// JSON, with nothing negotiated but its compression.
-    pub(crate) fn packed(headers: &HeaderMap) -> Self {
+
+    /// In this encoding, packed where the client takes that.
+    pub(crate) fn packed(headers: &HeaderMap, encoding: Encoding) -> Self {
         Self {
+            media: Media {
+                encoding,
+                form: Form::Itself,
+            },
             gzip: negotiate::gzip(header(headers, ACCEPT_ENCODING)),
             ..Self::default()
         }
     }
 
-    /// A document that is JSON already.
-    pub(crate) fn json(self, body: Bytes) -> Answer {
+    /// A document that is in its encoding already.
+    pub(crate) fn body(self, body: Bytes) -> Answer {
         self.finish(StatusCode::OK, body)
     }
 
@@ -108,9 +113,10 @@ impl Reply {
     pub(crate) fn value(self, code: StatusCode, value: &Value) -> Result<Answer, Status> {
         let text = match (self.media.encoding, self.pretty) {
             (Encoding::Yaml, _) => pretty::yaml(value)?.into_bytes(),
-            (Encoding::Json, true) => pretty::json(value).into_bytes(),
-            (Encoding::Json, false) => value.to_string().into_bytes(),
             (Encoding::Protobuf, _) => return self.protobuf(code, value.to_string().into()),
+            (_, true) => pretty::json(value).into_bytes(),
+            // Objects are never asked for in the encoding of a document.
+            (Encoding::Json | Encoding::OpenApiV2, false) => value.to_string().into_bytes(),
         };
         Ok(self.finish(code, text.into()))
     }

@@ -13,12 +13,17 @@ pub(crate) enum Encoding {
     Json,
     Yaml,
     Protobuf,
+    /// gnostic's message of an OpenAPI document of version 2.
+    OpenApiV2,
 }
 
 /// What objects of built-in kinds, and refusals, are made in.
 pub(crate) const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
 /// What is made of documents that have no message in protobuf.
 pub(crate) const DOCUMENTS: &[Encoding] = &[Encoding::Json, Encoding::Yaml];
+/// What the documents of OpenAPI are made in; clients that ask for version 3 in protobuf take JSON too.
+pub(crate) const OPENAPI_V2: &[Encoding] = &[Encoding::Json, Encoding::OpenApiV2];
+pub(crate) const OPENAPI_V3: &[Encoding] = &[Encoding::Json];
 /// A stream of YAML documents is nothing that clients know.
 const STREAMS: &[Encoding] = &[Encoding::Json, Encoding::Protobuf];
 
@@ -44,6 +49,7 @@ impl Encoding {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
             Self::Protobuf => "application/vnd.kubernetes.protobuf",
+            Self::OpenApiV2 => protobuf::openapi::MEDIA_TYPE,
         }
     }
 }
@@ -176,6 +182,9 @@ fn encoding(media: &str) -> Option<Encoding> {
         "application/json" | "*/*" | "application/*" => Some(Encoding::Json),
         "application/yaml" => Some(Encoding::Yaml),
         "application/vnd.kubernetes.protobuf" => Some(Encoding::Protobuf),
+        // Its name of old is no media type by RFC 6838, and what client-go still sends.
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+        | protobuf::openapi::MEDIA_TYPE => Some(Encoding::OpenApiV2),
         _ => None,
     }
 }
@@ -202,17 +211,9 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
     Err(refusal::not_acceptable(DOCUMENTS))
 }
 
-/// Whether a fixed path's JSON can be taken.
-pub(crate) fn json(accept: &str) -> Result<(), Status> {
-    let fits = accept.trim().is_empty()
-        || clauses(accept)
-            .iter()
-            .any(|clause| matches!(encoding(clause.media), Some(Encoding::Json)));
-    if fits {
-        Ok(())
-    } else {
-        Err(refusal::not_acceptable(DOCUMENTS))
-    }
+/// What a document is answered in, of these encodings.
+pub(crate) fn document(accept: &str, encodings: &[Encoding]) -> Result<Encoding, Status> {
+    resource(accept, encodings, Forms::None).map(|media| media.encoding)
 }
 
 /// Whether `Accept-Encoding` takes gzip.
@@ -273,6 +274,34 @@ mod tests {
                 .code,
             406
         );
+    }
+
+    #[rstest]
+    #[case("", Ok(Encoding::Json))]
+    #[case("*/*", Ok(Encoding::Json))]
+    #[case(
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+        Ok(Encoding::OpenApiV2)
+    )]
+    #[case(
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf,application/json",
+        Ok(Encoding::OpenApiV2)
+    )]
+    #[case(
+        "application/json,application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+        Ok(Encoding::Json)
+    )]
+    #[case("application/com.github.proto-openapi.spec.v3.v1.0+protobuf", Err(406))]
+    #[case("application/vnd.kubernetes.protobuf", Err(406))]
+    fn openapi_is_json_or_gnostics_message(
+        #[case] accept: &str,
+        #[case] expected: Result<Encoding, u16>,
+    ) {
+        assert_eq!(
+            document(accept, OPENAPI_V2).map_err(|status| status.code),
+            expected
+        );
+        assert_ne!(document(accept, OPENAPI_V3).ok(), Some(Encoding::OpenApiV2));
     }
 
     #[test]

@@ -5,23 +5,33 @@ use axum::extract::{Path, Request, State};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, EXPIRES, IF_NONE_MATCH, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use kedge_api::openapi;
+use kedge_api::{openapi, protobuf};
+use kedge_machinery::Status;
 use serde_json::Value;
 
 use crate::answer::{self, Answer, Reply};
 use crate::app::SharedApp;
 use crate::discovery::etag;
-use crate::{query, refusal};
+use crate::negotiate::{self, Encoding, OPENAPI_V2, OPENAPI_V3};
+use crate::query;
 
 pub(crate) async fn v2(State(app): State<SharedApp>, request: Request) -> Answer {
-    document(&request.into_parts().0.headers, move || {
-        openapi::v2_document(&app.registry.catalog()).into()
+    let headers = request.into_parts().0.headers;
+    document(&headers, OPENAPI_V2, move |encoding| {
+        let json = openapi::v2_document(&app.registry.catalog());
+        match encoding {
+            Encoding::OpenApiV2 => {
+                let tree = serde_json::from_slice(&json).unwrap_or_default();
+                protobuf::openapi::document(&tree).into()
+            }
+            _ => json.into(),
+        }
     })
     .await
 }
 
 pub(crate) async fn v3_index(State(app): State<SharedApp>, request: Request) -> Answer {
-    document(&request.into_parts().0.headers, move || {
+    document(&request.into_parts().0.headers, OPENAPI_V3, move |_| {
         openapi::v3_index(&app.registry.catalog()).into()
     })
     .await
@@ -56,12 +66,12 @@ pub(crate) async fn v3(
             None => {}
         }
     }
-    let made = move || {
+    let made = move |_| {
         openapi::v3_document(&app.registry.catalog(), &path)
             .unwrap_or_default()
             .into()
     };
-    let mut answer = document(&parts.headers, made).await;
+    let mut answer = document(&parts.headers, OPENAPI_V3, made).await;
     if cached_for_ever {
         answer
             .headers_mut()
@@ -99,24 +109,26 @@ fn moved(address: &str) -> Answer {
     answer
 }
 
-/// JSON with a tag; 304 when the client has it, 406 when it takes no JSON (kubectl's protobuf for version 2,
-/// for which it has version 3 to turn to).
-async fn document(headers: &HeaderMap, make: impl FnOnce() -> Bytes + Send + 'static) -> Answer {
+/// A document with a tag; 304 when the client has it, 406 when it takes none of these encodings.
+async fn document(
+    headers: &HeaderMap,
+    encodings: &[Encoding],
+    make: impl FnOnce(Encoding) -> Bytes + Send + 'static,
+) -> Answer {
     let accept = answer::header(headers, http::header::ACCEPT);
-    if crate::negotiate::json(accept).is_err() {
-        return answer::refuse(&refusal::not_acceptable(crate::negotiate::DOCUMENTS));
-    }
-    // Hundreds of kilobytes of text: milliseconds that other requests should not wait for.
-    let Ok(body) = tokio::task::spawn_blocking(make).await else {
-        return answer::refuse(&kedge_machinery::Status::internal(
-            "the document could not be made",
-        ));
+    let encoding = match negotiate::document(accept, encodings) {
+        Ok(encoding) => encoding,
+        Err(status) => return answer::refuse(&status),
+    };
+    // Hundreds of kilobytes: milliseconds that other requests should not wait for.
+    let Ok(body) = tokio::task::spawn_blocking(move || make(encoding)).await else {
+        return answer::refuse(&Status::internal("the document could not be made"));
     };
     let tag = etag(&body);
     let mut answer = if answer::header(headers, IF_NONE_MATCH) == tag {
-        answer::text(StatusCode::NOT_MODIFIED, "application/json", "")
+        answer::text(StatusCode::NOT_MODIFIED, encoding.media_type(), "")
     } else {
-        Reply::packed(headers).json(body)
+        Reply::packed(headers, encoding).body(body)
     };
     if let Ok(tag) = HeaderValue::try_from(tag) {
         answer.headers_mut().insert(ETAG, tag);

@@ -287,6 +287,28 @@ async fn warnings_reach_the_client() {
     );
 }
 
+/// What client-go sends.
+const OPENAPI_V2: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+#[tokio::test]
+async fn openapi_v2_is_a_message_for_who_asks_so() {
+    let lab = Lab::start().await;
+    let message = get(&lab.admin, "/openapi/v2", &[("accept", OPENAPI_V2)]).await;
+    assert_eq!(
+        header(&message, "content-type"),
+        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    );
+    // Field 1, 3 bytes: `swagger`.
+    assert_eq!(message.body[..5], *b"\x0a\x032.0");
+    let json = get(&lab.admin, "/openapi/v2", &[]).await;
+    assert_eq!(header(&json, "content-type"), "application/json");
+    assert_ne!(header(&json, "etag"), header(&message, "etag"));
+    let refused = get(&lab.admin, "/openapi/v2", &[("accept", "application/yaml")]).await;
+    assert_eq!(refused.status, 406);
+    let text = String::from_utf8_lossy(&refused.body);
+    assert!(text.contains("media types are accepted: application/json, application/com.github.proto-openapi.spec.v2.v1.0+protobuf"), "{text}");
+}
+
 #[tokio::test]
 async fn discovery_and_openapi_can_be_asked_again_cheaply() {
     let lab = Lab::start().await;
@@ -297,6 +319,7 @@ async fn discovery_and_openapi_can_be_asked_again_cheaply() {
         ("/apis", aggregated),
         ("/openapi/v3", ""),
         ("/openapi/v2", ""),
+        ("/openapi/v2", OPENAPI_V2),
     ] {
         let first = get(&lab.admin, path, &[("accept", accept)]).await;
         assert_eq!(first.status, 200, "{path}");
