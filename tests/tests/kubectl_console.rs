@@ -106,6 +106,11 @@ fn workloads() {
 }
 
 #[test]
+fn custom_resources() {
+    session("custom_resources.console");
+}
+
+#[test]
 fn policies_and_services() {
     session("policies_and_services.console");
 }

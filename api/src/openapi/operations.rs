@@ -6,7 +6,7 @@ use super::Version;
 use super::schemas::{DELETE_OPTIONS, PATCH, STATUS, kind_of, list_name};
 use crate::{Kind, Subresource};
 
-/// Media types of a patch.
+/// Media types of a patch, the one that only built-in kinds take last.
 const PATCHES: &[&str] = &[
     "application/apply-patch+yaml",
     "application/json-patch+json",
@@ -236,10 +236,11 @@ impl Place<'_> {
             },
         });
         if let Some((body, required)) = self.body(action) {
-            let types: &[&str] = if action.name == "patch" {
-                PATCHES
-            } else {
-                &["*/*"]
+            let types = match (action.name, PATCHES) {
+                // Lists of custom resources have no strategies; kubectl chooses its language by this.
+                ("patch", [first @ .., _strategic]) if self.kind.custom.is_some() => first,
+                ("patch", all) => all,
+                _ => &["*/*"],
             };
             match self.version {
                 Version::V2 => {

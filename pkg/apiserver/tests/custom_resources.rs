@@ -180,6 +180,15 @@ async fn discovery_and_documents_follow_definitions() {
         document["components"]["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]
             .is_object()
     );
+    // By this kubectl chooses how to patch.
+    let path = "/apis/example.com/v1/namespaces/{namespace}/gadgets/{name}";
+    let patches = document["paths"][path]["patch"]["requestBody"]["content"]
+        .as_object()
+        .unwrap();
+    assert!(
+        patches.contains_key(MERGE) && !patches.keys().any(|kind| kind.contains("strategic")),
+        "{patches:?}"
+    );
     let older = get(&lab, "/openapi/v2").await;
     assert_eq!(
         older["definitions"]["com.example.v1.Gadget"]["properties"]["spec"]["description"],

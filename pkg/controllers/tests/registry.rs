@@ -473,3 +473,80 @@ async fn a_service_cidr_comes_and_goes() {
         .await;
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn custom_resources_go_with_their_owners_and_their_namespace() {
+    const DEFINITIONS: Resource = Resource {
+        group: "apiextensions.k8s.io",
+        version: "v1",
+        plural: "customresourcedefinitions",
+        kind: "CustomResourceDefinition",
+    };
+    const GADGETS: Resource = Resource {
+        group: "example.com",
+        version: "v1",
+        plural: "gadgets",
+        kind: "Gadget",
+    };
+    let server = Server::start().await;
+    let running = server.run();
+    // The controllers have begun before there is such a kind.
+    server.quiet().await;
+    let mut kinds = server.registry.catalog_changes();
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let definition = json!({
+        "metadata": {"name": "gadgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"kind": "Gadget", "plural": "gadgets"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
+        },
+    });
+    server.create(DEFINITIONS, definition).await;
+    kinds.changed().await.unwrap();
+
+    let named = |name: &str, owner: Option<(&str, &str, &Object)>| {
+        let owners = owner.map(|(api_version, kind, owner)| {
+            json!([{"apiVersion": api_version, "kind": kind, "name": owner.name(), "uid": owner.uid()}])
+        });
+        json!({"metadata": {"namespace": "default", "name": name, "ownerReferences": owners.unwrap_or(json!([]))}})
+    };
+    let gadget = server.create(GADGETS, named("owner", None)).await;
+    let owned = named("owned", Some(("example.com/v1", "Gadget", &gadget)));
+    server.create(Resource::CONFIGMAPS, owned).await;
+    let configmap = server
+        .create(Resource::CONFIGMAPS, named("owner", None))
+        .await;
+    let owned = named("owned", Some(("v1", "ConfigMap", &configmap)));
+    server.create(GADGETS, owned).await;
+    server.quiet().await;
+    for resource in [GADGETS, Resource::CONFIGMAPS] {
+        let owner = key(resource, "default", "owner");
+        server.client.delete(&owner, None).await.unwrap();
+    }
+    server
+        .until(&[GADGETS, Resource::CONFIGMAPS], || async {
+            let configmaps = server.list(Resource::CONFIGMAPS, "default").await;
+            server.list(GADGETS, "default").await.is_empty()
+                && !configmaps.iter().any(|object| object.name() == "owned")
+        })
+        .await;
+
+    server
+        .create(Resource::NAMESPACES, json!({"metadata": {"name": "shop"}}))
+        .await;
+    server
+        .create(
+            GADGETS,
+            json!({"metadata": {"namespace": "shop", "name": "g"}}),
+        )
+        .await;
+    let namespace = key(Resource::NAMESPACES, "", "shop");
+    server.client.delete(&namespace, None).await.unwrap();
+    server
+        .until(&[GADGETS, Resource::NAMESPACES], || async {
+            server.client.get(&namespace).await.is_err()
+        })
+        .await;
+    assert!(server.list(GADGETS, "").await.is_empty());
+    running.stop().await;
+}

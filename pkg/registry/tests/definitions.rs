@@ -341,3 +341,30 @@ async fn a_definition_of_a_kind_that_is_built_in_changes_nothing() {
             .is_some()
     );
 }
+
+#[tokio::test]
+async fn a_definition_that_was_never_given_its_names_takes_no_objects_along() {
+    let world = serving().await;
+    let ingress = json!({"metadata": {"name": "i"}, "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}});
+    world.create("ingresses", ingress).await.unwrap();
+    let mut theirs = definition(sizes());
+    let name = "ingresses.networking.k8s.io";
+    theirs["metadata"] =
+        json!({"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, a test"}});
+    theirs["spec"]["group"] = json!("networking.k8s.io");
+    theirs["spec"]["names"] = json!({"kind": "Ingress", "plural": "ingresses"});
+    define(&world, theirs).await.unwrap();
+    until(&world.registry, name, |found| {
+        let told = found.and_then(|found| condition(found, "Established"));
+        told == Some(("False".into(), "NotAccepted".into()))
+    })
+    .await;
+    let whole = world.cluster_target(PLURAL, name);
+    world
+        .registry
+        .delete(&whole, &DeleteOptions::default())
+        .await
+        .unwrap();
+    until(&world.registry, name, |found| found.is_none()).await;
+    assert!(world.get("ingresses", "i").is_ok());
+}

@@ -25,10 +25,8 @@ impl Structural {
             Some(Type::Number) => Shape::Number,
             Some(Type::Boolean) => Shape::Boolean,
             Some(Type::IntOrString) => Shape::IntOrString,
-            // Upstream merges such values field by field, whatever they are.
-            None if resource || self.embedded || self.preserve_unknown => {
-                self.object(meta, resource || self.embedded)
-            }
+            None if resource || self.embedded => self.object(meta, true),
+            // Whatever it is, it is owned as a whole.
             None => Shape::Any,
         };
         Schema {

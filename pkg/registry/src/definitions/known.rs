@@ -149,6 +149,11 @@ impl Known {
             })
     }
 
+    /// False for a definition whose names another kind has: the objects are the other's.
+    pub(super) fn owns_objects(&self, builtin: &Catalog) -> bool {
+        self.decided.established && !self.is_native(builtin)
+    }
+
     /// Makes the kinds, where they are not what they were made of; true when they are others now.
     pub(super) fn make_kinds(&mut self, builtin: &Catalog) -> bool {
         let made_of = (

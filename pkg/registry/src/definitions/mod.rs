@@ -146,8 +146,8 @@ impl Definitions {
                 continue;
             };
             let registry = &self.registry;
-            let is_native = known.is_native(registry.builtin());
-            if is_native {
+            // What it was never given is not its own to clear.
+            if !known.owns_objects(registry.builtin()) {
                 let ended = self.release(&name).await;
                 self.report(&name, ended);
                 continue;

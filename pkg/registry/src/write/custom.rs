@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::shape;
 use crate::request::Target;
+use crate::value::copy_field;
 
 /// The schema of metadata, the one part that has a Go type.
 fn metadata() -> Schema {
@@ -56,6 +57,14 @@ pub(super) fn validate(custom: &Custom, new: &Object, old: Option<&Object>) -> V
         wrong.retain(|error| !before.contains(error));
     }
     wrong
+}
+
+/// A write of the status changes nothing of the metadata that a client can say.
+pub(super) fn keep_metadata(new: &mut Object, old: &Object) {
+    let before = old.meta().cloned().unwrap_or_default();
+    for key in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        copy_field(new.meta_mut(), &before, key);
+    }
 }
 
 /// 405 for a new object of a definition that is going.

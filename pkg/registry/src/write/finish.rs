@@ -197,6 +197,9 @@ fn keep_reset(target: &Target, old: Option<&Object>, new: &mut Object) {
             {
                 copy_field(&mut new.0, &old.0, key);
             }
+            if target.kind.custom.is_some() {
+                custom::keep_metadata(new, old);
+            }
         }
         ("", Some(old)) if has_status => copy_field(&mut new.0, &old.0, "status"),
         ("", None) if has_status && !target.rules().status_on_create => {
