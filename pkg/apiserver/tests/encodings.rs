@@ -299,7 +299,7 @@ async fn openapi_v2_is_a_message_for_who_asks_so() {
         "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
     );
     // Field 1, 3 bytes: `swagger`.
-    assert_eq!(message.body[..5], *b"\x0a\x032.0");
+    assert!(message.body.ends_with(b"\x0a\x032.0"));
     let json = get(&lab.admin, "/openapi/v2", &[]).await;
     assert_eq!(header(&json, "content-type"), "application/json");
     assert_ne!(header(&json, "etag"), header(&message, "etag"));
