@@ -1,4 +1,5 @@
 //! Definitions, and the custom resources that they make.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
