@@ -80,3 +80,30 @@ fn the_root_is_an_object() {
         ]
     );
 }
+
+/// Expressions that widely used definitions have.
+#[rstest]
+#[case(r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$", "500Mi", "x")]
+#[case(
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    "a.b-c",
+    "A"
+)]
+#[case(
+    r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:]|[%][0-9a-fA-F]{2})+$",
+    "/a%20b",
+    "a b"
+)]
+#[case(r"^https?:\/\/[^\s]+$", "https://example.com", "ftp://x")]
+#[case(r"^[\x20-\x7E]{1,63}$", "plain", "ä")]
+#[case(r"^([0-9]+(ms|[smhd]))+$", "1h30m", "1y")]
+#[case(r"^(\d+|\*)(/\d+)?(\s+(\d+|\*)(/\d+)?){4}$", "* * * * */5", "* *")]
+#[case(r"^[[:alpha:]]+$", "abc", "a1")]
+fn patterns_are_read(#[case] pattern: &str, #[case] good: &str, #[case] bad: &str) {
+    let field = json!({"type": "string", "pattern": pattern});
+    let schema = json!({"type": "object", "properties": {"a": field}});
+    assert!(check(&schema, "S").is_empty(), "{pattern}");
+    let schema = Structural::parse(&schema);
+    assert!(schema.validate(&json!({"a": good})).is_empty(), "{good}");
+    assert_eq!(schema.validate(&json!({"a": bad})).len(), 1, "{bad}");
+}
