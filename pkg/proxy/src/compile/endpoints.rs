@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::compile::testing::{context, endpoint, port, slice};
-    use crate::model::Nodes;
+    use crate::model::{Nodes, SlicePort};
 
     fn chosen(endpoints: Vec<SliceEndpoint>) -> Chosen {
         let slices = [slice(endpoints)];
@@ -250,6 +250,37 @@ mod tests {
             [1],
             "on this node, if any says so"
         );
+    }
+
+    /// What a second slice calls its port, with its number; who is used then, beside 10.42.0.1:8080 of the first.
+    #[rstest]
+    #[case::another_number("", Protocol::Tcp, 8081, &["10.42.0.1:8080", "10.42.0.1:8081"])]
+    #[case::another_name("http", Protocol::Tcp, 8081, &["10.42.0.1:8080"])]
+    #[case::another_protocol("", Protocol::Udp, 8081, &["10.42.0.1:8080"])]
+    #[case::the_same("", Protocol::Tcp, 8080, &["10.42.0.1:8080"])]
+    fn slices_name_their_ports(
+        #[case] name: &str,
+        #[case] protocol: Protocol,
+        #[case] number: u16,
+        #[case] used: &[&str],
+    ) {
+        let endpoints = || vec![endpoint(1, State::Ready, Place::Here)];
+        let second = Slice {
+            ports: [SlicePort {
+                name: name.into(),
+                protocol,
+                port: number,
+            }]
+            .into(),
+            ..slice(endpoints())
+        };
+        let slices = [slice(endpoints()), second];
+        let policies = (true, true);
+        let chosen = choose(slices.iter(), &port(80), Family::V4, policies, &context());
+        let text = |e: &Endpoint| format!("{}:{}", e.address, e.port);
+        let cluster: Vec<String> = chosen.cluster.iter().map(text).collect();
+        assert_eq!(cluster, used);
+        assert_eq!(chosen.local, chosen.cluster);
     }
 
     #[test]

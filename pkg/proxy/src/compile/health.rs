@@ -23,8 +23,7 @@ pub fn health_check(service: &Service, entry: &Entry) -> Option<HealthCheck> {
         return None;
     }
     let count = |family: Family| {
-        let mut addresses = service.cluster_ips.iter();
-        addresses.any(|ip| Family::of(*ip) == family).then(|| {
+        service.is_of(family).then(|| {
             let slices = entry.slices.values().filter(|slice| slice.family == family);
             let ready = slices
                 .flat_map(|slice| slice.endpoints.iter())

@@ -41,7 +41,7 @@ pub fn compile(entry: &Entry, context: &Context<'_>) -> ServicePlan {
         return ServicePlan::default();
     };
     let mut ports = Vec::new();
-    for family in Family::ALL {
+    for family in Family::ALL.into_iter().filter(|f| service.is_of(*f)) {
         for port in &service.ports {
             let spec = spec(service, port, family, context);
             if spec.fronts.is_empty() {

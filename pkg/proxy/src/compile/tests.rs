@@ -1,3 +1,5 @@
+use rstest::rstest;
+
 use super::testing::{context, endpoint, port, slice};
 use super::*;
 use crate::model::{Place, State};
@@ -82,6 +84,49 @@ fn every_kind_of_address() {
         "the node may come as the address itself"
     );
     assert!(plan.ports[1].spec.source_ranges.is_empty());
+}
+
+/// The other family's node port, external and load balancer's address belong to nobody, whatever the Service says.
+#[rstest]
+#[case("10.43.0.9", &[
+    "Internal 10.43.0.9 80", "External 203.0.113.5 80", "External 198.51.100.7 80", "NodePort 192.0.2.1 30080",
+])]
+#[case("fd00::9", &[
+    "Internal fd00::9 80", "External 2001:db8:5::5 80", "External 2001:db8:7::7 80", "NodePort 2001:db8::1 30080",
+])]
+fn a_family_without_a_cluster_ip_is_left_alone(#[case] ip: &str, #[case] expected: &[&str]) {
+    let addresses = |list: [&str; 2]| list.iter().map(|ip| ip.parse().unwrap()).collect();
+    let service = Service {
+        ports: [ServicePort {
+            node_port: Some(30080),
+            ..port(80)
+        }]
+        .into(),
+        cluster_ips: [ip.parse().unwrap()].into(),
+        external_ips: addresses(["198.51.100.7", "2001:db8:7::7"]),
+        load_balancer_ips: addresses(["203.0.113.5", "2001:db8:5::5"]),
+        ..Service::default()
+    };
+    assert_eq!(fronts(&compile(&entry(service), &context())), expected);
+}
+
+/// Ranges of the other family guard nothing, and those that everybody is in are ranges like others.
+#[rstest]
+#[case(&["2001:db8::/32"], &[])]
+#[case(&["0.0.0.0/0", "::/0"], &["0.0.0.0/0"])]
+#[case(&["198.51.100.0/24", "2001:db8::/32"], &["198.51.100.0/24"])]
+fn source_ranges_are_of_their_family(#[case] ranges: &[&str], #[case] expected: &[&str]) {
+    let service = Service {
+        source_ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
+        load_balancer_ips: ["203.0.113.5".parse().unwrap()].into(),
+        ..cluster_ip()
+    };
+    let plan = compile(&entry(service), &context());
+    let spec = &plan.ports[0].spec;
+    let ranges: Vec<String> = spec.source_ranges.iter().map(ToString::to_string).collect();
+    assert_eq!(ranges, expected);
+    let guarded = fronts(&plan).contains(&"Guarded 203.0.113.5 80".to_owned());
+    assert_eq!(guarded, !expected.is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use smol_str::SmolStr;
 
-use crate::family::Protocol;
+use crate::family::{Family, Protocol};
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` when it is not given, in seconds.
 const AFFINITY_TIMEOUT: u32 = 10_800;
@@ -66,6 +66,12 @@ impl Service {
             return Ok(None);
         }
         Ok(Some(view.into_service(cluster_ips)))
+    }
+
+    /// Whether it has a cluster address of this family. Without one, its node ports and outer addresses of the family
+    /// are not its own: another program may listen there.
+    pub fn is_of(&self, family: Family) -> bool {
+        self.cluster_ips.iter().any(|ip| Family::of(*ip) == family)
     }
 }
 
@@ -273,7 +279,9 @@ mod tests {
 
     #[rstest]
     #[case(json!({"spec": {"clusterIP": "None", "ports": [{"port": 80}]}}))]
+    #[case(json!({"spec": {"clusterIP": "None", "externalIPs": ["192.0.2.7"], "ports": [{"port": 80}]}}))]
     #[case(json!({"spec": {"type": "ExternalName", "externalName": "example.org"}}))]
+    #[case(json!({"spec": {"type": "ExternalName", "externalName": "example.org", "clusterIP": "10.43.0.1"}}))]
     #[case(json!({"spec": {"ports": [{"port": 80}]}}))]
     #[case(json!({"metadata": {"labels": {"service.kubernetes.io/service-proxy-name": ""}}, "spec": {"clusterIP": "10.43.0.1"}}))]
     #[case(json!({"metadata": {"labels": {"service.kubernetes.io/headless": "x"}}, "spec": {"clusterIP": "10.43.0.1"}}))]

@@ -111,6 +111,72 @@ fn only_the_own_zone_matters() {
     assert_eq!(model.take(vec![node("here", "b")]), dirty(&[]));
 }
 
+/// KEP-3836: who is being deleted, gone, or about to be taken away by the autoscaler is no place to send traffic to.
+#[test]
+fn a_node_that_leaves_is_not_eligible() {
+    let mut model = Model::new("here");
+    let tainted = |key: &str| json!({"metadata": {}, "spec": {"taints": [{"key": key, "effect": "NoSchedule"}]}});
+    let deleted = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    assert!(model.node_is_eligible(), "nothing is known yet");
+    for (node, eligible) in [
+        (Some(json!({"metadata": {}})), true),
+        (Some(tainted("ToBeDeletedByClusterAutoscaler")), false),
+        (Some(tainted("node.kubernetes.io/not-ready")), true),
+        (Some(deleted.clone()), false),
+        (None, false),
+        (
+            Some(json!({"metadata": {}, "spec": {"taints": null}})),
+            true,
+        ),
+    ] {
+        model.take(vec![change(
+            Resource::NODES,
+            "there",
+            Some(deleted.clone()),
+        )]);
+        model.take(vec![change(Resource::NODES, "here", node.clone())]);
+        assert_eq!(model.node_is_eligible(), eligible, "{node:?}");
+    }
+}
+
+#[test]
+fn a_service_may_stop_to_need_rules_and_need_them_again() {
+    let mut model = Model::new("here");
+    let name = ServiceName::new("default", "a");
+    let has_rules = |model: &Model| {
+        model
+            .get(&name)
+            .is_some_and(|entry| entry.service.is_some())
+    };
+    let external = json!({"spec": {"type": "ExternalName", "externalName": "example.org"}});
+    let external = change(Resource::SERVICES, "a", Some(external));
+    for (change, rules) in [
+        (service("a", "10.0.0.1"), true),
+        (external, false),
+        (service("a", "10.0.0.1"), true),
+        (service("a", "None"), false),
+        (service("a", "10.0.0.2"), true),
+    ] {
+        assert_eq!(model.take(vec![change]), dirty(&["a"]));
+        assert_eq!(has_rules(&model), rules);
+    }
+}
+
+#[test]
+fn slices_are_their_namespaces() {
+    let mut model = Model::new("here");
+    let mut other = slice("a-1", "a", "10.1.0.9");
+    other.key.namespace = "other".into();
+    model.take(vec![
+        service("a", "10.0.0.1"),
+        slice("a-1", "a", "10.1.0.1"),
+    ]);
+    let concerned = Dirty::Services([ServiceName::new("other", "a")].into());
+    assert_eq!(model.take(vec![other]), concerned);
+    let entry = model.get(&ServiceName::new("default", "a")).unwrap();
+    assert_eq!(entry.slices.values().count(), 1);
+}
+
 #[test]
 fn a_nodes_weight_concerns_who_has_an_endpoint_there() {
     let mut model = Model::new("here");

@@ -147,6 +147,16 @@ mod tests {
         assert!(!stale.contains(&flow(1, 7, 1)));
         assert!(stale.contains(&flow(1, 8, 1)));
         assert!(!stale.contains(&flow(2, 8, 1)), "another address");
+        let elsewhere = |asked: u16, answers: u16| Flow {
+            asked: endpoint(1, asked),
+            answers: endpoint(7, answers),
+            ..flow(1, 7, 1)
+        };
+        assert!(
+            stale.contains(&elsewhere(53, 5354)),
+            "the endpoint has another port now"
+        );
+        assert!(!stale.contains(&elsewhere(54, 5354)), "another port");
     }
 
     #[test]
