@@ -45,7 +45,7 @@ fn the_python_client() {
     let said = run(command.arg(program("python/api.py"))).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(
         said.lines().filter(|l| l.starts_with("ok ")).count(),
-        9,
+        10,
         "{said}"
     );
 }

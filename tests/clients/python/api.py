@@ -199,9 +199,50 @@ def tokens_and_permissions():
     assert answer.status.allowed, answer
 
 
+def custom_resources():
+    group, version, plural = "example.com", "v1", "pumps"
+    extensions, customs = client.ApiextensionsV1Api(), client.CustomObjectsApi()
+    schema = {"type": "object", "properties": {
+        "spec": {"type": "object", "required": ["litres"], "properties": {
+            "litres": {"type": "integer", "minimum": 1}, "mode": {"type": "string", "default": "auto"}}},
+        "status": {"type": "object", "properties": {"on": {"type": "boolean"}}}}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"plural": plural, "kind": "Pump"}, "versions": [{
+            "name": version, "served": True, "storage": True, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": schema}}]}}
+    extensions.create_custom_resource_definition(definition)
+    by_name = {"field_selector": f"metadata.name={plural}.{group}", "timeout_seconds": 60}
+    for event in watch.Watch().stream(extensions.list_custom_resource_definition, **by_name):
+        conditions = {c.type: c.status for c in event["object"].status.conditions or []}
+        if conditions.get("Established") == "True":
+            break
+    where = (group, version, NAMESPACE, plural)
+    pump = {"apiVersion": f"{group}/{version}", "kind": "Pump", "metadata": {"name": "p"}, "spec": {"litres": 3}}
+    made = customs.create_namespaced_custom_object(*where, pump)
+    assert made["spec"] == {"litres": 3, "mode": "auto"} and made["metadata"]["generation"] == 1, made
+    wrong = refused(422, customs.create_namespaced_custom_object, *where, {**pump, "spec": {"litres": 0}})
+    assert "spec.litres" in wrong.body, wrong.body
+    customs.patch_namespaced_custom_object_status(*where, "p", {"status": {"on": True}})
+    changed = customs.patch_namespaced_custom_object(*where, "p", {"spec": {"litres": 4}})
+    assert changed["metadata"]["generation"] == 2 and changed["status"] == {"on": True}, changed
+    listed = customs.list_namespaced_custom_object(*where)
+    assert listed["kind"] == "PumpList" and len(listed["items"]) == 1, listed
+    pumps = dynamic.DynamicClient(api).resources.get(api_version=f"{group}/{version}", kind="Pump")
+    applied = pumps.server_side_apply(
+        body={**pump, "spec": {"mode": "manual"}}, name="p", namespace=NAMESPACE, field_manager="one", force_conflicts=True)
+    assert applied.spec.to_dict() == {"litres": 4, "mode": "manual"}, applied
+    extensions.delete_custom_resource_definition(f"{plural}.{group}")
+    for event in watch.Watch().stream(extensions.list_custom_resource_definition, **by_name):
+        if event["type"] == "DELETED":
+            break
+    refused(404, customs.list_namespaced_custom_object, *where)
+
+
 core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
 for step in [create_read_update_delete, apply_on_the_server, pages, watches, workloads, a_leader_is_elected, events,
-             manifests, tokens_and_permissions]:
+             manifests, tokens_and_permissions, custom_resources]:
     step()
     print("ok", step.__name__, flush=True)
 core.delete_namespace(NAMESPACE)
