@@ -34,20 +34,43 @@ pub(crate) struct Mirroring {
     /// Services that leave their endpoints to their author.
     services: BTreeSet<Name>,
     endpoints: BTreeMap<Name, Bytes>,
-    /// The mirrors: by their own name, with the Service's.
-    slices: BTreeMap<Name, (String, Bytes)>,
+    /// The mirrors: by their Service's name, then their own.
+    slices: BTreeMap<Name, BTreeMap<String, Bytes>>,
+    /// Which Service each mirror was last counted with: a label may change.
+    owners: BTreeMap<Name, String>,
     dirty: BTreeSet<Name>,
 }
 
 impl Mirroring {
+    fn observe_slice(&mut self, (namespace, slice): Name, object: Option<&Bytes>) {
+        let mirror = object.and_then(|bytes| Some((mirrored(bytes)?, bytes.clone())));
+        if let Some(service) = self.owners.remove(&(namespace.clone(), slice.clone())) {
+            let owner = (namespace.clone(), service);
+            if let Some(slices) = self.slices.get_mut(&owner) {
+                slices.remove(&slice);
+                if slices.is_empty() {
+                    self.slices.remove(&owner);
+                }
+            }
+            self.dirty.insert(owner);
+        }
+        if let Some((service, bytes)) = mirror {
+            let owner = (namespace.clone(), service.clone());
+            let slices = self.slices.entry(owner.clone()).or_default();
+            slices.insert(slice.clone(), bytes);
+            self.owners.insert((namespace, slice), service);
+            self.dirty.insert(owner);
+        }
+    }
+
     fn reconcile(&self, name: &Name) -> Vec<Write> {
         let about = key(Resource::ENDPOINTS, &name.0, &name.1);
         let slices: Vec<Object> = self
             .slices
-            .range((name.0.clone(), String::new())..)
-            .take_while(|((namespace, _), _)| *namespace == name.0)
-            .filter(|(_, (service, _))| *service == name.1)
-            .filter_map(|(_, (_, bytes))| Object::from_value(view::read(bytes)?))
+            .get(name)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter_map(|bytes| Object::from_value(view::read(bytes)?))
             .collect();
         let manual = self.services.contains(name);
         let endpoints = self
@@ -167,17 +190,7 @@ impl Reconcile for Mirroring {
     fn observe(&mut self, change: &Change) {
         let name = (change.key.namespace.clone(), change.key.name.clone());
         if change.key.resource == Resource::ENDPOINTSLICES {
-            let mirror = change
-                .object
-                .as_ref()
-                .and_then(|bytes| Some((mirrored(bytes)?, bytes.clone())));
-            let before = match mirror.clone() {
-                Some(mirror) => self.slices.insert(name, mirror),
-                None => self.slices.remove(&name),
-            };
-            let services = before.into_iter().chain(mirror).map(|(service, _)| service);
-            self.dirty
-                .extend(services.map(|service| (change.key.namespace.clone(), service)));
+            self.observe_slice(name, change.object.as_ref());
             return;
         }
         if change.key.resource == Resource::SERVICES {

@@ -125,3 +125,32 @@ async fn mirrors_go_with_what_they_mirror() {
     fake.remove(Resource::ENDPOINTS, "a", "db");
     fake.until(|fake| slices(fake).is_empty()).await;
 }
+
+#[test]
+fn a_mirror_may_change_hands_and_leaves_nothing_behind() {
+    let mut mirroring = Mirroring::default();
+    let mut observe = |service: Option<&str>, manager: &str| {
+        let labels = json!({LABEL_MANAGED_BY: manager, LABEL_SERVICE: service});
+        mirroring.observe(&Change {
+            key: key(Resource::ENDPOINTSLICES, "a", "slice"),
+            object: service.map(|_| json!({"metadata": {"labels": labels}}).to_string().into()),
+        });
+        let dirty = std::mem::take(&mut mirroring.dirty);
+        let dirty: Vec<String> = dirty.into_iter().map(|(_, service)| service).collect();
+        let of: Vec<String> = mirroring.slices.keys().map(|name| name.1.clone()).collect();
+        assert_eq!(mirroring.owners.len(), of.len());
+        (dirty, of)
+    };
+    let names = |dirty: &[&str], of: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (owned(dirty), owned(of))
+    };
+    assert_eq!(observe(Some("db"), MANAGER), names(&["db"], &["db"]));
+    assert_eq!(
+        observe(Some("web"), MANAGER),
+        names(&["db", "web"], &["web"])
+    );
+    assert_eq!(observe(Some("web"), "another"), names(&["web"], &[]));
+    assert_eq!(observe(Some("db"), MANAGER), names(&["db"], &["db"]));
+    assert_eq!(observe(None, MANAGER), names(&["db"], &[]));
+}
