@@ -62,6 +62,15 @@ impl Health {
         state.updated = Some(Timestamp::now());
     }
 
+    /// A proxy that was in step once, and whose oldest change has waited too long since.
+    #[cfg(test)]
+    pub(crate) fn late() -> Self {
+        let health = Self::new(Metrics::default());
+        health.updated();
+        health.state().pending = Instant::now().checked_sub(PATIENCE);
+        health
+    }
+
     /// What is known of the Node.
     pub(crate) fn node(&self, eligible: bool) {
         self.state().leaves = !eligible;
@@ -180,5 +189,19 @@ mod tests {
         let (code, body) = ask(&health, "/livez").await;
         assert_eq!(code, 200);
         assert!(body.get("nodeEligible").is_none());
+    }
+
+    #[tokio::test]
+    async fn who_is_late_is_neither_healthy_nor_alive_until_in_step() {
+        let health = Health::late();
+        // Another change does not make the oldest one younger.
+        health.queued();
+        for path in ["/healthz", "/livez"] {
+            assert_eq!(ask(&health, path).await.0, 503, "{path}");
+        }
+        health.updated();
+        for path in ["/healthz", "/livez"] {
+            assert_eq!(ask(&health, path).await.0, 200, "{path}");
+        }
     }
 }

@@ -139,7 +139,34 @@ async fn answer(
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn endpoints_behind_a_late_proxy_are_not_to_be_asked() {
+        let at: SocketAddr = "192.0.2.1:32000".parse().unwrap();
+        let service = ServiceName::new("default", "web");
+        for (health, local, code, healthy) in [
+            (Health::new(Metrics::default()), 2, 200, true),
+            (Health::new(Metrics::default()), 0, 503, true),
+            (Health::late(), 2, 503, false),
+            (Health::late(), 0, 503, false),
+        ] {
+            let service = service.clone();
+            let answers = Arc::new(BTreeMap::from([(at, Answer { service, local })]));
+            let (_sender, wanted) = watch::channel(answers);
+            let heard = answer(State((at, wanted, health))).await;
+            assert_eq!(heard.status().as_u16(), code, "{local} {healthy}");
+            assert_eq!(heard.headers()[WEIGHT], local.to_string());
+            let body = to_bytes(heard.into_body(), 1000).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["localEndpoints"], json!(local));
+            assert_eq!(body["serviceProxyHealthy"], json!(healthy));
+        }
+    }
 
     #[test]
     fn each_family_answers_for_itself_and_a_port_is_one_services() {
