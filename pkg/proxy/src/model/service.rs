@@ -270,6 +270,7 @@ mod tests {
             ["198.51.100.1".parse::<IpAddr>().unwrap()]
         );
         assert_eq!(service.source_ranges[0].to_string(), "192.0.2.0/24");
+        assert_eq!(service.source_ranges[1].to_string(), "2001:db8::/32");
         assert_eq!(service.external_policy, Policy::Local);
         assert_eq!(service.affinity, Some(60));
         assert_eq!(service.ports[0].node_port, Some(30080));

@@ -270,6 +270,7 @@ mod tests {
     #[case(json!({}), State::Ready)]
     #[case(json!(null), State::Ready)]
     #[case(json!({"ready": true}), State::Ready)]
+    #[case(json!({"ready": true, "serving": false, "terminating": true}), State::Ready)]
     #[case(json!({"ready": false}), State::Unusable)]
     #[case(json!({"ready": false, "serving": true}), State::Unusable)]
     #[case(json!({"ready": false, "serving": true, "terminating": true}), State::Terminating)]
@@ -283,6 +284,7 @@ mod tests {
     #[case(json!("here"), Place::Here)]
     #[case(json!("there"), Place::Elsewhere)]
     #[case(json!(null), Place::Unknown)]
+    #[case(json!(""), Place::Unknown)]
     fn places_by_node_name(#[case] node: serde_json::Value, #[case] place: Place) {
         let slice = slice(json!({"addresses": ["10.0.0.1"], "nodeName": node}));
         assert_eq!(slice.endpoints[0].place, place);

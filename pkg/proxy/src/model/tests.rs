@@ -59,6 +59,34 @@ fn only_what_changed_is_dirty() {
 }
 
 #[test]
+fn a_slices_ports_and_endpoints_count_and_the_rest_does_not() {
+    let mut model = Model::new("here");
+    let of = |ports: Value, endpoints: Value, more: Value| {
+        let value = json!({
+            "metadata": {"labels": {"kubernetes.io/service-name": "a"}, "annotations": more}, "addressType": "IPv4",
+            "ports": ports, "endpoints": endpoints,
+        });
+        change(Resource::ENDPOINTSLICES, "a-1", Some(value))
+    };
+    let http = json!([{"name": "http", "port": 80}]);
+    let both = json!([{"name": "http", "port": 80}, {"name": "https", "port": 443}]);
+    let one = json!([{"addresses": ["10.1.0.1"]}]);
+    let two = json!([{"addresses": ["10.1.0.1"]}, {"addresses": ["10.1.0.2"]}]);
+    let none = json!({});
+    for (ports, endpoints, more, concerned) in [
+        (&http, &one, &none, dirty(&["a"])),
+        (&both, &one, &none, dirty(&["a"])),
+        (&both, &two, &none, dirty(&["a"])),
+        (&both, &two, &json!({"note": "x"}), dirty(&[])),
+        (&both, &one, &none, dirty(&["a"])),
+        (&http, &one, &none, dirty(&["a"])),
+    ] {
+        let change = of(ports.clone(), endpoints.clone(), more.clone());
+        assert_eq!(model.take(vec![change]), concerned, "{ports} {endpoints}");
+    }
+}
+
+#[test]
 fn a_slice_may_change_hands() {
     let mut model = Model::new("here");
     model.take(vec![
