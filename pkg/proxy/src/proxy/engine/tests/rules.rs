@@ -202,3 +202,44 @@ fn another_range_of_cluster_ips_rewrites_the_rules_for_it() {
     engine.set_service_cidrs(ranges).unwrap();
     assert_eq!(kernel.lock().reads, reads, "the same is nothing to do");
 }
+
+/// As upstream counts them: of the policies Local, those whose endpoints are all elsewhere.
+#[test]
+fn services_without_local_endpoints_are_counted() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    let internal = json!({"internalTrafficPolicy": "Local"});
+    let ports = json!([{"port": 53, "protocol": "UDP", "nodePort": 30053}]);
+    let external = json!({"type": "NodePort", "ports": ports, "externalTrafficPolicy": "Local"});
+    let mut both = external.clone();
+    both["internalTrafficPolicy"] = "Local".into();
+    for (more, endpoints, expected) in [
+        (&internal, &[1, 3][..], [1, 0]),
+        (&internal, &[1, 2], [0, 0]),
+        (&external, &[1, 3], [0, 1]),
+        (&external, &[2], [0, 0]),
+        (&both, &[1], [1, 1]),
+        (&both, &[2], [0, 0]),
+        (&both, &[], [0, 0]),
+        (&json!({}), &[1], [0, 0]),
+    ] {
+        engine
+            .apply(vec![
+                service("a", "10.43.0.1", more.clone()),
+                slice("a", endpoints),
+            ])
+            .unwrap();
+        assert_eq!(
+            engine.round().no_local_endpoints,
+            [expected, [0, 0]],
+            "{more} {endpoints:?}"
+        );
+    }
+    engine
+        .apply(vec![service("a", "10.43.0.1", both), slice("a", &[1])])
+        .unwrap();
+    engine
+        .apply(vec![change(Resource::SERVICES, "a", None)])
+        .unwrap();
+    assert_eq!(engine.round().no_local_endpoints, [[0, 0], [0, 0]]);
+}
