@@ -237,7 +237,8 @@ fn a_client_comes_again_with_ports_that_it_had(#[values(V4, V6)] family: Family)
         let answer = tcp(&lab.client, &at(family.cluster_ip, 80));
         assert_eq!(answer.name(), "pod1");
     }
-    assert_eq!(lab.pods[0].tcp_counter("TW"), 4_000);
+    // All but those that are on their way there.
+    assert!(lab.pods[0].tcp_counter("TW") > 3_900);
     assert_eq!(lab.pods[0].tcp_counter("PAWSTimewait"), 0);
 }
 
