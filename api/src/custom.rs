@@ -11,22 +11,11 @@ use serde_json::{Map, Value};
 
 use crate::hash::Fnv1a;
 use crate::json_path::JsonPath;
+use crate::kind::{ALL, PART};
 use crate::{Kind, Subresource};
 
 /// OpenAPI name of the metadata that every object has.
 pub const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-
-/// Every verb of a custom resource.
-const VERBS: [&str; 8] = [
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
 
 /// What a definition says of a version, beside what every kind has.
 pub struct Custom {
@@ -144,7 +133,7 @@ impl Context<'_> {
             group: group.into(),
             version: text(version, "name").into(),
             kind: kind.into(),
-            verbs: vec!["get", "patch", "update"],
+            verbs: PART.to_vec(),
         };
         let mut subresources = Vec::new();
         let asked = version.get("subresources").unwrap_or(&Value::Null);
@@ -170,7 +159,7 @@ impl Context<'_> {
             namespaced: text(self.spec, "scope") == "Namespaced",
             definition: definition_name(group, name, kind),
             subresources,
-            verbs: VERBS.to_vec(),
+            verbs: ALL.to_vec(),
             custom: Some(Arc::new(custom)),
         }
     }

@@ -1,6 +1,7 @@
 //! The built-in kinds: one row each. Groups are in the order of kube-apiserver's
 //! discovery, which is that of preference; resources of a group version are in alphabetical order, as there.
 
+use crate::kind::{ALL, PART};
 use crate::{Kind, Subresource};
 
 /// A built-in kind, written down.
@@ -33,23 +34,10 @@ enum Scope {
 }
 use Scope::{Cluster, Namespaced};
 
-/// Every verb of an ordinary resource.
-const ALL: &[&str] = &[
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
 /// Namespaces are deleted one at a time, since each takes its contents along.
 const NO_BULK: &[&str] = &[
     "create", "delete", "get", "list", "patch", "update", "watch",
 ];
-/// Verbs of a part of an object.
-const PART: &[&str] = &["get", "patch", "update"];
 
 const APPROVAL: Below = part("approval");
 const FINALIZE: Below = Below {
