@@ -40,10 +40,10 @@ impl Received {
         }
     }
 
-    /// Takes what is there without waiting, at least one.
+    /// Waits for one, and takes what is there then.
     ///
     /// # Errors
-    /// The kernel's; `WouldBlock` when nothing is there.
+    /// The kernel's; `UnexpectedEof` when the socket was shut down.
     pub fn take(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.lengths.clear();
         self.peers.clear();
@@ -74,12 +74,16 @@ impl Received {
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 count as libc::c_uint,
-                libc::MSG_DONTWAIT as _,
+                libc::MSG_WAITFORONE as _,
                 ptr::null_mut(),
             )
         };
         let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
         for at in 0..got {
+            // From nobody comes only the end.
+            if headers[at].msg_hdr.msg_namelen == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             self.lengths.push(headers[at].msg_len as usize);
             self.peers.push(address(&names[at]));
         }
@@ -107,6 +111,13 @@ impl Outgoing {
         self.octets.extend_from_slice(datagram);
         self.ends.push(self.octets.len());
         self.peers.push(peer);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = [0].into_iter().chain(self.ends.iter().copied());
+        begins
+            .zip(&self.ends)
+            .map(|(begin, end)| &self.octets[begin..*end])
     }
 
     /// Sends all of it without waiting, and forgets it: what a socket has no room for is lost, as datagrams may be.
@@ -198,8 +209,10 @@ fn set_address(name: &mut libc::sockaddr_storage, address: SocketAddr) -> libc::
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::net::{Shutdown, UdpSocket};
     use std::os::fd::AsFd;
+
+    use socket2::SockRef;
 
     use super::*;
 
@@ -227,8 +240,12 @@ mod tests {
                 let mut buffer = [0; 16];
                 assert_eq!(peer.recv(&mut buffer).unwrap(), i.min(3) + 1);
             }
-            let nothing = received.take(here.as_fd()).unwrap_err();
-            assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+            let end = std::thread::scope(|scope| {
+                let waits = scope.spawn(|| received.take(here.as_fd()).unwrap_err());
+                let _ = SockRef::from(&here).shutdown(Shutdown::Read);
+                waits.join().unwrap()
+            });
+            assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
         }
     }
 }

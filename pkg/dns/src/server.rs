@@ -5,7 +5,7 @@ mod tcp;
 mod udp;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use kedge_client::{Feed, Resource, SharedClient};
 use kedge_machinery::Status;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 
 use crate::clients::Clients;
 use crate::hosts::{Host, Hosts};
@@ -75,13 +75,14 @@ impl Server {
                 source,
             }
         };
-        let udp = open(address, Type::DGRAM, Protocol::UDP)
-            .and_then(|socket| UdpSocket::from_std(socket.into()))
-            .map_err(failed("UDP", address))?;
+        let udp: UdpSocket = open(address, Type::DGRAM, Protocol::UDP)
+            .map_err(failed("UDP", address))?
+            .into();
         // A port that was taken at random is taken for TCP too.
         address = udp.local_addr().unwrap_or(address);
         let tcp = open(address, Type::STREAM, Protocol::TCP)
             .and_then(|socket| {
+                socket.set_nonblocking(true)?;
                 socket.listen(128)?;
                 TcpListener::from_std(socket.into())
             })
@@ -125,15 +126,16 @@ impl Server {
     /// Answers until `shutdown`; the first answer waits for the first whole state.
     ///
     /// # Errors
-    /// The feed of objects failed.
+    /// The feed of objects failed, or there is no thread to answer.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Status> {
         self.handler.take_in(self.feed.next_batch().await?);
-        let udp = Arc::new(self.udp);
+        let mut udp = udp::Answering::begin(self.udp, &self.handler)
+            .map_err(|error| Status::internal(format!("cannot start a thread for DNS: {error}")))?;
         tokio::select! {
             () = shutdown => Ok(()),
             result = follow(self.feed, &self.handler) => result,
             () = self.handler.follow_resolvers() => Ok(()),
-            () = udp::serve(udp, &self.handler) => Ok(()),
+            () = udp.ended() => Err(Status::internal("the thread that answers over UDP ended")),
             () = tcp::serve(self.tcp, &self.handler) => Ok(()),
         }
     }
@@ -142,7 +144,6 @@ impl Server {
 /// A socket on an address that need not be there yet: addresses come and go, the server stays.
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
-    socket.set_nonblocking(true)?;
     if kind == Type::STREAM {
         socket.set_reuse_address(true)?;
     }

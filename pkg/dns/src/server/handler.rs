@@ -152,9 +152,12 @@ impl Handler {
         finished(&query, &later.chain, resolved)
     }
 
-    /// Counts an answer that goes out.
-    pub fn answered(&self, answer: &[u8], since: Instant) {
-        self.metrics.response(answer, since.elapsed());
+    /// Counts answers that go out, to questions that came together.
+    pub fn answered<'a>(&self, answers: impl IntoIterator<Item = &'a [u8]>, since: Instant) {
+        let took = since.elapsed();
+        for answer in answers {
+            self.metrics.response(answer, took);
+        }
     }
 
     /// Follows what the resolvers are; never ends.

@@ -113,7 +113,7 @@ async fn send(
     since: Instant,
     handler: &Handler,
 ) -> Result<()> {
-    handler.answered(answer, since);
+    handler.answered([answer], since);
     let length = u16::try_from(answer.len()).map_err(|_| ErrorKind::InvalidData)?;
     let framed = [&length.to_be_bytes(), answer].concat();
     timeout(MAX_SILENCE, writer.write_all(&framed)).await?
