@@ -73,6 +73,19 @@ impl Catalog {
             .find(|k| k.plural == plural && k.group == group && k.version == version)
     }
 
+    /// True while a kind is here as it is; of one that a definition makes, while that asks for the same.
+    #[must_use]
+    pub fn serves(&self, kind: &Kind) -> bool {
+        let found = self.find(&kind.group, &kind.version, &kind.plural);
+        found.is_some_and(|found| {
+            found.kind == kind.kind
+                && match (&found.custom, &kind.custom) {
+                    (Some(now), Some(then)) => now.asks_the_same(then),
+                    (now, then) => now.is_none() && then.is_none(),
+                }
+        })
+    }
+
     /// By group (empty for core), version and kind; kinds that are only bodies of subresources too.
     #[must_use]
     pub fn find_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Kind>> {

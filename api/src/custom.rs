@@ -34,8 +34,6 @@ pub struct Custom {
     pub selectable: Vec<JsonPath>,
     /// What a client is told of a version that is deprecated.
     pub warning: Option<String>,
-    /// The definition is going: nothing new is made.
-    pub terminating: bool,
     /// The definition as it is stored, for its texts, and the hash of what it asks for.
     definition: Bytes,
     hash: u64,
@@ -59,6 +57,14 @@ pub struct Scale {
     pub status_replicas: JsonPath,
     /// Text of a label selector.
     pub selector: Option<JsonPath>,
+}
+
+impl Custom {
+    /// True for the same version of a definition that asks for the same, whatever its metadata and status.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
 }
 
 impl PartialEq for Custom {
@@ -98,7 +104,6 @@ pub fn kinds(definition: &Object, names: &Value, source: &Bytes, revision: u64) 
         revision,
         hash: hash.0,
         storage: storage.unwrap_or_default(),
-        terminating: definition.is_terminating(),
     };
     let mut served: Vec<&Value> = versions
         .iter()
@@ -120,7 +125,6 @@ struct Context<'a> {
     revision: u64,
     hash: u64,
     storage: &'a str,
-    terminating: bool,
 }
 
 impl Context<'_> {
@@ -195,7 +199,6 @@ impl Context<'_> {
                 .filter_map(|field| path(field, "jsonPath"))
                 .collect(),
             warning: flag(version, "deprecated").then(|| self.deprecation(version)),
-            terminating: self.terminating,
             definition: self.source.clone(),
             hash: self.hash,
         }

@@ -21,15 +21,6 @@ fn bare(code: u16, reason: &'static str, message: impl Into<String>) -> Status {
     status
 }
 
-/// 404 for a path below `/api` or a group that is served.
-pub(crate) fn no_such_resource() -> Status {
-    bare(
-        404,
-        "NotFound",
-        "the server could not find the requested resource",
-    )
-}
-
 /// 404 for what a kubelet would answer out of a Pod's containers.
 pub(crate) fn no_containers(subresource: &str) -> Status {
     bare(

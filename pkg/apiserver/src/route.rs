@@ -59,7 +59,7 @@ pub(crate) fn find(catalog: &Catalog, method: &Method, info: &RequestInfo) -> Ro
     }
     let kind = catalog.find(&info.group, &info.version, &info.resource);
     let Some(kind) = kind.filter(|_| info.is_resource) else {
-        return Route::Refused(refusal::no_such_resource());
+        return Route::Refused(Status::no_such_resource());
     };
     match check(kind, method, info) {
         Ok(verb) => {
@@ -100,7 +100,7 @@ fn check(kind: &Kind, method: &Method, info: &RequestInfo) -> Result<Verb, Statu
         info.namespace.is_empty() || kind.plural == "namespaces"
     };
     if !in_place || !info.rest.is_empty() {
-        return Err(refusal::no_such_resource());
+        return Err(Status::no_such_resource());
     }
     let refuse = || Err(refusal::method_not_allowed());
     let Some(verb) = Verb::parse(&info.verb) else {
@@ -130,7 +130,7 @@ fn no_such_part(kind: &Kind, subresource: &str) -> Status {
     if by_containers && kind.plural == "pods" {
         refusal::no_containers(subresource)
     } else {
-        refusal::no_such_resource()
+        Status::no_such_resource()
     }
 }
 

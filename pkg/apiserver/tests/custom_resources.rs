@@ -5,7 +5,7 @@
 mod support;
 
 use http::Method;
-use kedge_client::http::Response;
+use kedge_client::http::{Response, Streaming};
 use serde_json::{Value, json};
 use support::{Lab, header, json};
 
@@ -447,6 +447,47 @@ async fn a_watch_tells_of_custom_resources_in_its_own_version() {
     let told: Vec<&Value> = events.iter().map(|event| &event["type"]).collect();
     assert_eq!(told, ["ADDED", "DELETED"]);
     assert_eq!(events[0]["object"]["apiVersion"], "example.com/v1alpha1");
+}
+
+/// What a stream says until its end.
+async fn rest(mut stream: Streaming) -> String {
+    let mut text = String::new();
+    while let Some(more) = stream.next().await.unwrap() {
+        text.push_str(std::str::from_utf8(&more).unwrap());
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_definition_is_another_or_goes() {
+    let lab = serving(definition()).await;
+    let watch = || async {
+        let path = format!("{GADGETS}?watch=1");
+        lab.admin.stream(Method::GET, &path, &[], "").await.unwrap()
+    };
+    let (first, path) = (watch().await, format!("{DEFINITIONS}/gadgets.example.com"));
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}}).to_string();
+    let named = json!({"spec": {"names": {"categories": ["others"]}}}).to_string();
+    for patch in [labelled, named] {
+        make(&lab, json!({"size": 1})).await;
+        let patched = ask(&lab, Method::PATCH, &path, MERGE, &patch).await;
+        assert_eq!(patched.status, 200, "{:?}", patched.body);
+        ask(&lab, Method::DELETE, GADGETS, JSON, "").await;
+    }
+    let told = rest(first).await;
+    assert!(
+        told.matches("ADDED").count() == 2,
+        "a label ends no watch: {told}"
+    );
+    let second = watch().await;
+    make(&lab, json!({"size": 2})).await;
+    ask(&lab, Method::DELETE, &path, JSON, "").await;
+    let told = rest(second).await;
+    let last = told.lines().last().unwrap();
+    assert!(
+        last.contains("DELETED"),
+        "the object's end is told before: {told}"
+    );
 }
 
 #[tokio::test]

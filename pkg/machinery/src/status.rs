@@ -138,6 +138,18 @@ impl Status {
         Self::new(403, "Forbidden", message).about(group, plural, name)
     }
 
+    /// 404 for a path that nothing is at: without an object that it is about.
+    #[must_use]
+    pub fn no_such_resource() -> Self {
+        let mut status = Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
+        status.details = Some(Box::new(Details::default()));
+        status
+    }
+
     /// 405 `MethodNotAllowed`.
     #[must_use]
     pub fn method_not_allowed(group: &str, plural: &str, verb: &str) -> Self {

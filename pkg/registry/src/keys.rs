@@ -59,6 +59,14 @@ pub(crate) fn namespace(name: &str) -> String {
     format!("/registry/namespaces/{name}")
 }
 
+/// The key of the definition of a custom kind.
+pub(crate) fn definition(kind: &Kind) -> String {
+    format!(
+        "/registry/apiextensions.k8s.io/customresourcedefinitions/{}.{}",
+        kind.plural, kind.group
+    )
+}
+
 /// The claim on a ClusterIP: the key of its `IPAddress` object, named by the address in canonical form.
 pub(crate) fn cluster_ip(address: std::net::IpAddr) -> String {
     format!("/registry/networking.k8s.io/ipaddresses/{address}")

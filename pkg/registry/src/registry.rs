@@ -81,6 +81,12 @@ impl Registry {
         self.inner.changed.subscribe()
     }
 
+    /// Until a kind is not served any more as it is: its definition went, or asks for something else.
+    pub async fn withdrawn(self, kind: Arc<Kind>) {
+        let mut changes = self.catalog_changes();
+        while self.catalog().serves(&kind) && changes.changed().await.is_ok() {}
+    }
+
     pub(crate) fn builtin(&self) -> &Arc<Catalog> {
         &self.inner.builtin
     }

@@ -304,6 +304,10 @@ async fn objects_go_before_their_definition_and_hold_it() {
     while kind(&world.registry, "v1").is_some() {
         changes.changed().await.unwrap();
     }
+    // A request that was on its way while the definition went leaves nothing behind.
+    let late = object(body("v1", json!({})));
+    let refused = world.registry.create(&target, late, &options()).await;
+    assert_eq!(refused.unwrap_err().code, 404);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::{Ask, write};
 use crate::answer::{self, Answer, Reply};
 use crate::negotiate::Forms;
-use crate::{body, options, refusal};
+use crate::{body, options};
 
 /// True for a request that this module answers and no store.
 pub(super) fn is_review(ask: &Ask<'_>) -> bool {
@@ -42,7 +42,7 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
         ("", "ServiceAccount", "token") => {
             let catalog = app.registry.catalog();
             let kind = catalog.find_kind("authentication.k8s.io", "v1", "TokenRequest");
-            let question = question(ask, kind.ok_or_else(refusal::no_such_resource)?, body).await?;
+            let question = question(ask, kind.ok_or_else(Status::no_such_resource)?, body).await?;
             let account = Target::new(
                 Arc::clone(&target.kind),
                 target.namespace.as_str(),
@@ -81,11 +81,11 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
                     access_review::local(authorizers, &target.namespace, object)?.into_value()
                 }
                 "SelfSubjectRulesReview" => rules_review::answer(authorizers, &ask.user, &object)?,
-                _ => return Err(refusal::no_such_resource()),
+                _ => return Err(Status::no_such_resource()),
             };
             created(ask, &answer, &question.warnings)
         }
-        _ => Err(refusal::no_such_resource()),
+        _ => Err(Status::no_such_resource()),
     }
 }
 

@@ -64,8 +64,11 @@ pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
         Err(status) => return Err(status),
     };
     let timeout = timeout.map_or_else(unasked_timeout, Duration::from_secs);
+    let registry = &ask.app.registry;
+    let withdrawn = || Box::pin(registry.clone().withdrawn(Arc::clone(kind))) as Pin<Box<_>>;
     let running = Running {
         source,
+        withdrawn: kind.custom.is_some().then(withdrawn),
         events,
         end: Box::pin(tokio::time::sleep(timeout)),
         stopping: ask.app.stopping.clone(),
@@ -115,13 +118,23 @@ struct Running {
     events: Events,
     end: Pin<Box<Sleep>>,
     stopping: CancellationToken,
+    /// Of a custom kind: until its definition is another, so that clients ask what is there now.
+    withdrawn: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Running {
     /// The next event and those behind it; `None` when the watch is over.
     async fn frame(&mut self) -> Option<Bytes> {
+        let withdrawn = async {
+            match &mut self.withdrawn {
+                Some(withdrawn) => withdrawn.await,
+                None => std::future::pending().await,
+            }
+        };
         let event = tokio::select! {
+            biased;
             event = self.source.next() => event?,
+            () = withdrawn => return None,
             () = &mut self.end => return None,
             () = self.stopping.cancelled() => return None,
         };

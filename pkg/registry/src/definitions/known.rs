@@ -28,7 +28,7 @@ pub(super) struct Known {
     decided: Decided,
     kinds: Vec<Arc<Kind>>,
     /// What the kinds were made of.
-    made_of: Option<(i64, Value, bool)>,
+    made_of: Option<(i64, Value)>,
     generation: i64,
     /// The bytes of the definition and their revision, kept as long as no kinds were made of them.
     source: (Bytes, u64),
@@ -156,11 +156,7 @@ impl Known {
 
     /// Makes the kinds, where they are not what they were made of; true when they are others now.
     pub(super) fn make_kinds(&mut self, builtin: &Catalog) -> bool {
-        let made_of = (
-            self.generation,
-            self.decided.names.to_json(),
-            self.terminating,
-        );
+        let made_of = (self.generation, self.decided.names.to_json());
         if !self.decided.established || self.is_native(builtin) {
             self.made_of = None;
             return !std::mem::take(&mut self.kinds).is_empty();

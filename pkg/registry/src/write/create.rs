@@ -5,7 +5,7 @@ use kedge_machinery::{Object, Status};
 
 use super::commit::{Outcome, Step, transaction};
 use super::decode::Decoded;
-use super::{ATTEMPTS, custom, finish, lifecycle, metadata};
+use super::{ATTEMPTS, finish, lifecycle, metadata};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{Target, WriteOptions, Written};
 use crate::stored;
@@ -51,7 +51,6 @@ impl Registry {
             warnings,
             applied,
         } = decoded;
-        custom::check_open(target)?;
         let mut names = NAMES;
         for _ in 0..ATTEMPTS {
             let now = Timestamp::now();

@@ -4,11 +4,10 @@ use kedge_api::Catalog;
 use kedge_api::custom::{Custom, OBJECT_META};
 use kedge_machinery::schema::{self, Schema, Shape};
 use kedge_machinery::structural::MetaSchema;
-use kedge_machinery::{FieldError, Object, Status};
+use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
 use super::shape;
-use crate::request::Target;
 use crate::value::copy_field;
 
 /// The schema of metadata, the one part that has a Go type.
@@ -64,19 +63,5 @@ pub(super) fn keep_metadata(new: &mut Object, old: &Object) {
     let before = old.meta().cloned().unwrap_or_default();
     for key in ["labels", "annotations", "finalizers", "ownerReferences"] {
         copy_field(new.meta_mut(), &before, key);
-    }
-}
-
-/// 405 for a new object of a definition that is going.
-pub(super) fn check_open(target: &Target) -> Result<(), Status> {
-    match &target.kind.custom {
-        Some(custom) if custom.terminating => {
-            let mut status =
-                Status::method_not_allowed(&target.kind.group, &target.kind.plural, "create");
-            status.message =
-                "create not allowed while custom resource definition is terminating".into();
-            Err(status)
-        }
-        _ => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! Namespaces as admission sees them: nothing is made in one that is not there or is going.
+//! What an object is made in, as admission sees it: nothing is made in a namespace that is not there or is going, and nothing of a
+//! definition that is going.
 
 use kedge_machinery::{Cause, Status};
 use kedge_store::{Condition, Entry, Snapshot};
@@ -8,26 +9,40 @@ use serde::de::IgnoredAny;
 use crate::keys;
 use crate::request::Target;
 
-/// That an object may be made in its namespace; the condition under which that still holds at the commit.
-pub(super) fn admit(target: &Target, snapshot: &Snapshot) -> Result<Option<Condition>, Status> {
-    if !target.kind.namespaced {
-        return Ok(None);
+/// That an object may be made; the conditions under which that still holds at the commit.
+pub(super) fn admit(target: &Target, snapshot: &Snapshot) -> Result<Vec<Condition>, Status> {
+    let mut conditions = Vec::new();
+    if target.kind.custom.is_some() {
+        let key = keys::definition(&target.kind);
+        let Some(entry) = snapshot.get(&key) else {
+            return Err(Status::no_such_resource());
+        };
+        if is_terminating(&entry)? {
+            return Err(definition_terminating(target));
+        }
+        conditions.push(unchanged(&entry));
     }
-    let key = keys::namespace(&target.namespace);
-    let Some(entry) = snapshot.get(&key) else {
-        return Err(Status::not_found("", "namespaces", &target.namespace));
-    };
-    if is_terminating(&entry)? {
-        return Err(terminating(target));
+    if target.kind.namespaced {
+        let Some(entry) = snapshot.get(&keys::namespace(&target.namespace)) else {
+            return Err(Status::not_found("", "namespaces", &target.namespace));
+        };
+        if is_terminating(&entry)? {
+            return Err(terminating(target));
+        }
+        conditions.push(unchanged(&entry));
     }
-    Ok(Some(Condition::Revision {
-        key,
+    Ok(conditions)
+}
+
+fn unchanged(entry: &Entry) -> Condition {
+    Condition::Revision {
+        key: entry.key.to_string(),
         revision: entry.revision,
-    }))
+    }
 }
 
 /// Read for every write: no more of the object than that.
-fn is_terminating(namespace: &Entry) -> Result<bool, Status> {
+fn is_terminating(entry: &Entry) -> Result<bool, Status> {
     #[derive(Deserialize)]
     struct View {
         metadata: Metadata,
@@ -37,9 +52,15 @@ fn is_terminating(namespace: &Entry) -> Result<bool, Status> {
     struct Metadata {
         deletion_timestamp: Option<IgnoredAny>,
     }
-    serde_json::from_slice(&namespace.value)
+    serde_json::from_slice(&entry.value)
         .map(|View { metadata }| metadata.deletion_timestamp.is_some())
-        .map_err(|error| Status::internal(format!("{}: {error}", namespace.key)))
+        .map_err(|error| Status::internal(format!("{}: {error}", entry.key)))
+}
+
+fn definition_terminating(target: &Target) -> Status {
+    let mut status = Status::method_not_allowed(&target.kind.group, &target.kind.plural, "create");
+    status.message = "create not allowed while custom resource definition is terminating".into();
+    status
 }
 
 fn terminating(target: &Target) -> Status {

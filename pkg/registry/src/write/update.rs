@@ -50,11 +50,7 @@ impl Registry {
     ) -> Result<Written, Status> {
         let subresource = &target.subresource;
         if !subresource.is_empty() && target.kind.subresource(subresource).is_none() {
-            return Err(Status::new(
-                404,
-                "NotFound",
-                "the server could not find the requested resource",
-            ));
+            return Err(Status::no_such_resource());
         }
         for _ in 0..ATTEMPTS {
             let now = Timestamp::now();
