@@ -1,5 +1,6 @@
 //! What the feed has said so far: Services with their EndpointSlices, and the own Node's zone.
 
+mod address;
 mod service;
 mod slice;
 mod weight;

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::address::{address, range};
 use crate::family::{Family, Protocol};
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` when it is not given, in seconds.
@@ -170,7 +171,7 @@ struct Ingress<'a> {
 /// Addresses of a list; what is none is left out, as the API server's validation lets none in.
 fn addresses(list: Option<Vec<Cow<'_, str>>>) -> Box<[IpAddr]> {
     let list = list.unwrap_or_default();
-    list.iter().filter_map(|text| text.parse().ok()).collect()
+    list.iter().filter_map(|text| address(text)).collect()
 }
 
 impl Spec<'_> {
@@ -216,15 +217,14 @@ impl View<'_> {
             load_balancer_ips: ingress
                 .iter()
                 .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
-                .filter_map(|ingress| ingress.ip.as_deref()?.parse().ok())
+                .filter_map(|ingress| address(ingress.ip.as_deref()?))
                 .collect(),
             source_ranges: self
                 .spec
                 .load_balancer_source_ranges
                 .unwrap_or_default()
                 .iter()
-                .filter_map(|text| text.trim().parse::<IpNet>().ok())
-                .map(|range| range.trunc())
+                .filter_map(|text| range(text))
                 .collect(),
             internal_policy: self.spec.internal_traffic_policy.unwrap_or_default(),
             external_policy: self.spec.external_traffic_policy.unwrap_or_default(),
@@ -301,6 +301,26 @@ mod tests {
         .unwrap();
         assert_eq!(service.affinity, Some(AFFINITY_TIMEOUT));
         assert_eq!(&*service.ports[0].name, "");
+    }
+
+    #[test]
+    fn old_forms_of_addresses_are_read() {
+        let service = decode(json!({
+            "spec": {"clusterIP": "10.43.0.041", "clusterIPs": ["10.43.0.041"], "externalIPs": ["198.051.100.7"],
+                     "loadBalancerSourceRanges": ["203.0.113.000/025"], "ports": [{"port": 80}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.007"}]}},
+        }))
+        .unwrap();
+        let addresses = [
+            &service.cluster_ips,
+            &service.external_ips,
+            &service.load_balancer_ips,
+        ];
+        assert_eq!(
+            addresses.map(|list| list[0].to_string()),
+            ["10.43.0.41", "198.51.100.7", "192.0.2.7"]
+        );
+        assert_eq!(service.source_ranges[0].to_string(), "203.0.113.0/25");
     }
 
     #[test]

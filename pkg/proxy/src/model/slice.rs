@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::address;
 use super::weight::{Annotations, NodeId, Nodes, Weight};
 use crate::family::{Family, Protocol};
 
@@ -204,7 +205,7 @@ impl EndpointView<'_> {
         node_name: &str,
         nodes: &mut Nodes,
     ) -> Option<SliceEndpoint> {
-        let address: IpAddr = self.addresses?.first()?.parse().ok()?;
+        let address = address::address(self.addresses?.first()?)?;
         Some(SliceEndpoint {
             address: Some(address).filter(|address| Family::of(*address) == family)?,
             state: self.conditions.unwrap_or_default().state(),
@@ -306,6 +307,8 @@ mod tests {
             &*slice.endpoints[0].hints.as_ref().unwrap().zones,
             ["a".into()]
         );
+        let padded = self::slice(json!({"addresses": ["10.000.0.001"]}));
+        assert_eq!(padded.endpoints[0].address.to_string(), "10.0.0.1");
         assert!(
             self::slice(json!({"addresses": ["fd00::1"]}))
                 .endpoints
