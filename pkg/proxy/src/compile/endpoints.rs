@@ -100,12 +100,7 @@ fn candidates<'a>(
 ) -> Vec<Candidate<'a>> {
     let mut candidates: Vec<Candidate<'a>> = Vec::new();
     for slice in slices.filter(|slice| slice.family == family) {
-        let numbers = slice
-            .ports
-            .iter()
-            .filter(|p| p.name == port.name && p.protocol == port.protocol)
-            .map(|p| p.port);
-        for number in numbers {
+        for number in slice.numbers(port) {
             candidates.extend(slice.endpoints.iter().map(|endpoint| {
                 let address = endpoint.address;
                 (

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::family::Family;
-use crate::model::{Entry, Place, Policy, Service, State};
+use crate::model::{Entry, Place, Policy, Service, Slice, State};
 
 /// A Service's health-check node port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,16 +16,22 @@ pub struct HealthCheck {
 }
 
 /// Only where the external policy is Local does it matter whether a node has endpoints. Those that terminate take what
-/// comes and count for nothing: the balancer is to look elsewhere (KEP-1669).
+/// comes and count for nothing: the balancer is to look elsewhere (KEP-1669). Nor do those that no port leads to: nothing
+/// that comes could go there.
 pub fn health_check(service: &Service, entry: &Entry) -> Option<HealthCheck> {
     let port = service.health_check_node_port?;
     if service.external_policy != Policy::Local {
         return None;
     }
+    let is_led_to = |slice: &&Slice| {
+        let mut ports = service.ports.iter();
+        ports.any(|port| slice.numbers(port).next().is_some())
+    };
     let count = |family: Family| {
         service.is_of(family).then(|| {
             let slices = entry.slices.values().filter(|slice| slice.family == family);
             let ready = slices
+                .filter(is_led_to)
                 .flat_map(|slice| slice.endpoints.iter())
                 .filter(|e| e.state == State::Ready && e.place == Place::Here);
             ready.map(|e| e.address).collect::<HashSet<_>>().len()
@@ -40,10 +46,11 @@ pub fn health_check(service: &Service, entry: &Entry) -> Option<HealthCheck> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::testing::{endpoint, slice};
+    use crate::compile::testing::{endpoint, port, slice};
 
     fn local(policy: Policy) -> Option<[Option<usize>; 2]> {
         let service = Service {
+            ports: [port(80)].into(),
             cluster_ips: ["10.43.0.9".parse().unwrap()].into(),
             external_policy: policy,
             health_check_node_port: Some(32_000),
@@ -63,6 +70,12 @@ mod tests {
             .insert("web-1", slice(endpoints(State::Unusable)));
         // The same ones in another slice: each counts once.
         entry.slices.insert("web-2", slice(endpoints(State::Ready)));
+        // Pods that do not have the port by its name.
+        let unnamed = Slice {
+            ports: Box::default(),
+            ..slice(vec![endpoint(5, State::Ready, Place::Here)])
+        };
+        entry.slices.insert("web-3", unnamed);
         health_check(&service, &entry).map(|check| check.local)
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::address;
+use super::service::ServicePort;
 use super::weight::{Annotations, NodeId, Nodes, Weight};
 use crate::family::{Family, Protocol};
 
@@ -112,6 +113,12 @@ impl Slice {
                 .filter_map(|endpoint| endpoint.into_endpoint(family, node_name, nodes))
                 .collect(),
         }))
+    }
+
+    /// The numbers that a Service's port leads to.
+    pub fn numbers(&self, port: &ServicePort) -> impl Iterator<Item = u16> {
+        let own = |p: &&SlicePort| p.name == port.name && p.protocol == port.protocol;
+        self.ports.iter().filter(own).map(|p| p.port)
     }
 }
 
