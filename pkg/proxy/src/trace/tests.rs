@@ -1,6 +1,7 @@
 //! Answers in words; the kernel's are in `tests/trace.rs`.
 
 use kedge_client::{ObjectKey, Resource};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
@@ -129,6 +130,66 @@ fn nobody_there() {
     let spec = json!({"type": "NodePort", "externalTrafficPolicy": "Local"});
     let local = tracer(spec, elsewhere);
     assert_eq!(ask(&local, "192.0.2.9", "192.0.2.1", 30080), "dropped");
+}
+
+/// Endpoints 10.42.0.1 and on: `+` is ready, `-` terminates and serves, `x` does neither; `h` is on this node, `o` on
+/// another one, `?` wherever.
+fn conditions(words: &str) -> Value {
+    let endpoint = |(n, word): (usize, &str)| {
+        let (ready, serving, terminating) = match &word[..1] {
+            "+" => (true, true, false),
+            "-" => (false, true, true),
+            _ => (false, false, true),
+        };
+        let node = match &word[1..] {
+            "h" => json!("node"),
+            "o" => json!("other"),
+            _ => Value::Null,
+        };
+        json!({
+            "addresses": [format!("10.42.0.{}", n + 1)], "nodeName": node,
+            "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+        })
+    };
+    words.split_whitespace().enumerate().map(endpoint).collect()
+}
+
+/// The policies, internal and external, and the endpoints; then what a Pod gets of the cluster IP, and of the balanced
+/// address a Pod and a client outside.
+#[rstest]
+#[case::nobody("Cluster Cluster", "", ["refused", "refused", "refused"])]
+#[case::nobody_here_or_there("Local Local", "", ["refused", "refused", "refused"])]
+#[case::nobody_serves("Local Local", "xh xo", ["refused", "refused", "refused"])]
+#[case::ready_ones_first("Cluster Cluster", "+h -h xh +o -o", ["1 4", "1* 4*", "1* 4*"])]
+#[case::all_terminate("Cluster Cluster", "-h xo -o", ["1 3", "1* 3*", "1* 3*"])]
+#[case::all_terminate_elsewhere("Cluster Cluster", "-o", ["1", "1*", "1*"])]
+#[case::external_local("Cluster Local", "+h -h xh +o", ["1 4", "1 4", "1"])]
+#[case::external_local_terminates("Cluster Local", "-h xh +o", ["3", "3", "1"])]
+#[case::external_local_elsewhere("Cluster Local", "+o", ["1", "1", "dropped"])]
+#[case::external_local_terminates_elsewhere("Cluster Local", "-o", ["1", "1", "dropped"])]
+#[case::external_local_wherever("Cluster Local", "+? +h", ["1 2", "1 2", "2"])]
+#[case::internal_local("Local Cluster", "+h +h +o", ["1 2", "1* 2* 3*", "1* 2* 3*"])]
+#[case::internal_local_terminates("Local Cluster", "-h +o", ["1", "2*", "2*"])]
+#[case::internal_local_elsewhere("Local Cluster", "+o +o", ["dropped", "1* 2*", "1* 2*"])]
+#[case::both_local("Local Local", "+h +o", ["1", "1 2", "1"])]
+#[case::both_local_terminates_elsewhere("Local Local", "-o", ["dropped", "1", "dropped"])]
+fn policies_and_conditions(
+    #[case] policies: &str,
+    #[case] endpoints: &str,
+    #[case] expected: [&str; 3],
+) {
+    let (internal, external) = policies.split_once(' ').unwrap();
+    let spec = json!({
+        "type": "LoadBalancer", "internalTrafficPolicy": internal, "externalTrafficPolicy": external,
+    });
+    let tracer = tracer(spec, conditions(endpoints));
+    let (pod, client) = ("10.42.0.99", "203.0.113.1");
+    let heard = [
+        ask(&tracer, pod, "10.43.0.1", 80),
+        ask(&tracer, pod, "198.51.100.1", 80),
+        ask(&tracer, client, "198.51.100.1", 80),
+    ];
+    assert_eq!(heard.map(|all| all.replace("10.42.0.", "")), expected);
 }
 
 #[test]

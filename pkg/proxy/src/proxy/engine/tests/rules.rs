@@ -32,6 +32,54 @@ fn one_change_is_a_few_elements() {
     assert_in_step(&engine, &kernel);
 }
 
+/// What is written in each step of some Services' lives, removals and additions together.
+#[test]
+fn each_step_writes_what_it_changes() {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    engine.apply(vec![]).unwrap();
+    let (a, b) = (
+        || service("a", "10.43.0.1", json!({})),
+        service("b", "10.43.0.2", json!({})),
+    );
+    for (changes, written, what) in [
+        (vec![a()], 2, "a closed port of a cluster IP"),
+        (vec![slice("a", &[1])], 3, "it opens, to a slot"),
+        (
+            vec![b, slice("b", &[5])],
+            3,
+            "another Service, and nothing of the first",
+        ),
+        (vec![slice("a", &[3])], 2, "another endpoint in the slot"),
+        (
+            vec![slice("a", &[3, 5])],
+            3,
+            "one more: a slot, and they are two",
+        ),
+        (vec![slice("a", &[])], 4, "none: both slots, and it closes"),
+        (vec![a()], 0, "the same Service"),
+        (
+            vec![change(Resource::SERVICES, "b", None)],
+            3,
+            "the other one goes",
+        ),
+        (
+            vec![change(Resource::ENDPOINTSLICES, "b-slice", None)],
+            0,
+            "and what nobody used",
+        ),
+    ] {
+        kernel.lock().commits.clear();
+        engine.apply(changes).unwrap();
+        assert_eq!(
+            kernel.lock().commits.iter().sum::<usize>(),
+            written,
+            "{what}"
+        );
+    }
+    assert_in_step(&engine, &kernel);
+}
+
 #[test]
 fn no_endpoints_is_a_closed_port() {
     let kernel = FakeKernel::default();
