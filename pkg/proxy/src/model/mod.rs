@@ -1,16 +1,24 @@
 //! What the feed has said so far: Services with their EndpointSlices, and the own Node's zone.
 
 mod address;
+mod annotations;
 mod service;
 mod slice;
+mod triggers;
 mod weight;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kedge_client::{Change, Resource};
 use kedge_machinery::Few;
 use serde::Deserialize;
+
+use self::annotations::Annotations;
+use self::slice::Reading;
+use self::triggers::Triggers;
+use crate::family::Family;
 
 pub use service::{Policy, Service, ServicePort};
 #[cfg(test)]
@@ -62,6 +70,7 @@ pub struct Model {
     nodes: Nodes,
     /// Weights that cannot be read, by kind and name of what has them: each is said once.
     misread: HashMap<(&'static str, ServiceName), String>,
+    triggers: Triggers,
 }
 
 /// What a change concerns.
@@ -105,6 +114,11 @@ impl Model {
     /// (KEP-3836).
     pub fn node_is_eligible(&self) -> bool {
         !self.node_leaves
+    }
+
+    /// When that happened which has changed EndpointSlices since this was last asked for, as far as they say.
+    pub fn take_triggers(&mut self) -> Vec<(Family, Timestamp)> {
+        self.triggers.take()
     }
 
     /// Takes changes in, and says which Services' rules may differ by them. An object that cannot
@@ -172,15 +186,23 @@ impl Model {
         change: &Change,
         dirty: &mut BTreeSet<ServiceName>,
     ) -> Result<(), serde_json::Error> {
-        let mut misread = None;
-        let slice = match &change.object {
-            Some(json) => Slice::decode(json, &self.node_name, &mut self.nodes, |text| {
-                misread = Some(text.to_owned());
-            })?,
-            None => None,
+        let slice_name = ServiceName::new(&change.key.namespace, &change.key.name);
+        let reading = match &change.object {
+            Some(json) => Slice::decode(json, &self.node_name, &mut self.nodes)?,
+            None => {
+                self.triggers.forget(&slice_name);
+                None
+            }
+        };
+        let (slice, misread, trigger) = match reading {
+            Some(Reading {
+                slice,
+                misread,
+                trigger,
+            }) => (Some(slice), misread, trigger),
+            None => (None, None, None),
         };
         self.note_weight(change, misread);
-        let slice_name = ServiceName::new(&change.key.namespace, &change.key.name);
         let before = self.slice_owners.get(&slice_name).cloned();
         let after = slice
             .as_ref()
@@ -197,6 +219,9 @@ impl Model {
         if let (Some(slice), Some(owner)) = (slice, after) {
             let entry = self.services.entry(owner.clone()).or_default();
             if entry.slices.get(change.key.name.as_str()) != Some(&slice) {
+                if let Some(at) = trigger {
+                    self.triggers.add(slice_name.clone(), slice.family, at);
+                }
                 entry.slices.insert(change.key.name.as_str(), slice);
                 self.slice_owners.insert(slice_name, owner.clone());
                 dirty.insert(owner);
@@ -286,7 +311,7 @@ struct NodeView {
 struct NodeMetadata {
     labels: Option<NodeLabels>,
     deletion_timestamp: Option<String>,
-    annotations: Option<weight::Annotations>,
+    annotations: Option<Annotations>,
 }
 
 #[derive(Deserialize)]

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::address;
+use super::annotations::Annotations;
 use super::service::ServicePort;
-use super::weight::{Annotations, NodeId, Nodes, Weight};
+use super::weight::{NodeId, Nodes, Weight};
 use crate::family::{Family, Protocol};
 
 /// An EndpointSlice of one Service.
@@ -20,6 +22,16 @@ pub struct Slice {
     pub weight: Weight,
     pub ports: Box<[SlicePort]>,
     pub endpoints: Box<[SliceEndpoint]>,
+}
+
+/// What an EndpointSlice says.
+#[derive(Debug)]
+pub struct Reading {
+    pub slice: Slice,
+    /// The text of a weight that cannot be read, and counts for nothing.
+    pub misread: Option<String>,
+    /// When that happened which has changed its endpoints.
+    pub trigger: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,14 +82,11 @@ pub struct Hints {
 impl Slice {
     /// Reads an EndpointSlice. `None` when it concerns no rules: of no Service, of names instead of
     /// addresses, or left alone.
-    ///
-    /// A weight that cannot be read is told to `misread`, and counts for nothing.
     pub fn decode(
         json: &[u8],
         node_name: &str,
         nodes: &mut Nodes,
-        misread: impl FnOnce(&str),
-    ) -> Result<Option<Self>, serde_json::Error> {
+    ) -> Result<Option<Reading>, serde_json::Error> {
         let view: View<'_> = serde_json::from_slice(json)?;
         let Some(labels) = view.metadata.labels else {
             return Ok(None);
@@ -92,14 +101,12 @@ impl Slice {
             _ => return Ok(None),
         };
         let annotations = view.metadata.annotations.unwrap_or_default();
-        let weight = annotations.weight().unwrap_or_else(|text| {
-            misread(text);
-            Weight::FULL
-        });
-        Ok(Some(Self {
+        let weight = annotations.weight();
+        let misread = weight.err().map(str::to_owned);
+        let slice = Self {
             service: service.into(),
             family,
-            weight,
+            weight: weight.unwrap_or_default(),
             ports: view
                 .ports
                 .unwrap_or_default()
@@ -112,6 +119,11 @@ impl Slice {
                 .into_iter()
                 .filter_map(|endpoint| endpoint.into_endpoint(family, node_name, nodes))
                 .collect(),
+        };
+        Ok(Some(Reading {
+            slice,
+            misread,
+            trigger: annotations.trigger(),
         }))
     }
 
@@ -271,7 +283,8 @@ mod tests {
 
     fn decode(value: &serde_json::Value) -> Option<Slice> {
         let mut nodes = Nodes::default();
-        Slice::decode(value.to_string().as_bytes(), "here", &mut nodes, |_| ()).unwrap()
+        let reading = Slice::decode(value.to_string().as_bytes(), "here", &mut nodes);
+        reading.unwrap().map(|reading| reading.slice)
     }
 
     #[rstest]

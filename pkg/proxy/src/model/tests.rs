@@ -260,6 +260,54 @@ fn a_slices_weight_is_read_or_said_to_be_none() {
     assert!(model.misread.is_empty());
 }
 
+/// Whose endpoints change, and when what changed them happened, counts; an end has no time of its own.
+#[test]
+fn changes_of_endpoints_are_timed() {
+    let slice = |name: &str, family: &str, port: u16, at: &str| {
+        let value = json!({
+            "metadata": {"labels": {"kubernetes.io/service-name": "a"},
+                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": at}},
+            "addressType": family, "ports": [{"port": port}], "endpoints": [],
+        });
+        change(Resource::ENDPOINTSLICES, name, Some(value))
+    };
+    let one = |port, at| slice("one", "IPv4", port, at);
+    let gone = || change(Resource::ENDPOINTSLICES, "one", None);
+    let untimed = self::slice("one", "a", "10.1.0.1");
+    let (first, second) = ("2026-01-02T03:04:05Z", "2026-01-02T03:04:06.123456789Z");
+    for (changes, expected) in [
+        (vec![one(1, first)], vec![(Family::V4, first)]),
+        (
+            vec![one(1, first), one(2, second)],
+            vec![(Family::V4, first), (Family::V4, second)],
+        ),
+        (
+            vec![one(1, first), slice("two", "IPv6", 1, second)],
+            vec![(Family::V4, first), (Family::V6, second)],
+        ),
+        (
+            vec![one(1, first), one(1, second)],
+            vec![(Family::V4, first)],
+        ),
+        (vec![one(1, first), gone()], vec![]),
+        (
+            vec![one(1, first), gone(), one(1, second)],
+            vec![(Family::V4, second)],
+        ),
+        (vec![gone()], vec![]),
+        (vec![untimed], vec![]),
+        (vec![one(1, "yesterday")], vec![]),
+    ] {
+        let mut model = Model::new("here");
+        model.take(changes);
+        let expected = expected
+            .iter()
+            .map(|(family, at)| (*family, at.parse().unwrap()));
+        assert_eq!(model.take_triggers(), expected.collect::<Vec<_>>());
+        assert!(model.take_triggers().is_empty());
+    }
+}
+
 #[test]
 fn an_unreadable_object_keeps_its_last_form() {
     let mut model = Model::new("here");

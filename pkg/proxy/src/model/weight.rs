@@ -3,8 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
-
 /// On a Node it counts for all endpoints there, on an EndpointSlice for its own.
 pub const ANNOTATION: &str = "kedge.io/weight";
 
@@ -14,13 +12,6 @@ const NAMES: usize = 64;
 /// Percent of a usual endpoint's share. At 0 there are no new connections while another endpoint is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weight(u8);
-
-/// Annotations, as far as they are ours.
-#[derive(Debug, Clone, Deserialize, Default)]
-pub struct Annotations {
-    #[serde(rename = "kedge.io/weight")]
-    weight: Option<String>,
-}
 
 /// A Node's name, short: endpoints are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,19 +55,6 @@ impl Weight {
 impl Default for Weight {
     fn default() -> Self {
         Self::FULL
-    }
-}
-
-impl Annotations {
-    /// The weight that is said.
-    ///
-    /// # Errors
-    /// The text that means none.
-    pub fn weight(&self) -> Result<Weight, &str> {
-        match self.weight.as_deref() {
-            None => Ok(Weight::FULL),
-            Some(text) => Weight::parse(text).ok_or(text),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use kedge_client::Change;
 use kedge_nftables::Error;
 
@@ -68,6 +69,8 @@ pub struct Round {
     pub failures: u64,
     /// How many Services have a policy Local, internal and external, and no endpoint on this node; in the order of [`Family::ALL`].
     pub no_local_endpoints: [[usize; 2]; 2],
+    /// When that happened which has changed endpoints, as far as EndpointSlices say.
+    pub triggers: Vec<(Family, Timestamp)>,
 }
 
 impl<K: Kernel> Engine<K> {
@@ -96,6 +99,7 @@ impl<K: Kernel> Engine<K> {
     pub fn round(&mut self) -> Round {
         Round {
             in_step: self.in_step,
+            triggers: self.model.take_triggers(),
             no_local_endpoints: self
                 .without_local
                 .each_ref()
@@ -142,6 +146,8 @@ impl<K: Kernel> Engine<K> {
     pub fn apply(&mut self, changes: Vec<Change>) -> Result<(), Error> {
         let dirty = self.model.take(changes);
         if !self.started {
+            // Nobody has waited here for what was there before.
+            self.model.take_triggers();
             return self.start();
         }
         let names = match dirty {

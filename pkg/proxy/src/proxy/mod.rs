@@ -4,7 +4,6 @@ mod asker;
 mod engine;
 mod health;
 mod health_check;
-mod trigger;
 mod watch;
 mod worker;
 

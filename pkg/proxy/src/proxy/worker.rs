@@ -13,7 +13,6 @@ use super::asker::{Answer, Asker, Question};
 use super::engine::Engine;
 use super::health::Health;
 use super::health_check::Answers;
-use super::trigger;
 use crate::config::ProxyConfig;
 use crate::error::Error;
 use crate::kernel::{Kernel, Netlink};
@@ -56,12 +55,10 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
         metrics, health, ..
     } = told;
     let begun = Instant::now();
-    let mut triggers = Vec::new();
     // What went wrong has been said, and the round tells that it did.
     let _ = match work {
         Work::Apply(changes) => {
             metrics.queued(&changes);
-            triggers = trigger::times(&changes);
             engine.apply(changes)
         }
         Work::NodeAddresses(addresses) => engine.set_node_addresses(addresses),
@@ -73,9 +70,9 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
     let round = engine.round();
     metrics.synced(&round, begun.elapsed());
     if round.in_step {
-        triggers
-            .into_iter()
-            .for_each(|(family, time)| metrics.programmed(family, time));
+        for (family, at) in &round.triggers {
+            metrics.programmed(*family, *at);
+        }
         health.updated();
     }
     health.node(engine.node_is_eligible());

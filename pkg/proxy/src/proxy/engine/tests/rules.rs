@@ -81,6 +81,23 @@ fn each_step_writes_what_it_changes() {
 }
 
 #[test]
+fn what_was_there_at_the_start_has_waited_for_nobody() {
+    let mut engine = engine(&FakeKernel::default());
+    let timed = |port: u16| {
+        let value = json!({
+            "metadata": {"labels": {"kubernetes.io/service-name": "a"},
+                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "2026-01-02T03:04:05Z"}},
+            "addressType": "IPv4", "ports": [{"port": port, "protocol": "UDP"}], "endpoints": [],
+        });
+        change(Resource::ENDPOINTSLICES, "a-slice", Some(value))
+    };
+    engine.apply(vec![timed(1)]).unwrap();
+    assert!(engine.round().triggers.is_empty());
+    engine.apply(vec![timed(2)]).unwrap();
+    assert_eq!(engine.round().triggers.len(), 1);
+}
+
+#[test]
 fn no_endpoints_is_a_closed_port() {
     let kernel = FakeKernel::default();
     let mut engine = engine(&kernel);
