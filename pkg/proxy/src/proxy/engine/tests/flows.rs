@@ -150,19 +150,11 @@ fn flows_that_passed_by_while_rules_were_missing_are_forgotten() {
     assert_eq!(kernel.lock().flows, [right]);
 }
 
+/// An endpoint that takes flows, or only answers those that it has, keeps them.
 #[test]
-fn a_flow_to_a_draining_endpoint_lives() {
+fn a_flow_lives_as_long_as_its_endpoint_answers() {
     let kernel = FakeKernel::default();
     let mut engine = engine(&kernel);
-    engine
-        .apply(vec![
-            service("a", "10.43.0.1", json!({})),
-            slice("a", &[1, 2]),
-        ])
-        .unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
-    let draining = flow("10.43.0.1", 53, endpoint(2), a);
-    kernel.lock().flows = vec![draining];
     let with = |conditions: Json| {
         let value = json!({
             "metadata": {"labels": {"kubernetes.io/service-name": "a"}}, "addressType": "IPv4",
@@ -171,18 +163,25 @@ fn a_flow_to_a_draining_endpoint_lives() {
         });
         change(Resource::ENDPOINTSLICES, "a-slice", Some(value))
     };
-    engine
-        .apply(vec![with(
-            json!({"ready": false, "serving": true, "terminating": true}),
-        )])
-        .unwrap();
-    assert_eq!(kernel.lock().flows, [draining]);
-    engine
-        .apply(vec![with(
-            json!({"ready": false, "serving": false, "terminating": true}),
-        )])
-        .unwrap();
-    assert!(kernel.lock().flows.is_empty());
+    let a = service("a", "10.43.0.1", json!({}));
+    engine.apply(vec![a, with(json!({}))]).unwrap();
+    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let flow = flow("10.43.0.1", 53, endpoint(2), a);
+    for (ready, serving, terminating, lives) in [
+        (true, true, false, true),
+        (true, false, false, true),
+        (true, false, true, true),
+        (false, true, true, true),
+        (false, false, true, false),
+        (false, true, false, false),
+        (false, false, false, false),
+    ] {
+        engine.apply(vec![with(json!({}))]).unwrap();
+        kernel.lock().flows = vec![flow];
+        let conditions = json!({"ready": ready, "serving": serving, "terminating": terminating});
+        engine.apply(vec![with(conditions.clone())]).unwrap();
+        assert_eq!(kernel.lock().flows.contains(&flow), lives, "{conditions}");
+    }
 }
 
 #[test]
