@@ -122,6 +122,35 @@ fn policy_local_and_ranges() {
     );
 }
 
+/// A client on the node may have the balanced address itself as its source: it may come where the node may.
+#[rstest]
+#[case("192.0.2.0/24", "10.42.0.2* 10.42.9.2*")]
+#[case("203.0.113.0/24", "dropped")]
+fn the_balanced_address_may_come_as_the_node_may(#[case] range: &str, #[case] heard: &str) {
+    let spec = json!({"type": "LoadBalancer", "loadBalancerSourceRanges": [range]});
+    let tracer = tracer(spec, both());
+    for source in ["192.0.2.1", "198.51.100.1"] {
+        assert_eq!(ask(&tracer, source, "198.51.100.1", 80), heard);
+    }
+    assert_eq!(ask(&tracer, "10.42.0.3", "198.51.100.1", 80), "dropped");
+}
+
+/// Ranges hold at a balanced address that is an external IP too.
+#[test]
+fn an_external_ip_is_no_way_around_ranges() {
+    let spec = json!({
+        "type": "LoadBalancer", "loadBalancerSourceRanges": ["203.0.113.0/24"],
+        "externalIPs": ["198.51.100.1", "198.51.100.2"],
+    });
+    let tracer = tracer(spec, both());
+    let from = "192.0.2.9";
+    assert_eq!(ask(&tracer, from, "198.51.100.1", 80), "dropped");
+    assert_eq!(
+        ask(&tracer, from, "198.51.100.2", 80),
+        "10.42.0.2* 10.42.9.2*"
+    );
+}
+
 #[test]
 fn nobody_there() {
     let none = tracer(json!({"type": "NodePort"}), json!([]));
