@@ -20,6 +20,7 @@ mod metrics;
 mod model;
 mod probe;
 mod proxy;
+mod rules;
 mod ruleset;
 mod state;
 pub mod trace;

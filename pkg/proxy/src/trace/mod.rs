@@ -5,19 +5,18 @@
 
 mod walk;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kedge_client::Change;
 use serde::Serialize;
 
-use crate::compile::{Context, Role, compile};
+use crate::compile::Role;
 use crate::config::ProxyConfig;
 use crate::family::{Endpoint, Family, Protocol};
 use crate::layout::{Group, Key, ServiceKey, Value};
-use crate::model::{Model, ServiceName};
-use crate::state::{Changes, Delta, State};
+use crate::rules::Rules;
 
 /// The first packet of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +80,9 @@ pub struct Choice {
 /// The rules of one node, as values.
 #[derive(Debug)]
 pub struct Tracer {
-    config: ProxyConfig,
+    rules: Rules,
     /// Addresses of this machine.
     local: HashSet<IpAddr>,
-    state: State,
     elements: HashMap<Key, Value>,
     slots: HashMap<Group, Vec<Endpoint>>,
     ranges: HashMap<Group, Vec<IpNet>>,
@@ -100,32 +98,14 @@ impl Tracer {
         local: impl IntoIterator<Item = IpAddr>,
         objects: Vec<Change>,
     ) -> Self {
-        let mut model = Model::new(&config.node_name);
-        model.take(objects);
-        let mut state = State::default();
-        let mut delta = Delta {
-            changes: Changes::ignored(),
-            ..Delta::default()
-        };
-        let names: BTreeSet<ServiceName> = model.names().cloned().collect();
-        let context = Context {
-            node_name: &config.node_name,
-            zone: model.zone(),
-            node_addresses,
-            config: &config,
-            nodes: model.nodes(),
-        };
-        for name in &names {
-            let plan = model.get(name).map(|entry| compile(entry, &context));
-            state.update(name, plan.unwrap_or_default(), None, &mut delta);
-        }
+        let mut rules = Rules::new(config, node_addresses.into());
+        rules.take(objects);
         let mut tracer = Self {
+            rules,
             local: local.into_iter().collect(),
             elements: HashMap::new(),
             slots: HashMap::new(),
             ranges: HashMap::new(),
-            config,
-            state,
         };
         tracer.index();
         tracer
@@ -134,7 +114,8 @@ impl Tracer {
     fn index(&mut self) {
         let (elements, slots, ranges) = (&mut self.elements, &mut self.slots, &mut self.ranges);
         for family in Family::ALL {
-            self.state
+            self.rules
+                .state
                 .for_each(family, |(key, value)| match (key, value) {
                     (Key::Slot(group, _), Value::Endpoint(endpoint)) => {
                         slots.entry(group).or_default().push(endpoint);
@@ -151,7 +132,7 @@ impl Tracer {
 
     /// Who is asked at an address and port.
     fn asked(&self, key: &ServiceKey) -> Option<Asked> {
-        let (name, role) = self.state.front(key)?;
+        let (name, role) = self.rules.state.front(key)?;
         Some(Asked {
             name: name.to_string(),
             entry: match role {

@@ -45,7 +45,7 @@ impl Tracer {
     fn elsewhere(&self, packet: &Packet, reasons: &mut Vec<String>) -> (Option<Asked>, Outcome) {
         let address = packet.destination;
         if self.elements.contains_key(&Key::ClusterIp(address)) {
-            let name = self.state.owner_of(address).map(ToString::to_string);
+            let name = self.rules.state.owner_of(address).map(ToString::to_string);
             reasons.push(format!(
                 "{address} is the cluster IP of Service {}, which has no such port",
                 name.as_deref().unwrap_or("?")
@@ -58,7 +58,7 @@ impl Tracer {
         }
         let family = Family::of(address);
         let range =
-            of_family(&self.config.service_cidrs, family).find(|net| net.contains(&address));
+            of_family(&self.rules.config.service_cidrs, family).find(|net| net.contains(&address));
         match range {
             Some(range) if !self.local.contains(&address) => {
                 reasons.push(format!(
@@ -146,7 +146,8 @@ impl Tracer {
     }
 
     fn in_cluster(&self, source: IpAddr) -> bool {
-        of_family(&self.config.cluster_cidrs, Family::of(source)).any(|cidr| cidr.contains(&source))
+        of_family(&self.rules.config.cluster_cidrs, Family::of(source))
+            .any(|cidr| cidr.contains(&source))
     }
 
     fn choose(

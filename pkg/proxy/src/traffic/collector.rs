@@ -9,8 +9,7 @@ use prometheus_client::collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use super::{Row, Tally, look};
-use crate::family::Protocol;
+use super::{Row, Tally, key, look};
 use crate::layout::ServiceKey;
 use crate::proxy::{Asker, Question};
 
@@ -82,15 +81,6 @@ impl Looked {
             }
         }
     }
-}
-
-/// Where a connection's first packet was sent to.
-fn key(original: &Tuple) -> Option<ServiceKey> {
-    Some(ServiceKey {
-        address: original.destination,
-        protocol: Protocol::from_code(original.protocol)?,
-        port: original.destination_port()?,
-    })
 }
 
 impl collector::Collector for Collector {

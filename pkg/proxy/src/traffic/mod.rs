@@ -2,12 +2,17 @@
 //! nobody looks.
 
 mod collector;
+mod directory;
 mod tally;
 
 use kedge_nftables::Error;
-use kedge_nftables::conntrack::{Entry, Filter, Socket, Status};
+use kedge_nftables::conntrack::{Entry, Filter, Socket, Status, Tuple};
+
+use crate::family::Protocol;
+use crate::layout::ServiceKey;
 
 pub(crate) use collector::Collector;
+pub use directory::Directory;
 pub use tally::{Row, Tally};
 
 /// Connections whose destination is rewritten.
@@ -17,5 +22,14 @@ pub use tally::{Row, Tally};
 pub fn look(connections: &mut Socket) -> Result<Vec<Entry>, Error> {
     connections.entries(Filter::default(), |entry| {
         entry.status.contains(Status::DST_NAT)
+    })
+}
+
+/// Where a connection's first packet was sent to.
+fn key(original: &Tuple) -> Option<ServiceKey> {
+    Some(ServiceKey {
+        address: original.destination,
+        protocol: Protocol::from_code(original.protocol)?,
+        port: original.destination_port()?,
     })
 }
