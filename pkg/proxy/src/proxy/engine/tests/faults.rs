@@ -12,15 +12,11 @@ use super::*;
 #[case(Fault::Refuse(libc::ENOBUFS))]
 #[case(Fault::LoseAnswer)]
 fn a_fault_is_got_over(#[case] fault: Fault, #[values(1, 2, 3)] times: usize) {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![
-            service("a", "10.43.0.1", json!({})),
-            slice("a", &[1, 2]),
-        ])
-        .unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let (kernel, mut engine) = begun(vec![
+        service("a", "10.43.0.1", json!({})),
+        slice("a", &[1, 2]),
+    ]);
+    let a = group_at(&kernel, "10.43.0.1");
     kernel.lock().flows = vec![flow("10.43.0.1", 53, endpoint(2), a)];
     kernel.lock().faults = vec![fault; times].into();
     engine
@@ -42,18 +38,14 @@ fn a_fault_is_got_over(#[case] fault: Fault, #[values(1, 2, 3)] times: usize) {
 #[case::before_its_answer(&[Fault::LoseAnswer; 10], false)]
 #[case::before_flows_are_deleted(&[], true)]
 fn an_end_between_any_two_steps_is_taken_up(#[case] faults: &[Fault], #[case] slow: bool) {
-    let kernel = FakeKernel::default();
-    let mut first = engine(&kernel);
     let sticky = || service("a", "10.43.0.1", json!({"sessionAffinity": "ClientIP"}));
-    first
-        .apply(vec![
-            sticky(),
-            slice("a", &[1, 2]),
-            service("b", "10.43.0.2", json!({})),
-            slice("b", &[2]),
-        ])
-        .unwrap();
-    let groups = ["10.43.0.1", "10.43.0.2"].map(|ip| group(mark(&kernel, ip, 53).unwrap()));
+    let (kernel, mut first) = begun(vec![
+        sticky(),
+        slice("a", &[1, 2]),
+        service("b", "10.43.0.2", json!({})),
+        slice("b", &[2]),
+    ]);
+    let groups = ["10.43.0.1", "10.43.0.2"].map(|ip| group_at(&kernel, ip));
     let stays = flow("10.43.0.1", 53, endpoint(1), groups[0]);
     {
         let mut inside = kernel.lock();
@@ -82,9 +74,7 @@ fn an_end_between_any_two_steps_is_taken_up(#[case] faults: &[Fault], #[case] sl
 
 #[test]
 fn changes_that_could_not_be_written_are_not_lost() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine.apply(vec![]).unwrap();
+    let (kernel, mut engine) = begun(vec![]);
     kernel.lock().faults = vec![Fault::Refuse(libc::EPERM); 100].into();
     assert!(
         engine
@@ -104,14 +94,10 @@ fn changes_that_could_not_be_written_are_not_lost() {
 
 #[test]
 fn damage_is_put_right() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![
-            service("a", "10.43.0.1", json!({})),
-            slice("a", &[1, 2]),
-        ])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![
+        service("a", "10.43.0.1", json!({})),
+        slice("a", &[1, 2]),
+    ]);
     let before = kernel.elements();
     let damages: [fn(&mut Option<crate::kernel::fake::Table>); 4] = [
         |table| *table = None,
@@ -145,11 +131,7 @@ fn damage_is_put_right() {
 
 #[test]
 fn only_what_others_did_is_looked_into() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![service("a", "10.43.0.1", json!({}))])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", json!({}))]);
     let reads = kernel.lock().reads;
     engine.verify().unwrap();
     assert_eq!(kernel.lock().reads, reads);

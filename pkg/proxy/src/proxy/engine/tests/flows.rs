@@ -4,13 +4,9 @@ use super::*;
 
 #[test]
 fn only_stale_flows_are_forgotten() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let more = json!({"externalIPs": ["198.51.100.1"]});
-    engine
-        .apply(vec![service("a", "10.43.0.1", more), slice("a", &[1, 2])])
-        .unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", more), slice("a", &[1, 2])]);
+    let a = group_at(&kernel, "10.43.0.1");
     let kept = flow("10.43.0.1", 53, endpoint(1), a);
     let foreign = flow("203.0.113.1", 53, endpoint(2), Group { id: 0, ..a });
     let external = flow("198.51.100.1", 53, endpoint(1), a);
@@ -35,9 +31,7 @@ fn only_stale_flows_are_forgotten() {
 
 #[test]
 fn flows_from_before_the_service_are_forgotten() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine.apply(vec![]).unwrap();
+    let (kernel, mut engine) = begun(vec![]);
     let none = Group {
         family: Family::V4,
         id: 0,
@@ -56,9 +50,7 @@ fn flows_from_before_the_service_are_forgotten() {
 
 #[test]
 fn flows_are_looked_through_only_where_one_may_be_stale() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine.apply(vec![]).unwrap();
+    let (kernel, mut engine) = begun(vec![]);
     let looks = || std::mem::take(&mut kernel.lock().looks);
     looks();
     // Nobody was answered there before.
@@ -98,14 +90,10 @@ fn flows_are_looked_through_only_where_one_may_be_stale() {
 /// Looking through all flows takes its time: what is right again by then is left alone.
 #[test]
 fn a_flow_to_what_has_come_back_meanwhile_lives() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let web = |external: Json| service("a", "10.43.0.1", json!({"externalIPs": external}));
     let at = "198.51.100.1";
-    engine
-        .apply(vec![web(json!([at])), slice("a", &[1, 2])])
-        .unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let (kernel, mut engine) = begun(vec![web(json!([at])), slice("a", &[1, 2])]);
+    let a = group_at(&kernel, "10.43.0.1");
     kernel.lock().slow = true;
     engine
         .apply(vec![web(json!([])), slice("a", &[1])])
@@ -128,12 +116,8 @@ fn a_flow_to_what_has_come_back_meanwhile_lives() {
 
 #[test]
 fn flows_that_passed_by_while_rules_were_missing_are_forgotten() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![service("a", "10.43.0.1", json!({})), slice("a", &[1])])
-        .unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", json!({})), slice("a", &[1])]);
+    let a = group_at(&kernel, "10.43.0.1");
     let right = flow("10.43.0.1", 53, endpoint(1), a);
     let itself = Endpoint {
         address: [10, 43, 0, 1].into(),
@@ -153,8 +137,6 @@ fn flows_that_passed_by_while_rules_were_missing_are_forgotten() {
 /// An endpoint that takes flows, or only answers those that it has, keeps them.
 #[test]
 fn a_flow_lives_as_long_as_its_endpoint_answers() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let with = |conditions: Json| {
         let value = json!({
             "metadata": {"labels": {"kubernetes.io/service-name": "a"}}, "addressType": "IPv4",
@@ -164,8 +146,8 @@ fn a_flow_lives_as_long_as_its_endpoint_answers() {
         change(Resource::ENDPOINTSLICES, "a-slice", Some(value))
     };
     let a = service("a", "10.43.0.1", json!({}));
-    engine.apply(vec![a, with(json!({}))]).unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let (kernel, mut engine) = begun(vec![a, with(json!({}))]);
+    let a = group_at(&kernel, "10.43.0.1");
     let flow = flow("10.43.0.1", 53, endpoint(2), a);
     for (ready, serving, terminating, lives) in [
         (true, true, false, true),
@@ -186,13 +168,9 @@ fn a_flow_lives_as_long_as_its_endpoint_answers() {
 
 #[test]
 fn clients_of_a_vanished_endpoint_are_forgotten() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let sticky = json!({"sessionAffinity": "ClientIP"});
-    engine
-        .apply(vec![service("a", "10.43.0.1", sticky), slice("a", &[1, 2])])
-        .unwrap();
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", sticky), slice("a", &[1, 2])]);
+    let a = group_at(&kernel, "10.43.0.1");
     kernel.lock().clients = vec![(a, endpoint(1)), (a, endpoint(2))];
     engine.apply(vec![slice("a", &[1, 3])]).unwrap();
     assert_eq!(kernel.lock().clients, [(a, endpoint(1))]);
@@ -206,19 +184,15 @@ fn clients_of_a_vanished_endpoint_are_forgotten() {
 
 #[test]
 fn what_packets_on_their_way_bring_back_is_forgotten_too() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let sticky = json!({"sessionAffinity": "ClientIP"});
-    engine
-        .apply(vec![
-            service("a", "10.43.0.1", sticky.clone()),
-            slice("a", &[1, 2]),
-        ])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![
+        service("a", "10.43.0.1", sticky.clone()),
+        slice("a", &[1, 2]),
+    ]);
     engine.begin_settling();
     engine.settle().unwrap();
     assert!(!engine.begin_settling());
-    let a = group(mark(&kernel, "10.43.0.1", 53).unwrap());
+    let a = group_at(&kernel, "10.43.0.1");
     let client = (a, endpoint(2));
     let udp = flow("10.43.0.1", 53, endpoint(2), a);
     let come_back = || {

@@ -35,6 +35,14 @@ fn engine(kernel: &FakeKernel) -> Engine<FakeKernel> {
     )
 }
 
+/// An engine that has begun with these objects, and its kernel.
+fn begun(objects: Vec<Change>) -> (FakeKernel, Engine<FakeKernel>) {
+    let kernel = FakeKernel::default();
+    let mut engine = engine(&kernel);
+    engine.apply(objects).unwrap();
+    (kernel, engine)
+}
+
 fn change(resource: Resource, name: &str, object: Option<Json>) -> Change {
     Change {
         key: ObjectKey {
@@ -87,6 +95,11 @@ fn group(mark: Mark) -> Group {
         family: Family::V4,
         id: mark.group_id(),
     }
+}
+
+/// The group that port 53 of an address leads to.
+fn group_at(kernel: &FakeKernel, address: &str) -> Group {
+    group(mark(kernel, address, 53).unwrap())
 }
 
 fn endpoint(n: u8) -> Endpoint {

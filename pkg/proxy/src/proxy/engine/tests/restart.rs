@@ -4,7 +4,6 @@ use super::*;
 
 #[test]
 fn a_restart_writes_nothing() {
-    let kernel = FakeKernel::default();
     let all = vec![
         service(
             "a",
@@ -18,8 +17,7 @@ fn a_restart_writes_nothing() {
         slice("c", &[1]),
         service("d", "10.43.0.4", json!({})),
     ];
-    let mut first = engine(&kernel);
-    first.apply(all.clone()).unwrap();
+    let (kernel, mut first) = begun(all.clone());
     // Out of order, so that ids and slots could not be found again by counting.
     first
         .apply(vec![
@@ -47,16 +45,12 @@ fn a_restart_writes_nothing() {
 
 #[test]
 fn what_changed_during_a_restart_is_forgotten() {
-    let kernel = FakeKernel::default();
-    let mut first = engine(&kernel);
-    first
-        .apply(vec![
-            service("a", "10.43.0.1", json!({})),
-            slice("a", &[1, 2]),
-            service("b", "10.43.0.2", json!({})),
-            slice("b", &[3]),
-        ])
-        .unwrap();
+    let (kernel, _first) = begun(vec![
+        service("a", "10.43.0.1", json!({})),
+        slice("a", &[1, 2]),
+        service("b", "10.43.0.2", json!({})),
+        slice("b", &[3]),
+    ]);
     let (a, b) = (
         mark(&kernel, "10.43.0.1", 53).unwrap(),
         mark(&kernel, "10.43.0.2", 53).unwrap(),

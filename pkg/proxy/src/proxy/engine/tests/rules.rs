@@ -11,14 +11,10 @@ fn an_empty_cluster_has_tables_all_the_same() {
 
 #[test]
 fn one_change_is_a_few_elements() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![
-            service("a", "10.43.0.1", json!({})),
-            slice("a", &[1, 2, 3]),
-        ])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![
+        service("a", "10.43.0.1", json!({})),
+        slice("a", &[1, 2, 3]),
+    ]);
     engine.apply(vec![slice("a", &[1, 2, 4])]).unwrap();
     // The slot of 3 is replaced, and 4, being here, may come to itself.
     assert_eq!(kernel.lock().commits.last(), Some(&3));
@@ -35,9 +31,7 @@ fn one_change_is_a_few_elements() {
 /// What is written in each step of some Services' lives, removals and additions together.
 #[test]
 fn each_step_writes_what_it_changes() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine.apply(vec![]).unwrap();
+    let (kernel, mut engine) = begun(vec![]);
     let (a, b) = (
         || service("a", "10.43.0.1", json!({})),
         service("b", "10.43.0.2", json!({})),
@@ -99,11 +93,7 @@ fn what_was_there_at_the_start_has_waited_for_nobody() {
 
 #[test]
 fn no_endpoints_is_a_closed_port() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![service("a", "10.43.0.1", json!({}))])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", json!({}))]);
     assert_eq!(
         mark(&kernel, "10.43.0.1", 53).unwrap().class(),
         Class::REJECT
@@ -122,12 +112,8 @@ fn no_endpoints_is_a_closed_port() {
 
 #[test]
 fn local_policy_without_local_endpoints_drops() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let more = json!({"externalTrafficPolicy": "Local", "externalIPs": ["198.51.100.1"]});
-    engine
-        .apply(vec![service("a", "10.43.0.1", more), slice("a", &[1])])
-        .unwrap();
+    let (kernel, _engine) = begun(vec![service("a", "10.43.0.1", more), slice("a", &[1])]);
     let asked = mark(&kernel, "198.51.100.1", 53).unwrap();
     assert_eq!(asked.class(), Class::BY_SOURCE);
     let elements = kernel.elements();
@@ -144,12 +130,8 @@ fn local_policy_without_local_endpoints_drops() {
 
 #[test]
 fn node_ports_follow_the_node() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let ports = json!({"ports": [{"port": 53, "protocol": "UDP", "nodePort": 30053}]});
-    engine
-        .apply(vec![service("a", "10.43.0.1", ports), slice("a", &[1])])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", ports), slice("a", &[1])]);
     assert!(mark(&kernel, "192.0.2.1", 30053).is_some());
     engine
         .set_node_addresses(Arc::from([IpAddr::from([192, 0, 2, 7])]))
@@ -201,17 +183,13 @@ fn an_endpoint_comes_to_itself_until_packets_to_it_have_passed() {
 
 #[test]
 fn a_contested_address_goes_to_the_next() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
     let more = json!({"externalIPs": ["198.51.100.1"]});
-    engine
-        .apply(vec![
-            service("a", "10.43.0.1", more.clone()),
-            slice("a", &[1]),
-            service("b", "10.43.0.2", more),
-            slice("b", &[2]),
-        ])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![
+        service("a", "10.43.0.1", more.clone()),
+        slice("a", &[1]),
+        service("b", "10.43.0.2", more),
+        slice("b", &[2]),
+    ]);
     let asked = |address| mark(&kernel, address, 53).map(Mark::group_id);
     assert_eq!(asked("198.51.100.1"), asked("10.43.0.1"));
     engine
@@ -246,11 +224,7 @@ fn who_has_an_address_and_who_is_gone_is_told() {
 
 #[test]
 fn another_range_of_cluster_ips_rewrites_the_rules_for_it() {
-    let kernel = FakeKernel::default();
-    let mut engine = engine(&kernel);
-    engine
-        .apply(vec![service("a", "10.43.0.1", json!({})), slice("a", &[1])])
-        .unwrap();
+    let (kernel, mut engine) = begun(vec![service("a", "10.43.0.1", json!({})), slice("a", &[1])]);
     let ranges = vec!["10.44.0.0/24".parse().unwrap()];
     engine.set_service_cidrs(ranges.clone()).unwrap();
     let broken = |kernel: &FakeKernel| {
