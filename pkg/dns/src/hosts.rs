@@ -29,7 +29,8 @@ impl FromStr for Host {
             let name = WireName::parse(name).filter(|name| *name != WireName::root())?;
             Some(Self {
                 name,
-                address: address.parse().ok()?,
+                // `::ffff:192.168.1.5` is that IPv4 address.
+                address: address.parse::<IpAddr>().ok()?.to_canonical(),
             })
         };
         read().ok_or_else(|| HostError { text: text.into() })
@@ -40,8 +41,7 @@ impl FromStr for Host {
 #[derive(Debug, Default)]
 pub struct Hosts {
     addresses: HashMap<Box<[u8]>, Vec<IpAddr>>,
-    /// The first name of each address.
-    names: HashMap<IpAddr, WireName>,
+    names: HashMap<IpAddr, Vec<WireName>>,
 }
 
 impl Hosts {
@@ -50,8 +50,13 @@ impl Hosts {
         let mut all = Self::default();
         for Host { name, address } in hosts {
             let addresses = all.addresses.entry(name.as_bytes().into()).or_default();
-            addresses.push(*address);
-            all.names.entry(*address).or_insert(*name);
+            if !addresses.contains(address) {
+                addresses.push(*address);
+            }
+            let names = all.names.entry(*address).or_default();
+            if !names.contains(name) {
+                names.push(*name);
+            }
         }
         all
     }
@@ -65,9 +70,10 @@ impl Hosts {
         self.addresses.get(name.as_bytes()).map(Vec::as_slice)
     }
 
+    /// The names of an address, as they were given.
     #[must_use]
-    pub fn name(&self, address: IpAddr) -> Option<&WireName> {
-        self.names.get(&address)
+    pub fn names(&self, address: IpAddr) -> &[WireName] {
+        self.names.get(&address).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -80,15 +86,18 @@ mod tests {
         let hosts = [
             "NAS.lan=192.168.1.5",
             "nas.lan.=fd00::5",
-            "files.lan=192.168.1.5",
+            "files.lan=::ffff:192.168.1.5",
+            "nas.lan=192.168.1.5",
         ]
         .map(|text| text.parse().unwrap());
         let hosts = Hosts::new(&hosts);
         let name = |text: &str| WireName::parse(text).unwrap();
         let shown = hosts.addresses(&name("nas.LAN")).unwrap();
         assert_eq!(shown.len(), 2);
-        let first = hosts.name("192.168.1.5".parse().unwrap()).unwrap();
-        assert_eq!(first.to_string(), "nas.lan");
+        let names = hosts.names("192.168.1.5".parse().unwrap());
+        let shown: Vec<String> = names.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["nas.lan", "files.lan"]);
+        assert_eq!(hosts.names("192.168.1.6".parse().unwrap()), []);
         assert_eq!(hosts.addresses(&name("lan")), None);
     }
 

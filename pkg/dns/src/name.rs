@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use domain::base::{Name, ToName};
+use ipnet::IpNet;
 
 /// The longest name (RFC 1035, 2.3.4), its root label with it.
 const LONGEST: usize = 255;
@@ -105,6 +106,32 @@ impl WireName {
         }
         below.reverse();
         Some(below)
+    }
+
+    /// The zone of a range's reverse names: where its bits end within a label, the one that has the whole label.
+    #[must_use]
+    pub fn reverse_zone(range: IpNet) -> Self {
+        let mut wire = Self::root();
+        match range.network() {
+            IpAddr::V4(first) => {
+                let whole = usize::from(range.prefix_len()) / 8;
+                for octet in first.octets()[..whole].iter().rev() {
+                    let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|d| d + b'0');
+                    let leading = digits[..2].iter().take_while(|d| **d == b'0').count();
+                    wire.push(&digits[leading..]);
+                }
+                wire.append(b"\x07in-addr\x04arpa\0");
+            }
+            IpAddr::V6(first) => {
+                let whole = u32::from(range.prefix_len()) / 4;
+                for at in (0..whole).rev() {
+                    let nibble = (u128::from(first) >> (124 - 4 * at) & 0xf) as usize;
+                    wire.push(&b"0123456789abcdef"[nibble..=nibble]);
+                }
+                wire.append(b"\x03ip6\x04arpa\0");
+            }
+        }
+        wire
     }
 
     /// The address of a whole name under `in-addr.arpa` (RFC 1035, 3.5) or `ip6.arpa` (RFC 3596, 2.5).
@@ -243,6 +270,21 @@ mod tests {
         ] {
             let found = WireName::parse(name).unwrap().reverse_address();
             assert_eq!(found, address.map(|a| a.parse().unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn reverse_zones_of_ranges() {
+        for (range, zone) in [
+            ("10.43.0.0/16", "43.10.in-addr.arpa"),
+            ("10.96.0.0/12", "10.in-addr.arpa"),
+            ("192.168.105.7/32", "7.105.168.192.in-addr.arpa"),
+            ("0.0.0.0/0", "in-addr.arpa"),
+            ("fd00:43::/32", "3.4.0.0.0.0.d.f.ip6.arpa"),
+            ("fd00:43::/31", "4.0.0.0.0.d.f.ip6.arpa"),
+        ] {
+            let found = WireName::reverse_zone(range.parse().unwrap());
+            assert_eq!(found.to_string(), zone, "{range}");
         }
     }
 

@@ -98,8 +98,11 @@ pub enum Target {
         slice: u32,
         at: u32,
     },
-    /// A name of the configuration, by its address.
-    Host(IpAddr),
+    /// A name of the configuration, by its address and its place among the names of that.
+    Host {
+        address: IpAddr,
+        at: u32,
+    },
 }
 
 /// A change that was read, and only has to be put in place.
@@ -324,7 +327,10 @@ impl Zone {
         let mut name = WireName::root();
         let service = match target {
             Target::Service(id) => id,
-            Target::Host(address) => return self.hosts.name(address).copied().unwrap_or(name),
+            Target::Host { address, at } => {
+                let names = self.hosts.names(address);
+                return names.get(at as usize).copied().unwrap_or(name);
+            }
             Target::Endpoint { slice, at } => {
                 let slice = &self.slices[slice];
                 match slice.hostnames.get(at as usize) {

@@ -160,6 +160,46 @@ fn negative_answers_carry_the_soa() {
     }
 }
 
+/// A denial by the SOA of a zone that the name is not in is not kept (RFC 2308, 2).
+#[test]
+fn a_denial_of_a_reverse_name_has_the_soa_of_its_range() {
+    let mut zone = zone(1);
+    let elsewhere = json!([{"addresses": ["192.168.1.7"]}]);
+    let lan = slice("shop", "db-2", "db", "IPv4", elsewhere, json!([]));
+    take(&mut zone, lan);
+    let added = json!({"spec": {"cidrs": ["10.44.1.0/24"]}});
+    let range = common::change(
+        kedge_client::Resource::SERVICECIDRS,
+        "",
+        "more",
+        Some(added),
+    );
+    take(&mut zone, range);
+    for (name, rtype, apex) in [
+        ("9.9.43.10.in-addr.arpa", Rtype::PTR, "43.10.in-addr.arpa"),
+        ("9.1.44.10.in-addr.arpa", Rtype::PTR, "1.44.10.in-addr.arpa"),
+        ("1.0.42.10.in-addr.arpa", Rtype::A, "42.10.in-addr.arpa"),
+        // In no range, and known all the same.
+        (
+            "7.1.168.192.in-addr.arpa",
+            Rtype::A,
+            "7.1.168.192.in-addr.arpa",
+        ),
+        (
+            "9.9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.2.4.0.0.0.0.d.f.ip6.arpa",
+            Rtype::PTR,
+            "2.4.0.0.0.0.d.f.ip6.arpa",
+        ),
+    ] {
+        let answer = ask(&zone, &question(name, rtype, None), Transport::Udp);
+        let soa = answer.authority().unwrap().next().unwrap().unwrap();
+        assert_eq!(
+            (soa.owner().to_string().as_str(), soa.rtype()),
+            (apex, Rtype::SOA)
+        );
+    }
+}
+
 #[test]
 fn edns_is_answered_in_kind() {
     let mut asked = question("db.shop.svc.cluster.local", Rtype::A, Some(4096));

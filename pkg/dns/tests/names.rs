@@ -281,6 +281,8 @@ fn cluster() -> Zone {
 #[case("_tcp._tcp.web.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
 #[case("_sctp.web.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
 #[case("west._zone.web.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("west._zone.db.shop.svc.cluster.local", Rtype::A, "nxdomain")]
+#[case("west._zone.db.shop.svc.cluster.local", Rtype::SRV, "nxdomain")]
 // Services with addresses: their endpoints have names too
 #[case("10-42-0-31.web.shop.svc.cluster.local", Rtype::A, "A 10.42.0.31")]
 #[case("front.web.shop.svc.cluster.local", Rtype::A, "A 10.42.0.32")]
@@ -477,6 +479,12 @@ fn cluster() -> Zone {
     "elsewhere 6.1.44.10.in-addr.arpa"
 )]
 #[case("example.org.cluster.local", Rtype::PTR, "nxdomain")]
+#[case("1.1.43.10.cluster.local", Rtype::PTR, "nxdomain")]
+#[case(
+    "web.shop.svc.43.10.in-addr.arpa",
+    Rtype::A,
+    "elsewhere web.shop.svc.43.10.in-addr.arpa"
+)]
 #[case(
     "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa",
     Rtype::PTR,

@@ -99,8 +99,11 @@ pub fn respond(query: &Query<'_>, zone: &Zone, scratch: &mut Scratch) -> Reply {
         Some(name) => writer.records(name.as_name(), found, zone),
     };
     let last = chain.target().unwrap_or(&query.name);
-    let negative = !matches!(lookup, Lookup::Found) && zone.is_authority_for(last);
-    writer.finish(query, zone, negative, whole, found);
+    let denied = match lookup {
+        Lookup::Found => None,
+        _ => zone.apex(last),
+    };
+    writer.finish(query, zone, denied.as_ref(), whole, found);
     Reply::Written(rcode)
 }
 
@@ -210,15 +213,22 @@ impl<'o> Writer<'o> {
             .all(|data| push(&mut self.section, owner, data, zone).is_ok())
     }
 
-    /// The sections behind the answer: the SOA of a negative one, addresses of targets, OPT. An answer that does not
-    /// fit is marked so (TC), for the client to ask again over TCP.
-    fn finish(self, query: &Query<'_>, zone: &Zone, negative: bool, whole: bool, found: &[Data]) {
+    /// The sections behind the answer: the SOA of a negative one, by the zone it speaks for, addresses of targets, OPT. An
+    /// answer that does not fit is marked so (TC), for the client to ask again over TCP.
+    fn finish(
+        self,
+        query: &Query<'_>,
+        zone: &Zone,
+        denied: Option<&WireName>,
+        whole: bool,
+        found: &[Data],
+    ) {
         let mut authority = self.section.authority();
         let mut whole = whole;
-        if negative && let Ok(origin) = Name::from_slice(zone.origin()) {
+        if let Some(apex) = denied {
             let (server, hostmaster) = soa_names(zone);
             let soa = soa(zone, server.as_name(), hostmaster.as_name());
-            whole &= authority.push((origin, TTL, soa)).is_ok();
+            whole &= authority.push((apex.as_name(), TTL, soa)).is_ok();
         }
         if !whole {
             authority.header_mut().set_tc(true);

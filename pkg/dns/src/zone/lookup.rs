@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::srv::Ask;
 use super::{Data, NONE, Owner, Slice, Target, Zone, undashed};
 use crate::model::Service;
@@ -107,9 +109,23 @@ impl Zone {
         }
     }
 
-    /// True for a name that the SOA record speaks for: one of the cluster, not one of the configuration.
-    pub fn is_authority_for(&self, name: &WireName) -> bool {
-        self.hosts.addresses(name).is_none() || name.is_within(&self.origin)
+    /// The zone whose SOA a denial of the name has (RFC 2308, 2): nobody keeps a denial by the SOA of a zone that the name is not
+    /// in. A name of the configuration has none.
+    pub fn apex(&self, name: &WireName) -> Option<WireName> {
+        let mut origin = WireName::root();
+        if name.is_within(&self.origin) && origin.append(&self.origin) {
+            return Some(origin);
+        }
+        // An address outside of all ranges is known by an endpoint or a host that has it: a zone of its own.
+        let address = name.reverse_address()?;
+        Some(self.range_of(address).map_or(*name, WireName::reverse_zone))
+    }
+
+    /// The range that the address is in whose reverse names are the cluster's alone.
+    fn range_of(&self, address: IpAddr) -> Option<IpNet> {
+        let added = self.service_cidrs.values().flatten();
+        let mut ranges = self.reverse.iter().chain(added);
+        ranges.find(|net| net.contains(&address)).copied()
     }
 
     fn has_namespace(&self, name: &[u8]) -> bool {
@@ -218,21 +234,15 @@ impl Zone {
         // An endpoint may be in several slices of its Service, and is one name all the same.
         found.sort_unstable_by_key(|data| self.pointed(data));
         found.dedup_by_key(|data| self.pointed(data));
-        if found.is_empty() && self.hosts.name(address).is_some() {
-            found.push(Data::Ptr(Target::Host(address)));
+        if found.is_empty() {
+            let names = 0..self.hosts.names(address).len() as u32;
+            found.extend(names.map(|at| Data::Ptr(Target::Host { address, at })));
         }
         match kind {
-            _ if found.is_empty() => {
-                let mut ranges = self
-                    .reverse
-                    .iter()
-                    .chain(self.service_cidrs.values().flatten());
-                if ranges.any(|net| net.contains(&address)) {
-                    Lookup::NxDomain
-                } else {
-                    Lookup::Elsewhere
-                }
-            }
+            _ if found.is_empty() => match self.range_of(address) {
+                Some(_) => Lookup::NxDomain,
+                None => Lookup::Elsewhere,
+            },
             Kind::Ptr => Lookup::Found,
             Kind::Any => {
                 found.clear();
@@ -260,7 +270,7 @@ impl Zone {
     /// Addresses of the targets of SRV records and of the name server, for the additional section.
     pub fn addresses_of(&self, target: Target, mut each: impl FnMut(IpAddr)) {
         match target {
-            Target::Host(address) => each(address),
+            Target::Host { address, .. } => each(address),
             Target::Service(id) => {
                 if let Some(Service::Cluster { addresses, .. }) = &self.services[id].object {
                     addresses.iter().for_each(|address| each(*address));

@@ -251,7 +251,9 @@ impl Node {
             address: "127.0.0.1:0".parse().unwrap(),
             domain: "cluster.local".into(),
             reverse: Vec::new(),
-            hosts: vec!["nas.lan=192.168.1.5".parse().unwrap()],
+            hosts: ["nas.lan=192.168.1.5", "files.lan=192.168.1.5"]
+                .map(|host| host.parse().unwrap())
+                .to_vec(),
             clients,
             resolvers,
         };
