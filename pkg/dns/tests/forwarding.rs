@@ -159,6 +159,39 @@ async fn what_does_not_fit_a_datagram_is_asked_for_over_tcp() {
 }
 
 #[tokio::test]
+async fn what_was_cut_is_passed_on_where_tcp_is_not_served() {
+    let fake = Fake::start(Behaviour::Answer).await;
+    let node = Node::start(&[fake.upstream("")]).await;
+    fake.set(Behaviour::Cut);
+    // Once over UDP and once over TCP each time: it is not remembered.
+    for (name, records_of_it, asked) in [
+        ("host.example", vec!["A 192.0.2.1"], 2),
+        ("host.example", vec!["A 192.0.2.1"], 4),
+        (
+            "out.shop.svc.cluster.local",
+            vec!["A 192.0.2.1", "CNAME host.example"],
+            6,
+        ),
+    ] {
+        let cut = node.ask(name, Rtype::A).await;
+        assert!(cut.header().tc(), "{name}");
+        assert_eq!(records(&cut), records_of_it);
+        assert_eq!(fake.asked_for("host.example"), asked);
+    }
+    let whole = node.ask_tcp("host.example", Rtype::A).await;
+    assert_eq!(whole.header().rcode(), Rcode::SERVFAIL, "nobody has it");
+}
+
+#[tokio::test]
+async fn a_resolver_that_is_named_twice_is_one() {
+    let fake = Fake::start(Behaviour::Fail(Rcode::REFUSED)).await;
+    let node = Node::start(&[fake.upstream(""), fake.upstream("")]).await;
+    let answer = node.ask("host.example", Rtype::A).await;
+    assert_eq!(answer.header().rcode(), Rcode::SERVFAIL);
+    assert_eq!(fake.asked_for("host.example"), 1);
+}
+
+#[tokio::test]
 async fn a_resolver_that_knows_no_edns_is_asked_without() {
     let fake = Fake::start(Behaviour::NoEdns).await;
     let node = Node::start(&[fake.upstream("")]).await;

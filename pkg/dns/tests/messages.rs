@@ -252,14 +252,20 @@ fn errors_are_in_edns_where_the_question_was() {
 
 /// What a resolver says of `example.com`: its address for 60 seconds, and an OPT record of its own.
 fn upstream(asked: &Asked) -> Vec<u8> {
+    upstream_for(asked, 60)
+}
+
+fn upstream_for(asked: &Asked, seconds: u32) -> Vec<u8> {
     let bytes = asked.message(7, true);
     let message = Message::from_octets(bytes).unwrap();
     let mut answer = MessageBuilder::new_vec()
         .start_answer(&message, Rcode::NOERROR)
         .unwrap();
+    answer.header_mut().set_aa(true);
     let owner = *message.sole_question().unwrap().qname();
     let address = A::new([192, 0, 2, 1].into());
-    answer.push((owner, Ttl::from_secs(60), address)).unwrap();
+    let ttl = Ttl::from_secs(seconds);
+    answer.push((owner, ttl, address)).unwrap();
     let mut additional = answer.additional();
 
     additional
@@ -311,6 +317,7 @@ fn an_answer_of_another_resolver_is_made_the_askers() {
         for (age, ttl) in [(0, 60), (25, 35), (59, 1), (60, 30)] {
             let relayed = Message::from_octets(relay(&query, answered.aged(age))).unwrap();
             assert_eq!(relayed.header().id(), 4711);
+            assert!(!relayed.header().aa(), "it is hearsay");
             let spelled = relayed.sole_question().unwrap().qname().to_string();
             assert_eq!(spelled, "Example.COM");
             let record = relayed.answer().unwrap().next().unwrap().unwrap();
@@ -320,6 +327,23 @@ fn an_answer_of_another_resolver_is_made_the_askers() {
             assert!(opt.is_none_or(|size| size == 1232));
         }
     }
+}
+
+#[test]
+fn an_answer_that_must_not_be_kept_says_so_to_the_asker() {
+    let bytes = question("example.com", Rtype::A, None);
+    let query = Query::parse(&bytes, Transport::Udp).unwrap();
+    let asked = Asked {
+        name: query.name,
+        rtype: Rtype::A,
+        dnssec_ok: false,
+        checking_disabled: false,
+    };
+    let answered = Answered::read(&upstream_for(&asked, 0)).unwrap();
+    assert_eq!(answered.lifetime(), 0);
+    let relayed = Message::from_octets(relay(&query, answered.aged(0))).unwrap();
+    let record = relayed.answer().unwrap().next().unwrap().unwrap();
+    assert_eq!(record.ttl(), Ttl::ZERO);
 }
 
 #[test]

@@ -78,6 +78,10 @@ fn what_is_authentic_is_told_to_who_understands_it() {
             dnssec_ok,
             checking_disabled: false,
         };
+        let Reply::Elsewhere(chain) = respond(&query, &empty(), &mut Scratch::default()) else {
+            panic!("known here")
+        };
+        assert_eq!(Asked::by(&query, &chain), asked, "remembered for both");
         let sent = Message::from_octets(asked.message(7, true)).unwrap();
         assert!(sent.header().ad(), "the resolver is asked for it");
         assert_eq!(sent.opt().unwrap().dnssec_ok(), dnssec_ok);

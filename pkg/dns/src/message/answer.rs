@@ -115,15 +115,22 @@ pub fn answer_alias(query: &Query<'_>, chain: &Chain, resolved: Option<&[u8]>) -
     let mut out = Vec::with_capacity(super::PLAIN_UDP);
     let mut writer = Writer::begin(query, rcode, false, &mut out);
     writer.aliases(query, chain);
-    let whole = resolved.is_none_or(|resolved| copy_answers(&resolved, &mut writer.section));
+    let whole = resolved.is_none_or(|resolved| {
+        copy_answers(&resolved, &mut writer.section) && !resolved.header().tc()
+    });
     writer.close(query, resolved.as_ref(), whole);
     out
 }
 
 /// An answer of another resolver, made this question's: its id, its spelling of the name, no larger than the client
-/// takes. `answer` has no OPT record, and the question that this one asks.
+/// takes. `answer` has no OPT record, and the question that this one asks. One that is cut is of no use over TCP: that is how the
+/// whole is asked for.
 #[must_use]
 pub fn relay(query: &Query<'_>, mut answer: Vec<u8>) -> Vec<u8> {
+    let is_cut = |bytes: &[u8]| Message::from_octets(bytes).is_ok_and(|m| m.header().tc());
+    if query.limit > MAX_UDP && is_cut(&answer) {
+        return query.error(Rcode::SERVFAIL);
+    }
     let asked = query.as_bytes();
     let name = 12..12 + query.name.as_bytes().len();
     if let (Some(place), Some(spelled)) = (answer.get_mut(name.clone()), asked.get(name)) {

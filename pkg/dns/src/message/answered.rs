@@ -80,7 +80,8 @@ impl Answered {
     #[must_use]
     pub fn aged(&self, age: u32) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
-        let stale = age >= self.lifetime;
+        // One that may not be kept at all is as good as it ever is while it is handed on.
+        let stale = age >= self.lifetime.max(1);
         for at in &self.ttls {
             if let Some(place) = bytes[usize::from(*at)..].first_chunk_mut::<4>() {
                 let ttl = u32::from_be_bytes(*place);

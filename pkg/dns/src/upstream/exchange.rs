@@ -18,18 +18,27 @@ const AGAIN_AFTER: [Duration; 3] = [
     Duration::from_millis(1600),
 ];
 
-/// Asks over UDP, and again over TCP what was cut.
+/// How long TCP is waited for where a cut answer is there already.
+const TCP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks over UDP, and again over TCP what was cut. Where TCP is not served, as by many a router at home, the cut answer is all
+/// that there is; it says so (TC).
 pub async fn plain(server: SocketAddr, asked: &Asked) -> Result<Answered> {
     let mut answer = udp(server, asked, true).await?;
     // One who does not know EDNS says so (RFC 6891, 7).
     if [Rcode::FORMERR, Rcode::NOTIMP].contains(&answer.rcode()) {
         answer = udp(server, asked, false).await?;
     }
-    if answer.is_truncated() {
-        let mut stream = TcpStream::connect(server).await?;
-        return stream_exchange(&mut stream, asked).await;
+    if !answer.is_truncated() {
+        return Ok(answer);
     }
-    Ok(answer)
+    let whole = timeout(TCP_PATIENCE, tcp(server, asked)).await;
+    Ok(whole.ok().and_then(Result::ok).unwrap_or(answer))
+}
+
+async fn tcp(server: SocketAddr, asked: &Asked) -> Result<Answered> {
+    let mut stream = TcpStream::connect(server).await?;
+    stream_exchange(&mut stream, asked).await
 }
 
 /// A port and an id by chance, so that a stranger cannot answer in the resolver's place (RFC 5452).

@@ -1,5 +1,6 @@
 //! The system's own list of resolvers (`resolv.conf(5)`), read again when it changes.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ const MAX_LINKS: usize = 8;
 
 /// The servers that a file names, but for ourselves.
 pub fn parse(text: &str, own: IpAddr) -> Vec<IpAddr> {
+    let mut known = BTreeSet::new();
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -28,7 +30,7 @@ pub fn parse(text: &str, own: IpAddr) -> Vec<IpAddr> {
         })
         // A scope, as in fe80::1%eth0, needs a link that the socket would have to name.
         .filter_map(|word| word.parse().ok())
-        .filter(|server| *server != own)
+        .filter(|server| *server != own && known.insert(*server))
         .take(MAX_SERVERS)
         .collect()
 }
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn nameservers_but_not_ourselves() {
         let own = "10.43.0.10".parse().unwrap();
-        let text = "# site\nsearch lan\nnameserver 10.43.0.10\nnameserver 192.0.2.1 \n nameserver 2001:db8::1\noptions ndots:1\n";
+        let text = "# site\nsearch lan\nnameserver 10.43.0.10\nnameserver 192.0.2.1 \nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n nameserver 2001:db8::1\noptions ndots:1\n";
         let shown: Vec<String> = parse(text, own).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["192.0.2.1", "2001:db8::1"]);
     }

@@ -74,6 +74,7 @@ impl Resolvers {
         for upstream in &options.upstreams {
             let server = Arc::new(Server::new(upstream, &authorities, metrics.clone()));
             match by_domain.iter_mut().find(|(d, _)| *d == upstream.domain) {
+                Some((_, servers)) if servers.iter().any(|s| s.address() == upstream.address) => {}
                 Some((_, servers)) => servers.push(server),
                 None => by_domain.push((upstream.domain, vec![server])),
             }
@@ -264,7 +265,9 @@ impl Resolvers {
                 if failing {
                     cache.recover(now);
                 }
-                cache.answered(asked, answer.clone(), now);
+                if !answer.is_truncated() {
+                    cache.answered(asked, answer.clone(), now);
+                }
             }
             None => cache.failed(asked, now),
         }

@@ -36,6 +36,8 @@ pub enum Behaviour {
     Fail(Rcode),
     /// TXT records that only fit a stream.
     Large,
+    /// What is left of an answer that does not fit a datagram, and nothing over TCP.
+    Cut,
     NoEdns,
     /// Answers of another name and another id come before the right one.
     Forged,
@@ -149,6 +151,12 @@ impl Fake {
             Behaviour::Fail(rcode) => vec![failure(rcode)],
             Behaviour::NoEdns if message.opt().is_some() => vec![failure(Rcode::FORMERR)],
             Behaviour::NoEdns => vec![answer(60)],
+            Behaviour::Cut if udp => {
+                let mut cut = answer(60);
+                cut[2] |= 0x02;
+                vec![cut]
+            }
+            Behaviour::Cut => vec![],
             Behaviour::Large if udp => {
                 let mut cut = failure(Rcode::NOERROR);
                 cut[2] |= 0x02;
