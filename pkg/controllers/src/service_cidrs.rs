@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use kedge_machinery::object::child_mut;
+use kedge_machinery::service_cidr::ServiceCidrSpec;
 use kedge_machinery::{Object, time};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,15 +46,8 @@ struct Range {
 #[serde(default)]
 struct Whole {
     metadata: Meta,
-    spec: Spec,
+    spec: ServiceCidrSpec,
     status: Status,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Spec {
-    #[serde(deserialize_with = "nullable")]
-    cidrs: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -81,7 +75,7 @@ impl Range {
         let ready = status.conditions.iter().find(|c| c.kind == READY);
         Some(Self {
             meta: metadata,
-            cidrs: spec.cidrs.iter().filter_map(|c| c.parse().ok()).collect(),
+            cidrs: spec.cidrs,
             ready: ready.map(|c| c.status == "True"),
             object: object.clone(),
         })

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::ports::Ports;
@@ -132,20 +131,6 @@ struct EndpointView<'j> {
     conditions: Option<Conditions>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ServiceCidrView<'j> {
-    #[serde(borrow)]
-    spec: ServiceCidrSpec<'j>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ServiceCidrSpec<'j> {
-    #[serde(borrow)]
-    cidrs: Vec<Cow<'j, str>>,
-}
-
 #[derive(Deserialize)]
 struct Conditions {
     ready: Option<bool>,
@@ -219,14 +204,6 @@ pub fn slice(json: &[u8]) -> Option<Slice> {
         hostnames,
         ports: ports(view.ports.as_deref().unwrap_or_default()),
     })
-}
-
-/// The ranges of a ServiceCIDR; none of one that cannot be read.
-#[must_use]
-pub fn ranges(json: &[u8]) -> Vec<IpNet> {
-    let view: ServiceCidrView<'_> = serde_json::from_slice(json).unwrap_or_default();
-    let cidrs = view.spec.cidrs.iter();
-    cidrs.filter_map(|text| text.parse().ok()).collect()
 }
 
 fn ports(views: &[PortView<'_>]) -> Ports {

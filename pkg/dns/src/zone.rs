@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kedge_client::{Change, Resource};
+use kedge_machinery::service_cidr;
 
 use crate::hosts::Hosts;
 use crate::model::{self, Addresses};
@@ -131,7 +132,7 @@ impl Update {
                 Some(Self::Slice(namespace, name, slice))
             }
             Resource::SERVICECIDRS => {
-                let ranges = json.map(|json| model::ranges(&json));
+                let ranges = json.map(|json| service_cidr::ranges(&json));
                 Some(Self::ServiceCidr(name, ranges.unwrap_or_default()))
             }
             _ => None,

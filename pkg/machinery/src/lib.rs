@@ -16,6 +16,7 @@ pub mod patch;
 pub mod quantity;
 pub mod schema;
 pub mod selector;
+pub mod service_cidr;
 pub mod status;
 pub mod structural;
 pub mod time;

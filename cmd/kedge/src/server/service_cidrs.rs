@@ -5,21 +5,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use kedge_client::{Change, Client, Feed, Resource, SharedClient};
-use kedge_machinery::{Object, Status};
-use serde::Deserialize;
+use kedge_machinery::Status;
+use kedge_machinery::service_cidr::{ranges, ranges_of};
 use tokio::sync::watch;
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ServiceCidr {
-    spec: Spec,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Spec {
-    cidrs: Vec<String>,
-}
 
 /// The ranges of ServiceCIDRs, as they come and go; those of the configuration are not among them.
 pub fn follow(client: &SharedClient, own: &[IpNet]) -> watch::Receiver<Arc<[IpNet]>> {
@@ -39,12 +27,8 @@ pub fn follow(client: &SharedClient, own: &[IpNet]) -> watch::Receiver<Arc<[IpNe
 /// Those that are there now; none where the API does not say.
 pub async fn list(client: &impl Client, own: &[IpNet]) -> Vec<IpNet> {
     let objects = client.list(Resource::SERVICECIDRS, "").await;
-    let read = |object: Object| {
-        let object = serde_json::from_value(object.0.into()).unwrap_or_default();
-        ranges(&object)
-    };
     let all = objects.into_iter().flatten().enumerate();
-    let all = all.map(|(at, object)| (at.to_string(), read(object)));
+    let all = all.map(|(at, object)| (at.to_string(), ranges_of(&object)));
     added(&all.collect(), own).to_vec()
 }
 
@@ -72,15 +56,10 @@ async fn tell(
 
 fn take(all: &mut BTreeMap<String, Vec<IpNet>>, batch: Vec<Change>) {
     for Change { key, object } in batch {
-        let object = object.and_then(|json| serde_json::from_slice(&json).ok());
-        all.insert(key.name, ranges(&object.unwrap_or_default()));
+        let ranges = object.map(|json| ranges(&json));
+        all.insert(key.name, ranges.unwrap_or_default());
     }
     all.retain(|_, ranges| !ranges.is_empty());
-}
-
-fn ranges(object: &ServiceCidr) -> Vec<IpNet> {
-    let texts = object.spec.cidrs.iter();
-    texts.filter_map(|text| text.parse().ok()).collect()
 }
 
 /// Each once, in an order that does not depend on when they came.

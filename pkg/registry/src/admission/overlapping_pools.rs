@@ -1,5 +1,6 @@
 //! No address is in two pools, nor in a pool and in a range of ClusterIPs: who has it would depend on who is asked.
 
+use kedge_machinery::service_cidr::ranges_of;
 use kedge_machinery::{AddressRange, Object, Status};
 
 use super::{Admission, Attributes, Operation};
@@ -29,11 +30,10 @@ impl Admission for OverlappingPools {
             .view
             .objects("networking.k8s.io", "servicecidrs", "")?
         {
-            for text in texts(field(&service_cidr.0, "spec"), "cidrs") {
-                let overlaps = |cidr: AddressRange| ranges.iter().find(|own| own.overlaps(&cidr));
-                if let Some(own) = text.parse().ok().and_then(overlaps) {
+            for cidr in ranges_of(&service_cidr) {
+                if let Some(own) = ranges.iter().find(|own| own.overlaps_net(&cidr)) {
                     return refuse(format!(
-                        "{own} overlaps with {text} of the ServiceCIDR {}: choose addresses of the LAN",
+                        "{own} overlaps with {cidr} of the ServiceCIDR {}: choose addresses of the LAN",
                         service_cidr.name()
                     ));
                 }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kedge_machinery::Object;
+use kedge_machinery::{Object, service_cidr};
 use kedge_store::{Condition, Snapshot};
 
 use crate::keys;
 use crate::stored::parse;
-use crate::value::{field, list, text, texts};
+use crate::value::{field, list, text};
 
 /// The ranges of a ServiceCIDR, and which state of it says so.
 struct Held {
@@ -34,11 +34,10 @@ fn held(snapshot: &Snapshot) -> impl Iterator<Item = Held> {
     let entries = snapshot.range(&prefix, None);
     let ready = entries.filter_map(|entry| {
         let range = parse(&entry).ok().filter(is_ready)?;
-        let cidrs = texts(field(&range.0, "spec"), "cidrs");
         Some(Held {
             key: entry.key.to_string(),
             revision: entry.revision,
-            cidrs: cidrs.iter().filter_map(|text| text.parse().ok()).collect(),
+            cidrs: service_cidr::ranges_of(&range),
         })
     });
     ready.collect::<Vec<_>>().into_iter()
