@@ -56,6 +56,10 @@ fn settings_that_cannot_be() {
             "overlaps with cluster-cidr",
         ),
         (
+            vec!["--service-cidr", "192.168.60.0/24"],
+            "service-cidr: 192.168.60.0/24 has 192.168.60.1, an address of this machine itself",
+        ),
+        (
             vec!["--lb-pool", "192.168.60.9-192.168.60.1"],
             "ends before it begins",
         ),

@@ -287,6 +287,38 @@ fn a_range_that_is_added_is_the_clusters_until_it_goes() {
     assert_eq!(ask(&site, unclaimed, "PTR").rcode, "SERVFAIL");
 }
 
+/// Its unclaimed addresses would be dropped: those of all neighbours.
+#[test]
+fn a_range_that_this_machine_is_in_itself_cuts_nobody_off() {
+    let site = Site::new().unwrap();
+    let range = |name: &str, cidr: &str| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+            "metadata": {"name": name}, "spec": {"cidrs": [cidr]}})
+    };
+    site.apply(&[range("lan", "192.168.50.0/24")]).unwrap();
+    site.apply(&[range("more", "10.44.0.0/24")]).unwrap();
+    // Ranges are followed in order: the first was looked at.
+    let node = &site.lab.node;
+    until_said(node, "rule show", |rules| rules.contains("to 10.44.0.0/24"));
+    let rules = node.ip("rule show").unwrap();
+    assert!(!rules.contains("192.168.50.0/24"), "{rules}");
+    let neighbour = (address(CLIENT[0]), 81).into();
+    let refused = ask::http(node, neighbour).unwrap_err();
+    let refusal = Some(std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(refused.kind(), refusal, "a neighbour is still there");
+    let why = "192.168.50.0/24 has 192.168.50.10, an address of this machine itself";
+    site.until(&["servicecidr", "lan"], |range| {
+        let ready = &range["status"]["conditions"][0];
+        let message = ready["message"].as_str().unwrap_or_default();
+        ready["status"] == "False" && message.starts_with(why)
+    })
+    .unwrap();
+    let asked = json!({"clusterIP": "192.168.50.77", "clusterIPs": ["192.168.50.77"],
+        "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"});
+    let refused = site.apply(&[service("later", asked)]).unwrap_err();
+    assert!(refused.to_string().contains("192.168.50.77"), "{refused}");
+}
+
 /// A pod's `resolv.conf`, as kubelet writes it.
 const POD: &str = "nameserver 10.43.0.10
 search default.svc.cluster.local svc.cluster.local cluster.local

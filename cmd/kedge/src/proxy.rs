@@ -10,7 +10,7 @@ use kedge_proxy::Proxy;
 use kedge_telemetry::metrics::Metrics;
 
 use crate::args::ProxyArgs;
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Mistake, check_networks};
 use crate::server::{hostname, runtime, stop_signal};
 use crate::settings::Settings;
 use crate::tasks::Tasks;
@@ -69,6 +69,8 @@ async fn serve(config: Config, kubeconfig: PathBuf) -> Result<(), ProxyError> {
     let client = Remote::from_kubeconfig(&kubeconfig, "kedge-proxy")?;
     let client: SharedClient = Arc::new(client);
     let follower = Follower::start().await?;
+    let own = follower.host().borrow().node_networks();
+    check_networks(&config.service_cidrs, &own)?;
     let metrics = Metrics::default();
     let mut tasks = Tasks::new();
     let starting = dataplane::start(

@@ -25,7 +25,7 @@ use kedge_telemetry::metrics::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::ServerArgs;
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Mistake, check_networks};
 use crate::findings;
 use crate::settings::{Engine, FileError, Part, Plugin, Settings};
 use crate::tasks::Tasks;
@@ -109,6 +109,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         return Err(ServerError::Machine(fatal.join("; ")));
     }
     let network = Network::follow(&config).await?;
+    check_networks(&config.service_cidrs, &network.networks().borrow())?;
     make_private(&config.data_dir)?;
     let (store, recovery) = open(&config).await?;
     let registry = Registry::new(RegistryConfig {

@@ -89,7 +89,8 @@ async fn tracer(args: &TraceArgs) -> Result<Tracer, TraceError> {
     };
     let mut proxy = config.proxy();
     let added = service_cidrs::list(&client, &proxy.service_cidrs).await;
-    proxy.service_cidrs.extend(added);
+    let usable = service_cidrs::usable(&added, &host.node_networks());
+    proxy.service_cidrs.extend(usable.iter());
     Ok(Tracer::new(proxy, &node, local, objects))
 }
 

@@ -187,6 +187,14 @@ impl Host {
         addresses
     }
 
+    /// The same addresses, each with the length of its network's prefix.
+    #[must_use]
+    pub fn node_networks(&self) -> Vec<IpNet> {
+        let own = self.addresses.iter().filter(|a| self.is_node_address(a));
+        own.filter_map(|address| IpNet::new(address.ip, address.prefix).ok())
+            .collect()
+    }
+
     fn is_node_address(&self, address: &Address) -> bool {
         use address_flags::{DADFAILED, TEMPORARY, TENTATIVE};
         let off = self.links.get(&address.link).is_none_or(|link| !link.up);
@@ -364,6 +372,8 @@ mod tests {
     fn the_main_links_address_comes_first() {
         let mut host = host(&[&["10.1.0.1/24"], &["192.168.1.5/24", "fd00::5/64"]]);
         assert_eq!(texts(&host), ["10.1.0.1", "192.168.1.5", "fd00::5"]);
+        let networks = ["10.1.0.1/24", "192.168.1.5/24", "fd00::5/64"];
+        assert_eq!(host.node_networks(), networks.map(|n| n.parse().unwrap()));
         host.routes = vec![default_route(false, 2, 200), default_route(false, 3, 100)];
         assert_eq!(texts(&host), ["192.168.1.5", "10.1.0.1", "fd00::5"]);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use kedge_client::{Resource, SharedClient};
 use kedge_machinery::AddressRange;
 use kedge_pki::{Authority, TokenKeys};
@@ -17,6 +18,8 @@ use crate::run::VirtualAddresses;
 pub struct Config {
     pub client: SharedClient,
     pub node: NodeConfig,
+    /// The machine's addresses, each with the length of its network's prefix: no range of Services is to have one.
+    pub networks: watch::Receiver<Arc<[IpNet]>>,
     /// `None` leaves LoadBalancer Services to another program.
     pub load_balancer: Option<LoadBalancerConfig>,
     /// Every kind that is served, for what concerns all of them: garbage and the end of namespaces.

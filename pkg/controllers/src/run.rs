@@ -37,6 +37,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
     let Config {
         client,
         node,
+        networks,
         load_balancer,
         kinds,
         credentials,
@@ -50,7 +51,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) {
     }));
     tasks.spawn(supervise(client.clone(), Mirroring::default));
     tasks.spawn(supervise(client.clone(), Aggregation::default));
-    tasks.spawn(supervise(client.clone(), ServiceCidrs::default));
+    let events = recorder.clone();
+    tasks.spawn(supervise(client.clone(), move || {
+        ServiceCidrs::new(networks.clone(), events.clone())
+    }));
     if let Some(load_balancer) = load_balancer {
         tasks.spawn(supervise(client.clone(), move || {
             LoadBalancer::new(load_balancer.clone(), addresses.clone(), recorder.clone())

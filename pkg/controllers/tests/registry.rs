@@ -99,6 +99,7 @@ impl Server {
                 addresses: watch::channel(node).1,
                 labels: BTreeMap::new(),
             },
+            networks: watch::channel(Arc::from(["192.168.1.5/24".parse().unwrap()])).1,
             load_balancer: Some(LoadBalancerConfig {
                 pools: vec!["192.168.1.240-192.168.1.241".parse().unwrap()],
                 reserved: Default::default(),

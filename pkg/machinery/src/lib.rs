@@ -6,6 +6,7 @@
 
 pub mod address_range;
 pub mod apply;
+pub mod clash;
 pub mod decode;
 pub mod few;
 pub mod fields;
@@ -22,6 +23,7 @@ pub mod structural;
 pub mod time;
 
 pub use address_range::{AddressRange, RangeError};
+pub use clash::Clash;
 pub use few::Few;
 pub use object::Object;
 pub use status::{Cause, FieldError, Status};

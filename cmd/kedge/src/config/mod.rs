@@ -15,7 +15,7 @@ use kedge_proxy::{Masquerade, NodePorts, ProxyConfig};
 
 pub use dns::Dns;
 pub use mistake::{Mistake, mistake};
-pub use ranges::nth;
+pub use ranges::{check_networks, nth};
 
 use node::{is_subdomain, listen, node_ips, node_name, node_port_addresses, node_ports, page};
 use ranges::{check_overlaps, check_service_size, cluster_dns, networks, pool};
@@ -69,12 +69,15 @@ impl Config {
             .map(|text| pool(text))
             .collect::<Result<Vec<_>, _>>()?;
         check_overlaps(&service_cidrs, &cluster_cidrs, &lb_pools)?;
+        let node_ips = node_ips(&settings.node_ip)?;
+        let own: Vec<IpNet> = node_ips.iter().map(|ip| IpNet::from(*ip)).collect();
+        check_networks(&service_cidrs, &own)?;
         let dns = Dns::resolve(&settings)?;
         Ok(Self {
             data_dir: settings.data_dir.unwrap_or_else(|| "/var/lib/kedge".into()),
             listen: listen(&settings.listen)?,
             node_name: node_name(settings.node_name, hostname)?,
-            node_ips: node_ips(&settings.node_ip)?,
+            node_ips,
             node_ports: node_ports(
                 settings
                     .service_node_port_range
@@ -230,6 +233,10 @@ mod tests {
             (
                 "service-cidr: 10.42.128.0/17",
                 "overlaps with cluster-cidr 10.42.0.0/16",
+            ),
+            (
+                "node-ip: 10.43.0.5",
+                "service-cidr: 10.43.0.0/16 has 10.43.0.5, an address of this machine itself",
             ),
             (
                 "lb-pool: 10.43.1.0/24",

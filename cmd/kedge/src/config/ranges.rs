@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kedge_machinery::{AddressRange, RangeError};
+use kedge_machinery::{AddressRange, Clash, RangeError};
 
 use super::mistake::{Mistake, mistake};
 
@@ -99,6 +99,27 @@ pub(super) fn check_overlaps(
                 "lb-pool",
                 format!("{pool} overlaps with {other}; name each address once"),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a range of Services that has an address of this machine: whoever is beside it on the LAN, its router too, could not be
+/// reached any more. `own`: the machine's addresses, each with the length of its network's prefix.
+///
+/// # Errors
+/// The first such range.
+pub fn check_networks(services: &[IpNet], own: &[IpNet]) -> Result<(), Mistake> {
+    let clashes = services.iter().map(|range| (range, Clash::of(range, own)));
+    for (range, clash) in clashes {
+        match clash {
+            Some(clash) if clash.is_fatal() => {
+                let detail = format!(
+                    "{range} {clash}, whose neighbours could not be reached any more; choose a range that no network here uses"
+                );
+                return Err(mistake("service-cidr", detail));
+            }
+            _ => {}
         }
     }
     Ok(())

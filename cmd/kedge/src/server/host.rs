@@ -71,6 +71,11 @@ impl Network {
         self.node.clone()
     }
 
+    /// The machine's own addresses, each with the length of its network's prefix, as they come and go.
+    pub fn networks(&self) -> watch::Receiver<Arc<[IpNet]>> {
+        self.derived(|host| host.node_networks().into())
+    }
+
     /// The subnets of the links, and the machine's own addresses, as they come and go.
     pub fn subnets(&self) -> watch::Receiver<Arc<[IpNet]>> {
         self.derived(|host| {
@@ -144,6 +149,7 @@ impl Network {
         let names = (config.has(Part::Dns) && config.has(Part::Resolved))
             .then(|| self.names_of_the_node(config));
         let added_cidrs = service_cidrs::follow(client, &config.service_cidrs);
+        let added_cidrs = service_cidrs::beside(added_cidrs, self.networks());
         let keeper = Keeper::new(
             KeeperConfig {
                 service_cidrs: config.service_cidrs.clone(),
@@ -224,6 +230,7 @@ impl Network {
                 addresses: self.node.clone(),
                 labels: Default::default(),
             },
+            networks: self.networks(),
             load_balancer,
             kinds: Kind::builtin(),
             credentials,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use kedge_client::{Change, Client, Feed, Resource, SharedClient};
-use kedge_machinery::Status;
 use kedge_machinery::service_cidr::{ranges, ranges_of};
+use kedge_machinery::{Clash, Status};
 use tokio::sync::watch;
 
 /// The ranges of ServiceCIDRs, as they come and go; those of the configuration are not among them.
@@ -22,6 +22,45 @@ pub fn follow(client: &SharedClient, own: &[IpNet]) -> watch::Receiver<Arc<[IpNe
         }
     });
     receiver
+}
+
+/// Those that no address of the machine itself is in: the others would cut it off from its neighbours, so nothing is done for them
+/// (which their condition `Ready` says). `networks` are those of [`Clash::of`].
+pub fn beside(
+    mut added: watch::Receiver<Arc<[IpNet]>>,
+    mut networks: watch::Receiver<Arc<[IpNet]>>,
+) -> watch::Receiver<Arc<[IpNet]>> {
+    let first = usable(&added.borrow_and_update(), &networks.borrow_and_update());
+    let (sender, receiver) = watch::channel(first);
+    tokio::spawn(async move {
+        loop {
+            let changed = tokio::select! {
+                changed = added.changed() => changed,
+                changed = networks.changed() => changed,
+                () = sender.closed() => return,
+            };
+            if changed.is_err() {
+                return;
+            }
+            let now = usable(&added.borrow_and_update(), &networks.borrow_and_update());
+            sender.send_if_modified(|ranges| {
+                let changed = *ranges != now;
+                *ranges = now;
+                changed
+            });
+        }
+    });
+    receiver
+}
+
+/// One moment of [`beside`].
+pub fn usable(added: &[IpNet], networks: &[IpNet]) -> Arc<[IpNet]> {
+    let fatal = |range: &&IpNet| Clash::of(range, networks).is_some_and(|clash| clash.is_fatal());
+    added
+        .iter()
+        .filter(|range| !fatal(range))
+        .copied()
+        .collect()
 }
 
 /// Those that are there now; none where the API does not say.
@@ -111,5 +150,27 @@ mod tests {
             let shown: Vec<String> = added(&all, &own).iter().map(ToString::to_string).collect();
             assert_eq!(shown, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_range_that_an_address_of_the_machine_is_in_is_left_out_while_it_is() {
+        let nets = |texts: &[&str]| -> Arc<[IpNet]> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let (ranges, added) = watch::channel(nets(&["10.44.0.0/24"]));
+        let (addresses, networks) = watch::channel(nets(&["192.168.1.50/24"]));
+        let mut usable = beside(added, networks);
+        assert_eq!(*usable.borrow_and_update(), nets(&["10.44.0.0/24"]));
+        addresses.send_replace(nets(&["192.168.1.50/24", "10.44.0.7/24"]));
+        usable.changed().await.unwrap();
+        assert_eq!(*usable.borrow_and_update(), nets(&[]));
+        ranges.send_replace(nets(&["10.44.0.0/24", "10.45.0.0/24"]));
+        usable.changed().await.unwrap();
+        assert_eq!(*usable.borrow_and_update(), nets(&["10.45.0.0/24"]));
+        // Beside the machine's own address are others' in its network: that is for people to know.
+        addresses.send_replace(nets(&["10.0.0.7/8"]));
+        usable.changed().await.unwrap();
+        let both = nets(&["10.44.0.0/24", "10.45.0.0/24"]);
+        assert_eq!(*usable.borrow_and_update(), both);
     }
 }
