@@ -81,22 +81,21 @@ pub(crate) fn encode(kind: &Kind, mut object: Object) -> Encoded {
 }
 
 /// The bytes of an entry, in the kind's form.
-pub(crate) fn value(kind: &Kind, entry: &Entry) -> Bytes {
-    if !differs(kind, entry) {
-        return entry.value.clone();
-    }
-    match read(kind, entry) {
-        Ok(object) => Bytes::from(object.into_value().to_string()),
-        // Shown as it is rather than not at all.
-        Err(_) => entry.value.clone(),
-    }
+pub(crate) fn value(kind: &Kind, entry: &Arc<Entry>) -> Bytes {
+    other_value(kind, entry).map_or_else(|| entry.bytes(), Bytes::from)
 }
 
 /// An entry whose bytes are in the kind's form.
 pub(crate) fn entry(kind: &Kind, entry: Arc<Entry>) -> Arc<Entry> {
-    if differs(kind, &entry) {
-        Arc::new(entry.with_value(value(kind, &entry)))
-    } else {
-        entry
+    match other_value(kind, &entry) {
+        Some(value) => Arc::new(entry.with_value(value)),
+        None => entry,
     }
+}
+
+/// The kind's form, where it is not what is stored.
+fn other_value(kind: &Kind, entry: &Entry) -> Option<Vec<u8>> {
+    // What cannot be read is shown as it is rather than not at all.
+    let object = differs(kind, entry).then(|| read(kind, entry).ok())??;
+    Some(object.into_value().to_string().into_bytes())
 }

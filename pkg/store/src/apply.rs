@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::engine::key_hash;
 use crate::entries::Entries;
 use crate::record::MAX_KEY;
@@ -60,7 +58,7 @@ pub(crate) fn apply(
         let entry = Arc::new(Entry::labelled(
             shared,
             revision,
-            Bytes::from(value.at(revision)),
+            value.at(revision).into(),
             value.labels,
         ));
         let kind = match write {

@@ -176,13 +176,12 @@ impl Entries {
 mod tests {
     use std::collections::BTreeMap;
 
-    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
 
     fn entry(key: &str, revision: u64) -> Arc<Entry> {
-        Arc::new(Entry::new(key.into(), revision, Bytes::new()))
+        Arc::new(Entry::new(key.into(), revision, []))
     }
 
     fn steps() -> impl Strategy<Value = Vec<(String, bool)>> {

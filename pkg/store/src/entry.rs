@@ -15,19 +15,20 @@ pub struct Entry {
     /// The revision that wrote it.
     pub revision: u64,
     /// JSON, with `metadata.resourceVersion` in it.
-    pub value: Bytes,
+    pub value: Box<[u8]>,
     labels: Place,
 }
 
 impl Entry {
     #[must_use]
-    pub fn new(key: Arc<str>, revision: u64, value: Bytes) -> Self {
+    pub fn new(key: Arc<str>, revision: u64, value: impl Into<Box<[u8]>>) -> Self {
+        let value = value.into();
         let labels = Place::find(&value);
         Self::labelled(key, revision, value, labels)
     }
 
     /// With what is known of the place of its labels.
-    pub(crate) fn labelled(key: Arc<str>, revision: u64, value: Bytes, labels: Place) -> Self {
+    pub(crate) fn labelled(key: Arc<str>, revision: u64, value: Box<[u8]>, labels: Place) -> Self {
         Self {
             key,
             revision,
@@ -38,8 +39,21 @@ impl Entry {
 
     /// The same object in other bytes.
     #[must_use]
-    pub fn with_value(&self, value: Bytes) -> Self {
+    pub fn with_value(&self, value: impl Into<Box<[u8]>>) -> Self {
         Self::new(Arc::clone(&self.key), self.revision, value)
+    }
+
+    /// The value for who keeps it, and the entry with it: nothing is copied. What `Bytes` need to count their owners is there for as
+    /// long as they are, and not beside every entry for good.
+    #[must_use]
+    pub fn bytes(self: &Arc<Self>) -> Bytes {
+        struct Value(Arc<Entry>);
+        impl AsRef<[u8]> for Value {
+            fn as_ref(&self) -> &[u8] {
+                &self.0.value
+            }
+        }
+        Bytes::from_owner(Value(Arc::clone(self)))
     }
 
     /// `metadata.labels`; none for values that are no objects.

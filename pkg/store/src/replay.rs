@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::entries::Entries;
 use crate::record::{Kind, Record, Totals};
 use crate::window::Window;
@@ -107,6 +105,5 @@ impl Replay {
 /// The entry that a record holds; the key's text is shared with what it replaces.
 fn entry_of(record: &Record<'_>, previous: Option<&Entry>) -> Arc<Entry> {
     let key = previous.map_or_else(|| record.key.into(), |entry| Arc::clone(&entry.key));
-    let value = Bytes::copy_from_slice(record.value);
-    Arc::new(Entry::new(key, record.revision, value))
+    Arc::new(Entry::new(key, record.revision, record.value))
 }

@@ -102,12 +102,11 @@ pub(crate) fn records_of(event: &Event) -> impl Iterator<Item = &Arc<Entry>> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
 
     use super::*;
 
     fn event(revision: u64, size: usize) -> Arc<Event> {
-        let value = Bytes::from(vec![0; size]);
+        let value = vec![0; size];
         let entry = Arc::new(Entry::new("/a".into(), revision, value));
         Arc::new(Event {
             revision,

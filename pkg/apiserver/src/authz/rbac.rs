@@ -59,7 +59,7 @@ impl Rbac {
                             EventKind::Put(entry) => {
                                 if let Some((resource, namespace, name)) = place(prefix, &entry.key)
                                 {
-                                    policy.put(resource, namespace, name, entry.value.clone());
+                                    policy.put(resource, namespace, name, entry.bytes());
                                 }
                             }
                             EventKind::Delete(entry) => {
@@ -79,7 +79,7 @@ impl Rbac {
         let mut policy = Policy::default();
         for entry in snapshot.range(&prefix, None) {
             if let Some((resource, namespace, name)) = place(&prefix, &entry.key) {
-                policy.put(resource, namespace, name, entry.value.clone());
+                policy.put(resource, namespace, name, entry.bytes());
             }
         }
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;

@@ -14,7 +14,7 @@ pub(super) fn get(ask: &Ask<'_>) -> Result<Answer, Status> {
         .app
         .registry
         .get(&ask.target, &options::get(ask.query()))?;
-    form::object(ask, reply, StatusCode::OK, entry.value.clone())
+    form::object(ask, reply, StatusCode::OK, entry.bytes())
 }
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<Answer, Status> {

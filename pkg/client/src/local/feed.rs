@@ -236,10 +236,10 @@ impl Follow {
         );
     }
 
-    fn put(&self, entry: &Entry) -> Change {
+    fn put(&self, entry: &Arc<Entry>) -> Change {
         Change {
             key: self.key(&entry.key),
-            object: Some(entry.value.clone()),
+            object: Some(entry.bytes()),
         }
     }
 

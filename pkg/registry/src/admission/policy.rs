@@ -18,7 +18,7 @@ pub(super) fn policy(view: &View<'_>) -> Policy {
         };
         for entry in view.entries(GROUP, plural, "") {
             let (namespace, name) = crate::keys::names(kind, &entry.key);
-            policy.put(resource, namespace, name, entry.value.clone());
+            policy.put(resource, namespace, name, entry.bytes());
         }
     }
     policy

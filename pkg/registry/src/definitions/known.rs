@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use kedge_api::{Catalog, Kind, custom};
 use kedge_machinery::Object;
+use kedge_store::Entry;
 use serde_json::{Map, Value};
 
 use super::names::{Conflict, Names};
+use crate::stored;
 use crate::strategy::definition::{FINALIZER, set_condition};
 use crate::value::{child, field, flag, list, text};
 
@@ -30,8 +31,7 @@ pub(super) struct Known {
     /// What the kinds were made of.
     made_of: Option<(i64, Value)>,
     generation: i64,
-    /// The bytes of the definition and their revision, kept as long as no kinds were made of them.
-    source: (Bytes, u64),
+    source: Arc<Entry>,
 }
 
 #[derive(Clone, Default)]
@@ -57,12 +57,7 @@ struct Decided {
 
 impl Known {
     /// `before` is what was known of it, for the kinds that were made of the same.
-    pub(super) fn read(
-        object: &Object,
-        source: &Bytes,
-        revision: u64,
-        before: Option<Self>,
-    ) -> Self {
+    pub(super) fn read(object: &Object, source: &Arc<Entry>, before: Option<Self>) -> Self {
         let (spec, status) = (field(&object.0, "spec"), field(&object.0, "status"));
         let said = |kind: &str| {
             let mut conditions = list(status, "conditions").iter();
@@ -98,7 +93,7 @@ impl Known {
             kinds,
             made_of,
             generation: generation.and_then(Value::as_i64).unwrap_or_default(),
-            source: (source.clone(), revision),
+            source: Arc::clone(source),
         }
     }
 
@@ -164,12 +159,9 @@ impl Known {
         if self.made_of.as_ref() == Some(&made_of) {
             return false;
         }
-        let (source, revision) = &self.source;
-        let object = serde_json::from_slice(source)
-            .ok()
-            .and_then(Object::from_value);
-        self.kinds = object
-            .map(|object| custom::kinds(&object, &made_of.1, source, *revision))
+        let source = &self.source;
+        self.kinds = stored::parse(source)
+            .map(|object| custom::kinds(&object, &made_of.1, &source.bytes(), source.revision))
             .unwrap_or_default();
         self.made_of = Some(made_of);
         true

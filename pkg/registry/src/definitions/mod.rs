@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use kedge_api::Kind;
 use kedge_machinery::object::child_mut;
 use kedge_machinery::{Object, Status};
-use kedge_store::{Event, EventKind, Watch};
+use kedge_store::{Entry, Event, EventKind, Watch};
 use serde_json::Value;
 
 use crate::registry::Registry;
@@ -76,13 +76,13 @@ impl Definitions {
         }
     }
 
-    fn put(&mut self, entry: &kedge_store::Entry) {
+    fn put(&mut self, entry: &Arc<Entry>) {
         let Ok(object) = stored::parse(entry) else {
             tracing::error!(key = %entry.key, "a stored definition cannot be read");
             return;
         };
         let before = self.known.remove(object.name());
-        let known = Known::read(&object, &entry.value, entry.revision, before);
+        let known = Known::read(&object, entry, before);
         self.known.insert(object.name().into(), known);
     }
 

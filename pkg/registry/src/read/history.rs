@@ -71,12 +71,11 @@ impl Past {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
 
     use super::*;
 
     fn entry(key: &str, revision: u64) -> Arc<Entry> {
-        Arc::new(Entry::new(key.into(), revision, Bytes::new()))
+        Arc::new(Entry::new(key.into(), revision, []))
     }
 
     #[test]

@@ -197,12 +197,12 @@ impl Watcher {
         None
     }
 
-    fn value(&self, entry: &Entry) -> Bytes {
+    fn value(&self, entry: &Arc<Entry>) -> Bytes {
         stored::value(self.selection.kind(), entry)
     }
 
     /// An older state, told at a newer revision.
-    fn at_revision(&self, entry: &Entry, revision: u64) -> Bytes {
+    fn at_revision(&self, entry: &Arc<Entry>, revision: u64) -> Bytes {
         let value = self.value(entry);
         match serde_json::from_slice::<Value>(&value) {
             Ok(tree) => Bytes::from(Encoded::object(&tree).at(revision)),
