@@ -123,7 +123,8 @@ impl Keeper {
                 changed = self.virtual_addresses.changed() => if changed.is_err() { return },
                 () = self.lan.heard(&host) => {}
                 () = self.dns_link.changed() => {}
-                () = changed(&mut self.config.added_cidrs) => {}
+                // Whoever told them may have ended: they stay as they are.
+                Some(()) = async { self.config.added_cidrs.as_mut()?.changed().await.ok() } => {}
                 () = sleep_until(wake), if wake.is_some() => {}
             }
         }
@@ -209,17 +210,6 @@ impl Keeper {
         }
         self.state.retry = (!errors.is_empty()).then(|| now + RETRY);
         self.state.complaints = complaints;
-    }
-}
-
-/// Whoever told the ranges may have ended: they stay as they are.
-async fn changed(ranges: &mut Option<watch::Receiver<Arc<[IpNet]>>>) {
-    let alive = match ranges {
-        Some(ranges) => ranges.changed().await.is_ok(),
-        None => false,
-    };
-    if !alive {
-        std::future::pending().await
     }
 }
 

@@ -193,6 +193,24 @@ fn this_kernel_has_what_it_takes() {
     assert_eq!(host.command("nft", &["list", "ruleset"]), "");
 }
 
+/// The node's addresses and the added ranges stay what they were, and the proxy goes on.
+#[test]
+fn whoever_follows_the_machine_may_end() {
+    let lab = Lab::new(2);
+    let mut open = objects();
+    open[0]["spec"]["ports"][0]["nodePort"] = json!(30080);
+    let mut api = Api::start(&lab.node, config(), open);
+    api.ranges
+        .send_replace(["10.44.0.0/24".parse().unwrap()].into());
+    let ranges = |lines: &[String]| lines.iter().any(|line| line.contains("10.44.0.0/24"));
+    eventually("the added range", || ranges(&ruleset(&lab.node)));
+    (api.addresses, api.ranges) = Default::default();
+    api.apply([slice("web", "IPv4", &["10.42.2.2"], Some("node"))]);
+    eventually("the change", || tcp(&lab.client, WEB).name() == "pod2");
+    assert_eq!(tcp(&lab.client, "192.0.2.1:30080").name(), "pod2");
+    assert!(ranges(&ruleset(&lab.node)));
+}
+
 #[test]
 fn a_deleted_service_leaves_nothing() {
     let lab = Lab::new(1);

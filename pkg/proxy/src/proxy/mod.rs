@@ -136,7 +136,6 @@ impl Proxy {
         // Who watches makes the kernel tell of each element, a third of the cost of writing it: so
         // not until all are written.
         let mut watch: Option<Watch> = None;
-        let mut addresses_end = false;
         let mut passing: Option<JoinHandle<()>> = None;
         loop {
             let touched = async {
@@ -156,12 +155,13 @@ impl Proxy {
                 // It goes on as long as the worker does.
                 () = &mut health_checks => return Err(Error::ThreadEnded),
                 batch = feed.next_batch() => Work::Apply(batch.map_err(|status| Error::Feed(Box::new(status)))?),
-                changed = self.node_addresses.changed(), if !addresses_end => {
-                    // Whoever followed them has ended: they stay as they are.
-                    addresses_end = changed.is_err();
+                // Whoever follows addresses and ranges may have ended: they stay as they are.
+                Ok(()) = self.node_addresses.changed() => {
                     Work::NodeAddresses(self.node_addresses.borrow_and_update().clone())
                 }
-                () = added(&mut self.added_cidrs) => Work::ServiceCidrs(self.service_cidrs()),
+                Some(()) = async { self.added_cidrs.as_mut()?.changed().await.ok() } => {
+                    Work::ServiceCidrs(self.service_cidrs())
+                }
                 touched = touched => {
                     if let Err(error) = touched {
                         tracing::warn!("watching the ruleset anew: {error}");
@@ -206,17 +206,6 @@ impl Proxy {
                     .send_if_modified(|ready| in_step && !std::mem::replace(ready, true));
             }
         }
-    }
-}
-
-/// Comes when the ranges are others. Whoever told them may have ended: they stay as they are.
-async fn added(ranges: &mut Option<channel::Receiver<Arc<[IpNet]>>>) {
-    let alive = match ranges {
-        Some(ranges) => ranges.changed().await.is_ok(),
-        None => false,
-    };
-    if !alive {
-        pending().await
     }
 }
 
