@@ -22,6 +22,7 @@ mod probe;
 mod proxy;
 mod rules;
 mod ruleset;
+mod sources;
 mod state;
 pub mod trace;
 pub mod traffic;

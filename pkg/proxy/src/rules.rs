@@ -6,67 +6,47 @@ use std::sync::Arc;
 
 use kedge_client::Change;
 
-use crate::compile::{Context, compile};
 use crate::config::ProxyConfig;
-use crate::model::{Dirty, Model, ServiceName};
+use crate::model::ServiceName;
+use crate::sources::Sources;
 use crate::state::{Changes, Delta, State};
 
 /// What would be in force.
 #[derive(Debug)]
 pub struct Rules {
-    pub config: ProxyConfig,
-    /// Those that node ports may be open on.
-    node_addresses: Arc<[IpAddr]>,
-    model: Model,
+    pub sources: Sources,
     pub state: State,
 }
 
 impl Rules {
     pub fn new(config: ProxyConfig, node_addresses: Arc<[IpAddr]>) -> Self {
         Self {
-            model: Model::new(&config.node_name),
-            config,
-            node_addresses,
+            sources: Sources::new(config, node_addresses),
             state: State::default(),
         }
     }
 
     /// Follows the API.
     pub fn take(&mut self, changes: Vec<Change>) {
-        let names = match self.model.take(changes) {
-            Dirty::Services(names) => names,
-            Dirty::All => self.names(),
-        };
+        let names = self.sources.take(changes);
         // Nobody waits for these rules.
-        self.model.take_triggers();
+        self.sources.model.take_triggers();
         self.update(&names);
     }
 
     /// The node has other addresses now.
     pub fn set_node_addresses(&mut self, addresses: Arc<[IpAddr]>) {
-        self.node_addresses = addresses;
-        self.update(&self.names());
-    }
-
-    fn names(&self) -> BTreeSet<ServiceName> {
-        self.model.names().cloned().collect()
+        let names = self.sources.set_node_addresses(addresses);
+        self.update(&names);
     }
 
     fn update(&mut self, names: &BTreeSet<ServiceName>) {
-        let context = Context {
-            node_name: &self.config.node_name,
-            zone: self.model.zone(),
-            node_addresses: &self.node_addresses,
-            config: &self.config,
-            nodes: self.model.nodes(),
-        };
         let mut delta = Delta {
             changes: Changes::ignored(),
             ..Delta::default()
         };
         for name in names {
-            let plan = self.model.get(name).map(|entry| compile(entry, &context));
-            let plan = plan.unwrap_or_default();
+            let plan = self.sources.plan(name);
             self.state.update(name, plan, None, &mut delta);
         }
         // No packet is on its way, and no kernel has an id.

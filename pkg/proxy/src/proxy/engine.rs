@@ -1,25 +1,30 @@
 //! The model, what is in force, and the kernel, kept in step.
 
 mod forgetting;
+mod lacking;
+mod round;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use kedge_client::Change;
 use kedge_nftables::Error;
 
 use self::forgetting::Forgetting;
+use self::lacking::Lacking;
 use super::asker::{Answer, Question};
 use super::health_check::{Answers, answers};
-use crate::compile::{Context, HealthCheck, ServicePlan, compile};
+use crate::compile::HealthCheck;
 use crate::config::ProxyConfig;
 use crate::family::Family;
 use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
-use crate::model::{Dirty, Entry, Model, ServiceName};
+use crate::model::ServiceName;
+use crate::sources::Sources;
 use crate::state::{Changes, Delta, Recovered, State};
+
+pub use round::Round;
 
 /// How often the kernel is read and written anew, one time right after the other, before that is
 /// left to the next event.
@@ -32,9 +37,7 @@ type Timeouts = Vec<(Family, u32)>;
 #[derive(Debug)]
 pub struct Engine<K> {
     kernel: K,
-    config: ProxyConfig,
-    node_addresses: Arc<[IpAddr]>,
-    model: Model,
+    sources: Sources,
     state: State,
     /// Chains in the kernel that remember clients.
     learning: BTreeSet<(Family, u32)>,
@@ -54,32 +57,14 @@ pub struct Engine<K> {
     health_checks: BTreeMap<ServiceName, HealthCheck>,
     /// Whether what load balancers hear has changed since it was last asked for.
     health_changed: bool,
-    /// Services with a policy Local, internal and external, and no endpoint on this node, by family.
-    without_local: [[HashSet<ServiceName>; 2]; 2],
-}
-
-/// What came of the calls since the last round was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Round {
-    /// Whether the kernel holds what is in force.
-    pub in_step: bool,
-    /// Whether everything was compared.
-    pub full: bool,
-    /// Transactions that the kernel refused, and reads.
-    pub failures: u64,
-    /// How many Services have a policy Local, internal and external, and no endpoint on this node; in the order of [`Family::ALL`].
-    pub no_local_endpoints: [[usize; 2]; 2],
-    /// When that happened which has changed endpoints, as far as EndpointSlices say.
-    pub triggers: Vec<(Family, Timestamp)>,
+    lacking: Lacking,
 }
 
 impl<K: Kernel> Engine<K> {
     pub fn new(kernel: K, config: ProxyConfig, node_addresses: Arc<[IpAddr]>) -> Self {
         Self {
             kernel,
-            model: Model::new(&config.node_name),
-            config,
-            node_addresses,
+            sources: Sources::new(config, node_addresses),
             state: State::default(),
             learning: BTreeSet::new(),
             pending: Delta::default(),
@@ -91,7 +76,7 @@ impl<K: Kernel> Engine<K> {
             round: Round::default(),
             health_checks: BTreeMap::new(),
             health_changed: false,
-            without_local: Default::default(),
+            lacking: Lacking::default(),
         }
     }
 
@@ -99,11 +84,8 @@ impl<K: Kernel> Engine<K> {
     pub fn round(&mut self) -> Round {
         Round {
             in_step: self.in_step,
-            triggers: self.model.take_triggers(),
-            no_local_endpoints: self
-                .without_local
-                .each_ref()
-                .map(|family| family.each_ref().map(HashSet::len)),
+            triggers: self.sources.model.take_triggers(),
+            no_local_endpoints: self.lacking.counts(),
             ..std::mem::take(&mut self.round)
         }
     }
@@ -112,14 +94,19 @@ impl<K: Kernel> Engine<K> {
     /// asked for.
     pub fn health_answers(&mut self) -> Option<Answers> {
         std::mem::take(&mut self.health_changed).then(|| {
-            let open = self.config.node_ports.select(&self.node_addresses);
+            let Sources {
+                config,
+                node_addresses,
+                ..
+            } = &self.sources;
+            let open = config.node_ports.select(node_addresses);
             answers(&self.health_checks, &open.collect::<Vec<_>>())
         })
     }
 
     /// Whether load balancers may send traffic to this node: it is not on its way out.
     pub fn node_is_eligible(&self) -> bool {
-        self.model.node_is_eligible()
+        self.sources.model.node_is_eligible()
     }
 
     /// Who has what, and who is gone.
@@ -129,7 +116,7 @@ impl<K: Kernel> Engine<K> {
             Some((key, name.clone()))
         });
         let is_gone = |(namespace, name): &(String, String)| {
-            let entry = self.model.get(&ServiceName::new(namespace, name));
+            let entry = self.sources.model.get(&ServiceName::new(namespace, name));
             entry.is_none_or(|entry| entry.service.is_none())
         };
         Answer {
@@ -144,16 +131,12 @@ impl<K: Kernel> Engine<K> {
     /// # Errors
     /// The kernel could not be brought in step; the changes are kept, and [`Engine::heal`] is to be called again.
     pub fn apply(&mut self, changes: Vec<Change>) -> Result<(), Error> {
-        let dirty = self.model.take(changes);
+        let names = self.sources.take(changes);
         if !self.started {
             // Nobody has waited here for what was there before.
-            self.model.take_triggers();
+            self.sources.model.take_triggers();
             return self.start();
         }
-        let names = match dirty {
-            Dirty::Services(names) => names,
-            Dirty::All => self.model.names().cloned().collect(),
-        };
         self.refresh(names)
     }
 
@@ -162,19 +145,12 @@ impl<K: Kernel> Engine<K> {
     /// # Errors
     /// Those of [`Engine::apply`].
     pub fn set_node_addresses(&mut self, addresses: Arc<[IpAddr]>) -> Result<(), Error> {
-        self.node_addresses = addresses;
+        let names = self.sources.set_node_addresses(addresses);
         self.health_changed = true;
         if !self.started {
             return Ok(());
         }
-        let depends = |entry: &Entry| {
-            entry.service.as_ref().is_some_and(|service| {
-                !service.source_ranges.is_empty()
-                    || service.ports.iter().any(|port| port.node_port.is_some())
-            })
-        };
-        let services = self.model.services().filter(|(_, entry)| depends(entry));
-        self.refresh(services.map(|(name, _)| name.clone()).collect())
+        self.refresh(names)
     }
 
     /// Cluster IPs come from these ranges now.
@@ -182,11 +158,12 @@ impl<K: Kernel> Engine<K> {
     /// # Errors
     /// Those of [`Engine::apply`].
     pub fn set_service_cidrs(&mut self, cidrs: Vec<IpNet>) -> Result<(), Error> {
-        if self.config.service_cidrs == cidrs {
+        let config = &mut self.sources.config;
+        if config.service_cidrs == cidrs {
             return Ok(());
         }
         self.kernel.set_service_cidrs(&cidrs);
-        self.config.service_cidrs = cidrs;
+        config.service_cidrs = cidrs;
         self.heal()
     }
 
@@ -249,8 +226,7 @@ impl<K: Kernel> Engine<K> {
         }
         self.pending.changes = Changes::ignored();
         // In order of their names, so that ids do not depend on chance.
-        let names: BTreeSet<ServiceName> = self.model.names().cloned().collect();
-        for name in &names {
+        for name in &self.sources.names() {
             self.update(name, recovered.as_mut());
         }
         if let Some(recovered) = &recovered {
@@ -263,16 +239,8 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn update(&mut self, name: &ServiceName, recovered: Option<&mut Recovered>) {
-        let mut plan = self.plan(name);
-        for (family, without) in Family::ALL.into_iter().zip(&mut self.without_local) {
-            for (without, lacks) in without.iter_mut().zip(plan.lacks_local(family)) {
-                if lacks {
-                    without.insert(name.clone());
-                } else {
-                    without.remove(name);
-                }
-            }
-        }
+        let mut plan = self.sources.plan(name);
+        self.lacking.note(name, &plan);
         self.keep_health_check(name, plan.health_check.take());
         self.state.update(name, plan, recovered, &mut self.pending);
     }
@@ -438,20 +406,6 @@ impl<K: Kernel> Engine<K> {
                 "the kernel's rules are not in step with the Services, trying again: {error}"
             );
         }
-    }
-
-    fn plan(&self, name: &ServiceName) -> ServicePlan {
-        let context = Context {
-            node_name: &self.config.node_name,
-            zone: self.model.zone(),
-            node_addresses: &self.node_addresses,
-            config: &self.config,
-            nodes: self.model.nodes(),
-        };
-        self.model
-            .get(name)
-            .map(|entry| compile(entry, &context))
-            .unwrap_or_default()
     }
 }
 

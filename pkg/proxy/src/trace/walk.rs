@@ -57,8 +57,8 @@ impl Tracer {
             return (service, Outcome::Refused);
         }
         let family = Family::of(address);
-        let range =
-            of_family(&self.rules.config.service_cidrs, family).find(|net| net.contains(&address));
+        let range = of_family(&self.rules.sources.config.service_cidrs, family)
+            .find(|net| net.contains(&address));
         match range {
             Some(range) if !self.local.contains(&address) => {
                 reasons.push(format!(
@@ -146,7 +146,7 @@ impl Tracer {
     }
 
     fn in_cluster(&self, source: IpAddr) -> bool {
-        of_family(&self.rules.config.cluster_cidrs, Family::of(source))
+        of_family(&self.rules.sources.config.cluster_cidrs, Family::of(source))
             .any(|cidr| cidr.contains(&source))
     }
 
