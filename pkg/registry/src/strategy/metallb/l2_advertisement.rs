@@ -56,6 +56,13 @@ mod tests {
     #[case(json!({"ipAddressPools": ["first", "first"]}), &["spec.ipAddressPools[1]"])]
     #[case(json!({"nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": "a"}}, {"matchLabels": {"kubernetes.io/hostname": "b"}}]}), &[])]
     #[case(json!({"nodeSelectors": [{}, {}]}), &["spec.nodeSelectors[1]"])]
+    #[case(json!({"nodeSelectors": [
+        {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a", "b"]}, {"key": "zone", "operator": "In", "values": ["b", "a"]}]},
+        {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}, {"key": "zone", "operator": "NotIn", "values": ["a"]}]},
+        {"matchLabels": {"values": "a"}}]}), &["spec.nodeSelectors[0].matchExpressions[1]"])]
+    #[case(json!({"serviceSelectors": [
+        {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]},
+        {"matchExpressions": [{"key": "app", "operator": "In", "values": ["b", "a"]}]}]}), &["spec.serviceSelectors[1]"])]
     #[case(json!({"ipAddressPoolSelectors": [{"matchExpressions": [{"key": "zone", "operator": "Near", "values": ["west"]}]}]}),
         &["spec.ipAddressPoolSelectors[0].matchExpressions[0].operator"])]
     #[case(json!({"preferredNodeSelectors": [{"weight": 0, "preference": {}}]}), &["spec.preferredNodeSelectors[0].weight"])]
