@@ -99,6 +99,10 @@ mod tests {
     #[rstest]
     #[case::ready(json!({"nodeName": "edge", "conditions": {"ready": true}}), true)]
     #[case::nobody_said(json!({"nodeName": "edge"}), true)]
+    #[case::serving_alone(json!({"nodeName": "edge", "conditions": {"serving": true}}), true)]
+    // Of these `publishNotReadyAddresses` makes the first.
+    #[case::ready_and_not_serving(json!({"nodeName": "edge", "conditions": {"ready": true, "serving": false}}), true)]
+    #[case::not_serving_alone(json!({"nodeName": "edge", "conditions": {"serving": false}}), true)]
     #[case::elsewhere(json!({"nodeName": "other", "conditions": {"ready": true}}), false)]
     #[case::nowhere(json!({"conditions": {"ready": true}}), false)]
     #[case::not_ready(json!({"nodeName": "edge", "conditions": {"ready": false}}), false)]

@@ -162,6 +162,26 @@ async fn an_address_is_announced_where_an_advertisement_says() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_excluded_from_load_balancers_announces_nothing() {
+    let mut bench = Bench::new(&["10.8.0.1"]);
+    bench
+        .fake
+        .put(Resource::SERVICES, service("web", 1, json!({})));
+    bench.start();
+    bench.until_ingress("web", &["10.8.0.1"]).await;
+    assert_eq!(bench.published().unwrap(), ["10.8.0.1"]);
+    let mut addresses = bench.addresses.clone();
+    let excluded = json!({"node.kubernetes.io/exclude-from-external-load-balancers": ""});
+    for (labels, count) in [(excluded, 0), (json!({}), 1)] {
+        let node = json!({"metadata": {"name": "edge", "labels": labels}});
+        bench.fake.put(Resource::NODES, node);
+        let wait = addresses.wait_for(|set| set.as_ref().is_some_and(|set| set.len() == count));
+        wait.await.map(drop).unwrap();
+        assert_eq!(bench.ingress("web"), ["10.8.0.1"], "it keeps it");
+    }
+}
+
+#[tokio::test]
 async fn who_leaves_a_shared_address_is_who_changed() {
     let mut bench = Bench::new(&["10.8.0.1-10.8.0.2"]);
     let sharer = |name: &str, age: u8, key: &str, port: u16| {

@@ -19,6 +19,9 @@ use crate::engine::Write;
 use crate::events::{EventType, Recorder};
 use crate::ownership::owner;
 
+/// On a Node: it takes no traffic of load balancers (`k8s.io/api/core/v1`, `LabelNodeExcludeBalancers`).
+const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+
 pub(super) struct Speaker {
     /// The name of this machine's Node.
     node: String,
@@ -84,6 +87,9 @@ impl Speaker {
         outcomes: &Outcomes,
     ) -> BTreeMap<IpAddr, Links> {
         let mut announced = BTreeMap::new();
+        if self.labels.contains_key(EXCLUDED) {
+            return announced;
+        }
         for (name, outcome) in outcomes {
             let Some(ours) = services.get(name).and_then(Entry::ours) else {
                 continue;
