@@ -614,7 +614,13 @@ fn names_of_a_range_are_the_clusters_while_it_is_there() {
     assert_eq!(ask(&zone, unclaimed, Rtype::PTR), "nxdomain");
     let moved = json!({"spec": {"cidrs": ["10.45.0.0/24"]}});
     let other = "6.0.45.10.in-addr.arpa";
+    // The machine is in it itself: its neighbours have names elsewhere.
+    let mut lan = moved.clone();
+    lan["status"] = json!({"conditions": [
+        {"type": "Ready", "status": "False", "reason": "OverlapsNodeNetwork"}]});
     for (object, expected) in [
+        (Some(moved.clone()), "nxdomain".to_string()),
+        (Some(lan), format!("elsewhere {other}")),
         (Some(moved), "nxdomain".to_string()),
         (None, format!("elsewhere {other}")),
     ] {

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::Object;
 
@@ -14,20 +15,32 @@ pub struct ServiceCidrSpec {
     pub cidrs: Vec<IpNet>,
 }
 
+/// Why a range's condition `Ready` is `False`: this machine itself has an address of it (see [`crate::Clash`]).
+pub const OVERLAPS: &str = "OverlapsNodeNetwork";
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct ServiceCidr {
     spec: ServiceCidrSpec,
+    status: Value,
 }
 
-/// The ranges of a ServiceCIDR in JSON; none of one that is no ServiceCIDR.
+/// The ranges of a ServiceCIDR in JSON, for who does something about them; none of one that must not be used ([`OVERLAPS`]), or
+/// that is no ServiceCIDR.
 #[must_use]
 pub fn ranges(json: &[u8]) -> Vec<IpNet> {
     let read = serde_json::from_slice::<ServiceCidr>(json);
-    read.unwrap_or_default().spec.cidrs
+    let ServiceCidr { spec, status } = read.unwrap_or_default();
+    let conditions = status.get("conditions").and_then(Value::as_array);
+    let overlaps =
+        |condition: &Value| condition["status"] == "False" && condition["reason"] == OVERLAPS;
+    match conditions.into_iter().flatten().any(overlaps) {
+        true => Vec::new(),
+        false => spec.cidrs,
+    }
 }
 
-/// The same of an object that was read already.
+/// Those of an object that was read already, used or not.
 #[must_use]
 pub fn ranges_of(object: &Object) -> Vec<IpNet> {
     let spec = object.0.get("spec").map(ServiceCidrSpec::deserialize);
@@ -66,5 +79,22 @@ mod tests {
             assert_eq!(texts(ranges_of(&object)), expected, "{json}");
         }
         assert_eq!(ranges(b"10.44.0.0/24"), []);
+    }
+
+    #[test]
+    fn a_range_that_the_machine_is_in_is_not_for_use() {
+        for (status, reason, count) in [
+            ("True", "", 1),
+            ("False", "Terminating", 1),
+            ("False", OVERLAPS, 0),
+            ("True", OVERLAPS, 1),
+        ] {
+            let object = serde_json::json!({"spec": {"cidrs": ["10.44.0.0/24"]},
+                "status": {"conditions": [{"type": "Ready", "status": status, "reason": reason}]}});
+            let used = ranges(object.to_string().as_bytes());
+            assert_eq!(used.len(), count, "{status} {reason}");
+            let object = Object::from_value(object).unwrap();
+            assert_eq!(ranges_of(&object).len(), 1);
+        }
     }
 }

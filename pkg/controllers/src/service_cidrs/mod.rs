@@ -15,6 +15,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
+use kedge_machinery::service_cidr::OVERLAPS;
 use kedge_machinery::{Clash, Object, time};
 use serde_json::json;
 use tokio::sync::watch;
@@ -29,9 +30,8 @@ const FINALIZER: &str = "networking.k8s.io/service-cidr-finalizer";
 /// On an IPAddress: a Service has it.
 const MANAGED_BY: (&str, &str) = ("ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io");
 const READY: &str = "Ready";
-/// Why a range is not ready: it goes; the machine itself has an address of it, which is the reason of Events too.
+/// Why a range is not ready, unless it is [`OVERLAPS`], which is the reason of Events too.
 const TERMINATING: &str = "Terminating";
-const OVERLAPS: &str = "OverlapsNodeNetwork";
 
 /// The controller.
 pub(crate) struct ServiceCidrs {
