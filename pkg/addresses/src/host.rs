@@ -187,10 +187,12 @@ impl Host {
         addresses
     }
 
-    /// The same addresses, each with the length of its network's prefix.
+    /// The same addresses, each with the length of its network's prefix, but for those on loopback: nobody is beside them.
     #[must_use]
     pub fn node_networks(&self) -> Vec<IpNet> {
-        let own = self.addresses.iter().filter(|a| self.is_node_address(a));
+        let beside =
+            |address: &&Address| self.is_node_address(address) && !self.is_local(address.link);
+        let own = self.addresses.iter().filter(beside);
         own.filter_map(|address| IpNet::new(address.ip, address.prefix).ok())
             .collect()
     }
@@ -373,7 +375,12 @@ mod tests {
         let mut host = host(&[&["10.1.0.1/24"], &["192.168.1.5/24", "fd00::5/64"]]);
         assert_eq!(texts(&host), ["10.1.0.1", "192.168.1.5", "fd00::5"]);
         let networks = ["10.1.0.1/24", "192.168.1.5/24", "fd00::5/64"];
-        assert_eq!(host.node_networks(), networks.map(|n| n.parse().unwrap()));
+        let networks = networks.map(|net| net.parse::<IpNet>().unwrap());
+        assert_eq!(host.node_networks(), networks);
+        let mut routed = host.clone();
+        routed.addresses.push(address("10.43.0.10/32", 1));
+        assert_eq!(routed.node_networks(), networks);
+        assert!(texts(&routed).contains(&"10.43.0.10".to_string()));
         host.routes = vec![default_route(false, 2, 200), default_route(false, 3, 100)];
         assert_eq!(texts(&host), ["192.168.1.5", "10.1.0.1", "fd00::5"]);
     }
