@@ -15,6 +15,7 @@ const GENERATED_BASE_MAX: usize = DNS_LABEL_MAX - SUFFIX_LENGTH;
 
 const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const WILDCARD_RULE: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const DNS_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -26,7 +27,7 @@ const PORT_NAME_RULES: [&str; 4] = [
 ];
 
 fn too_long(most: usize) -> String {
-    format!("must be no more than {most} characters")
+    format!("must be no more than {most} bytes")
 }
 
 fn is_lower_alphanumeric(b: u8) -> bool {
@@ -57,7 +58,12 @@ pub fn dns1123_label(text: &str) -> Vec<String> {
         errors.push(too_long(DNS_LABEL_MAX));
     }
     if !is_label(text) {
-        errors.push(LABEL_RULE.into());
+        let rule = if text.split('.').all(is_label) {
+            "must not contain dots"
+        } else {
+            LABEL_RULE
+        };
+        errors.push(rule.into());
     }
     errors
 }
@@ -71,6 +77,20 @@ pub fn dns1123_subdomain(text: &str) -> Vec<String> {
     }
     if !text.split('.').all(is_label) {
         errors.push(SUBDOMAIN_RULE.into());
+    }
+    errors
+}
+
+/// A subdomain below any label: `*.` and an RFC 1123 subdomain, 253 in all.
+#[must_use]
+pub fn wildcard_subdomain(text: &str) -> Vec<String> {
+    let mut errors = Vec::new();
+    if text.len() > DNS_SUBDOMAIN_MAX {
+        errors.push(too_long(DNS_SUBDOMAIN_MAX));
+    }
+    let rest = text.strip_prefix("*.");
+    if !rest.is_some_and(|rest| rest.split('.').all(is_label)) {
+        errors.push(WILDCARD_RULE.into());
     }
     errors
 }
@@ -123,7 +143,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
         }
         _ => {
             return vec![format!(
-                "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];
         }
     };
@@ -249,15 +269,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_label() {
+        assert_eq!(dns1123_label("web.shop"), ["must not contain dots"]);
+        for other in ["web.", "Web.shop", "a_b", ""] {
+            assert_eq!(dns1123_label(other), [LABEL_RULE], "{other}");
+        }
+        let long = format!("{}.b", "a".repeat(63));
+        let both = ["must be no more than 63 bytes", "must not contain dots"];
+        assert_eq!(dns1123_label(&long), both);
+        assert!(qualified_name("a/b/c")[0].starts_with("a valid label key must consist of"));
+    }
+
+    #[test]
+    fn wildcards() {
+        for good in ["*.example.com", "*.com", "*.a-1.b"] {
+            assert!(wildcard_subdomain(good).is_empty(), "{good}");
+        }
+        for bad in ["*", "*.", "*.*.com", "*a.com", "a.*.com", "*..com", "*.Com"] {
+            assert_eq!(wildcard_subdomain(bad), [WILDCARD_RULE], "{bad}");
+        }
+        let long = format!("*.{}com", "a.".repeat(126));
+        assert_eq!(
+            wildcard_subdomain(&long),
+            ["must be no more than 253 bytes"]
+        );
+    }
+
+    #[test]
     fn lengths_are_bounded() {
         assert_eq!(
             dns1123_label(&"a".repeat(64)),
-            ["must be no more than 63 characters"]
+            ["must be no more than 63 bytes"]
         );
         assert!(dns1123_subdomain(&"a.".repeat(126)).len() == 1);
         assert_eq!(
             label_value(&"a".repeat(64)),
-            ["must be no more than 63 characters"]
+            ["must be no more than 63 bytes"]
         );
     }
 

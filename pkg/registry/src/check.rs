@@ -11,7 +11,7 @@ mod number;
 mod selector;
 mod toleration;
 
-pub(crate) use address::{cidr, ip, unusual_cidr, unusual_ip};
+pub(crate) use address::{cidr, ip, loose_ip, loose_net, unusual_cidr, unusual_ip};
 pub(crate) use number::{at_most_100_percent, int_or_percent, is_zero, non_negative};
 pub(crate) use selector::selector;
 pub(crate) use toleration::tolerations;
@@ -40,12 +40,16 @@ pub(crate) fn port_or_name(path: &str, value: &Value) -> Vec<FieldError> {
     }
 }
 
-/// An address that traffic can be sent to from another host.
+/// An address that traffic can be sent to from another host (upstream: `ValidateEndpointIP`).
 pub(crate) fn ordinary_ip(path: &str, value: &str) -> Vec<FieldError> {
-    let address = match ip(path, value) {
-        Ok(address) => address,
-        Err(error) => return vec![error],
-    };
+    match ip(path, value) {
+        Ok(address) => special_ip(path, value, address),
+        Err(error) => vec![error],
+    }
+}
+
+/// What is wrong with an address that is spelled well.
+pub(crate) fn special_ip(path: &str, value: &str, address: IpAddr) -> Vec<FieldError> {
     let (link_local, multicast) = match address {
         IpAddr::V4(a) => (a.is_link_local(), a.octets()[..3] == [224, 0, 0]),
         IpAddr::V6(a) => (
@@ -53,11 +57,9 @@ pub(crate) fn ordinary_ip(path: &str, value: &str) -> Vec<FieldError> {
             a.segments()[0] & 0xff0f == 0xff02,
         ),
     };
+    let unspecified = format!("may not be unspecified ({value})");
     let rules = [
-        (
-            address.is_unspecified(),
-            "may not be unspecified (0.0.0.0 or ::)",
-        ),
+        (address.is_unspecified(), unspecified.as_str()),
         (
             address.is_loopback(),
             "may not be in the loopback range (127.0.0.0/8, ::1/128)",

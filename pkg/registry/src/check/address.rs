@@ -8,29 +8,25 @@ use kedge_machinery::FieldError;
 
 /// An address of either family, in any form but that of the one within the other.
 pub(crate) fn ip(path: &str, value: &str) -> Result<IpAddr, FieldError> {
-    let address: IpAddr = value.parse().map_err(|_| {
-        FieldError::invalid(
-            path,
-            value,
-            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        )
-    })?;
-    if is_mapped(address) {
-        let detail = "must not be an IPv4-mapped IPv6 address";
-        return Err(FieldError::invalid(path, value, detail));
+    let wrong = |detail| Err(FieldError::invalid(path, value, detail));
+    match (value.parse(), loose_ip(value)) {
+        (Ok(address), _) if is_mapped(address) => wrong("must not be an IPv4-mapped IPv6 address"),
+        (Ok(address), _) => Ok(address),
+        (Err(_), Some(_)) => wrong("must not have leading 0s"),
+        (Err(_), None) => wrong("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
     }
-    Ok(address)
 }
 
 /// An address and a prefix length, and no bits after the prefix.
 pub(crate) fn cidr(path: &str, value: &str) -> Option<FieldError> {
-    let detail = match net(value) {
-        None => "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
-        Some(net) if is_mapped(net.addr()) => "must not have an IPv4-mapped IPv6 address",
-        Some(net) if net.addr() != net.network() => {
+    let detail = match (net(value), loose_net(value)) {
+        (Some(net), _) if is_mapped(net.addr()) => "must not have an IPv4-mapped IPv6 address",
+        (Some(net), _) if net.addr() != net.network() => {
             "must not have bits set beyond the prefix length"
         }
-        Some(_) => return None,
+        (Some(_), _) => return None,
+        (None, Some(_)) => "must not have leading 0s in IP or prefix length",
+        (None, None) => "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
     };
     Some(FieldError::invalid(path, value, detail))
 }
@@ -41,6 +37,29 @@ fn net(value: &str) -> Option<IpNet> {
     let is_plain = length == "0" || length.starts_with(|c: char| ('1'..='9').contains(&c));
     let length = length.parse().ok().filter(|_| is_plain)?;
     IpNet::new(address.parse().ok()?, length).ok()
+}
+
+/// As upstream read addresses before it was strict: numbers of an IPv4 address may begin with zeros.
+pub(crate) fn loose_ip(value: &str) -> Option<IpAddr> {
+    let start = value.rfind(':').map_or(0, |colon| colon + 1);
+    let (head, tail) = value.split_at(start);
+    if !tail.contains('.') {
+        return value.parse().ok();
+    }
+    let trim = |octet: &str| match octet.trim_start_matches('0') {
+        "" if !octet.is_empty() => "0".to_string(),
+        trimmed => trimmed.to_string(),
+    };
+    let octets: Vec<String> = tail.split('.').map(trim).collect();
+    format!("{head}{}", octets.join(".")).parse().ok()
+}
+
+/// The same of a range; the length may begin with zeros too.
+pub(crate) fn loose_net(value: &str) -> Option<IpNet> {
+    let (address, length) = value.split_once('/')?;
+    let is_number = !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit());
+    let length = length.parse().ok().filter(|_| is_number)?;
+    IpNet::new(loose_ip(address)?, length).ok()
 }
 
 fn is_mapped(address: IpAddr) -> bool {
@@ -83,6 +102,44 @@ mod tests {
             said.zip(usual)
                 .is_none_or(|(said, usual)| said.contains(usual))
         );
+    }
+
+    #[rstest]
+    #[case("1.1.1.01", "must not have leading 0s")]
+    #[case("::ffff:1.1.1.01", "must not have leading 0s")]
+    #[case("::ffff:1.1.1.1", "must not be an IPv4-mapped IPv6 address")]
+    #[case("::ffff:0a0a:0a0a", "must not be an IPv4-mapped IPv6 address")]
+    #[case("", "must be a valid IP address")]
+    #[case("aaaaaaa", "must be a valid IP address")]
+    #[case("myhost.mydomain", "must be a valid IP address")]
+    #[case("1.2.3.0/24", "must be a valid IP address")]
+    #[case("1.2.3.4:80", "must be a valid IP address")]
+    #[case("[1234::abcd]", "must be a valid IP address")]
+    #[case("fe80::1%eth0", "must be a valid IP address")]
+    #[case(" 1.2.3.4", "must be a valid IP address")]
+    #[case("1..3.4", "must be a valid IP address")]
+    #[case("1.2.3.0256", "must be a valid IP address")]
+    fn what_is_wrong_with_an_address(#[case] text: &str, #[case] why: &str) {
+        let error = ip("p", text).unwrap_err();
+        assert!(error.detail.starts_with(why), "{error}");
+    }
+
+    #[rstest]
+    #[case("192.168.007.0/24", "must not have leading 0s in IP or prefix length")]
+    #[case("192.168.0.0/016", "must not have leading 0s in IP or prefix length")]
+    #[case("::ffff:192.168.0.0/112", "must not have an IPv4-mapped IPv6 address")]
+    #[case("192.168.0.1/16", "must not have bits set beyond the prefix length")]
+    #[case("2001:db8::1/64", "must not have bits set beyond the prefix length")]
+    #[case("1.2.3.4", "must be a valid CIDR value")]
+    #[case("/24", "must be a valid CIDR value")]
+    #[case("1.2.3.0/", "must be a valid CIDR value")]
+    #[case("1.2.3.0/64", "must be a valid CIDR value")]
+    #[case("2001:db8::/129", "must be a valid CIDR value")]
+    #[case("1.2.3.0/24/8", "must be a valid CIDR value")]
+    #[case("1.2.3.0/-1", "must be a valid CIDR value")]
+    fn what_is_wrong_with_a_range(#[case] text: &str, #[case] why: &str) {
+        let error = cidr("p", text).unwrap();
+        assert!(error.detail.starts_with(why), "{error}");
     }
 
     #[rstest]

@@ -30,7 +30,8 @@ impl Strategy for ConfigMap {
             errors.extend(data_key(&format!("binaryData[{name}]"), name));
             size += value.as_str().map_or(0, decoded_len);
         }
-        errors.extend(too_long("", size));
+        // Upstream gives the whole object this path.
+        errors.extend(too_long("[]", size));
         errors
     }
 
@@ -54,7 +55,7 @@ pub(super) fn data_key(path: &str, key: &str) -> Vec<FieldError> {
     let charset = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut messages = Vec::new();
     if key.len() > 253 {
-        messages.push("must be no more than 253 characters");
+        messages.push("must be no more than 253 bytes");
     }
     if key.is_empty() || !key.chars().all(charset) {
         messages.push(CHARSET);
@@ -126,7 +127,10 @@ mod tests {
         );
         let errors =
             ConfigMap.validate(&map(json!({"data": {"a": "x".repeat(1 << 20), "b": "y"}})));
-        assert_eq!(errors[0].kind, FieldErrorKind::TooLong);
+        assert_eq!(
+            errors[0].to_string(),
+            "[]: Too long: may not be more than 1048576 bytes"
+        );
         // A third more in base64.
         let binary = "AAAA".repeat((1 << 20) / 3);
         assert!(

@@ -67,14 +67,10 @@ fn subset(path: &str, subset: &Value) -> Vec<FieldError> {
     errors
 }
 
+/// What is no address at all is said twice, as upstream looks at it twice.
 fn address(path: &str, address: &Value) -> Vec<FieldError> {
     let (at, ip) = (format!("{path}.ip"), text(address, "ip"));
-    let broken = check::ip(&at, ip).err();
-    let special = match broken {
-        Some(_) => Vec::new(),
-        None => check::ordinary_ip(&at, ip),
-    };
-    let mut errors = Vec::from_iter(broken);
+    let mut errors = Vec::from_iter(check::ip(&at, ip).err());
     let hostname = text(address, "hostname");
     if !hostname.is_empty() {
         errors.extend(check::label(&format!("{path}.hostname"), hostname));
@@ -82,7 +78,10 @@ fn address(path: &str, address: &Value) -> Vec<FieldError> {
     if let Some(node) = present(address, "nodeName").and_then(Value::as_str) {
         errors.extend(check::subdomain(&format!("{path}.nodeName"), node));
     }
-    errors.extend(special);
+    match check::loose_ip(ip) {
+        Some(address) => errors.extend(check::special_ip(&at, ip, address)),
+        None => errors.push(FieldError::invalid(&at, ip, "must be a valid IP address")),
+    }
     errors
 }
 
@@ -124,7 +123,20 @@ mod tests {
     )]
     #[case(
         json!([{"notReadyAddresses": [{"ip": "x"}], "ports": [{"port": 1, "name": "a"}, {"port": 2}]}]),
-        &["subsets[0].notReadyAddresses[0].ip", "subsets[0].ports[1].name"]
+        &[
+            "subsets[0].notReadyAddresses[0].ip", "subsets[0].notReadyAddresses[0].ip", "subsets[0].ports[1].name",
+        ]
+    )]
+    #[case(
+        json!([{"addresses": [{"ip": "0.0.0.0"}, {"ip": "169.254.1.1"}, {"ip": "224.0.0.1"}, {"ip": "0127.0.0.1"}]}]),
+        &[
+            "subsets[0].addresses[0].ip", "subsets[0].addresses[1].ip", "subsets[0].addresses[2].ip",
+            "subsets[0].addresses[3].ip", "subsets[0].addresses[3].ip",
+        ]
+    )]
+    #[case(
+        json!([{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80, "protocol": "Icmp", "name": "A_b", "appProtocol": "a b"}]}]),
+        &["subsets[0].ports[0].name", "subsets[0].ports[0].protocol", "subsets[0].ports[0].appProtocol"]
     )]
     #[case(
         json!([{"addresses": [{"ip": "127.0.0.1", "hostname": "B", "nodeName": "B"}, {"ip": "01.2.3.4", "hostname": "B"}]}]),

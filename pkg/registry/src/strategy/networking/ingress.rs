@@ -1,7 +1,5 @@
 //! Ingresses (`pkg/apis/networking/validation`, `pkg/registry/networking/ingress`).
 
-use std::net::IpAddr;
-
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Value, json};
 
@@ -106,7 +104,7 @@ fn rule(path: &str, rule: &Value) -> Vec<FieldError> {
     let (at, host) = (format!("{path}.host"), text(rule, "host"));
     let mut errors = Vec::new();
     if !host.is_empty() {
-        if host.parse::<IpAddr>().is_ok() {
+        if check::loose_ip(host).is_some() {
             let detail = "must be a DNS name, not an IP address";
             errors.push(FieldError::invalid(&at, host, detail));
         }
@@ -127,16 +125,11 @@ fn rule(path: &str, rule: &Value) -> Vec<FieldError> {
 
 /// A name, the first label of which may be a star.
 fn host(path: &str, host: &str) -> Vec<FieldError> {
-    if !host.contains('*') {
-        return check::subdomain(path, host);
+    if host.contains('*') {
+        check::invalid(path, host, names::wildcard_subdomain(host))
+    } else {
+        check::subdomain(path, host)
     }
-    let rest = host.strip_prefix("*.");
-    if rest.is_some_and(|rest| names::dns1123_subdomain(rest).is_empty()) {
-        return Vec::new();
-    }
-    let detail = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of \
-        lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com')";
-    vec![FieldError::invalid(path, host, detail)]
 }
 
 fn http_path(at: &str, value: &Value) -> Vec<FieldError> {
@@ -188,7 +181,7 @@ fn status(object: &Object) -> Vec<FieldError> {
         }
         if !hostname.is_empty() {
             errors.extend(check::subdomain(&at("hostname"), hostname));
-            if hostname.parse::<IpAddr>().is_ok() {
+            if check::loose_ip(hostname).is_some() {
                 let detail = "must be a DNS name, not an IP address";
                 errors.push(FieldError::invalid(at("hostname"), hostname, detail));
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::backend::reference;
 use crate::check;
 use crate::strategy::Strategy;
-use crate::value::{default, field, present, text};
+use crate::value::{field, present, text};
 
 /// Bytes of `spec.controller`.
 const MAX_CONTROLLER: usize = 250;
@@ -21,8 +21,10 @@ impl Strategy for IngressClass {
     fn default(&self, object: &mut Object) {
         let spec = object.0.get_mut("spec").and_then(Value::as_object_mut);
         let parameters = spec.and_then(|spec| spec.get_mut("parameters"));
-        if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
-            default(parameters, "scope", "Cluster");
+        if let Some(parameters) = parameters.and_then(Value::as_object_mut)
+            && field(parameters, "scope").is_null()
+        {
+            parameters.insert("scope".into(), "Cluster".into());
         }
     }
 
@@ -70,7 +72,8 @@ fn prefixed_path(at: &str, value: &str) -> Vec<FieldError> {
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || PATH_MARKS.contains(c))
     {
-        let detail = "Invalid path (e.g. 'api/v1', regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        let detail =
+            "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
         errors.push(FieldError::invalid(at, path, detail));
     }
     errors
@@ -82,18 +85,17 @@ fn parameters(parameters: &Value) -> Vec<FieldError> {
     let (at_scope, at_namespace) = (format!("{AT}.scope"), format!("{AT}.namespace"));
     let namespace = present(parameters, "namespace").and_then(Value::as_str);
     match text(parameters, "scope") {
-        "" => errors.push(FieldError::required(at_scope, "")),
         "Cluster" if namespace.is_some() => {
             let detail = "`parameters.scope` is set to 'Cluster'";
             errors.push(FieldError::forbidden(at_namespace, detail));
         }
         "Cluster" => {}
-        "Namespace" => match namespace.unwrap_or_default() {
-            "" => {
+        "Namespace" => match namespace {
+            None => {
                 let detail = "`parameters.scope` is set to 'Namespace'";
                 errors.push(FieldError::required(at_namespace, detail));
             }
-            namespace => errors.extend(check::label(&at_namespace, namespace)),
+            Some(namespace) => errors.extend(check::label(&at_namespace, namespace)),
         },
         other => errors.push(FieldError::not_supported(at_scope, other, SCOPES)),
     }
@@ -121,6 +123,10 @@ mod tests {
     #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "namespace": "x"}}), &["spec.parameters.namespace"])]
     #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "scope": "Namespace"}}), &["spec.parameters.namespace"])]
     #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "scope": "Namespace", "namespace": "x"}}), &[])]
+    #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "scope": "Namespace", "namespace": ""}}), &["spec.parameters.namespace"])]
+    #[case(json!({"controller": "a/b", "parameters": {"kind": "K", "name": "n", "scope": ""}}), &["spec.parameters.scope"])]
+    #[case(json!({"controller": "a/b", "parameters": {"apiGroup": "A b", "kind": "a/b", "name": "%"}}), &["spec.parameters.apiGroup", "spec.parameters.kind", "spec.parameters.name"])]
+    #[case(json!({"controller": format!("a/{}", "b".repeat(249))}), &["spec.controller"])]
     #[case(json!({"controller": "a/b", "parameters": {"scope": "Node"}}), &["spec.parameters.kind", "spec.parameters.name", "spec.parameters.scope"])]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
         let mut object = class(spec);

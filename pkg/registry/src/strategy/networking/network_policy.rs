@@ -1,7 +1,6 @@
 //! NetworkPolicies (`pkg/apis/networking/v1/defaults.go` and `validation`): stored and checked; who enforces them
 //! reads them here.
 
-use ipnet::IpNet;
 use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Map, Value, json};
@@ -10,8 +9,9 @@ use crate::check;
 use crate::strategy::Strategy;
 use crate::value::{child, default, field, list, present, structs_mut, text, texts};
 
-const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
-const TYPES: &[&str] = &["Egress", "Ingress"];
+/// In the order that upstream names them in.
+const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
+const TYPES: &[&str] = &["Ingress", "Egress"];
 
 pub(in crate::strategy) struct NetworkPolicy;
 
@@ -161,13 +161,13 @@ fn ip_block(path: &str, block: &Value) -> Vec<FieldError> {
         return vec![FieldError::required(at, "")];
     }
     let mut errors = Vec::from_iter(check::cidr(&at, cidr));
-    let Ok(whole) = cidr.parse::<IpNet>() else {
+    let Some(whole) = check::loose_net(cidr) else {
         return errors;
     };
     for (i, except) in texts(block, "except").into_iter().enumerate() {
         let at = format!("{path}.except[{i}]");
         errors.extend(check::cidr(&at, except));
-        let Ok(part) = except.parse::<IpNet>() else {
+        let Some(part) = check::loose_net(except) else {
             continue;
         };
         if !(whole.contains(&part.addr()) && whole.prefix_len() < part.prefix_len()) {
@@ -216,6 +216,15 @@ mod tests {
     #[case(from(json!({"ipBlock": {"cidr": "10.0.0.1/8"}})), "spec.ingress[0].from[0].ipBlock.cidr")]
     #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.1/16"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
     #[case(from(json!({"ipBlock": {"cidr": "010.0.0.0/8"}})), "spec.ingress[0].from[0].ipBlock.cidr")]
+    #[case(from(json!({"podSelector": {"matchLabels": {"a": "b c"}}, "namespaceSelector": {}})), "spec.ingress[0].from[0].podSelector.matchLabels")]
+    #[case(from(json!({"podSelector": {}, "namespaceSelector": {}})), "")]
+    #[case(from(json!({"ipBlock": {"cidr": "2001:db8::/32", "except": ["2001:db8:1::/48"]}})), "")]
+    #[case(from(json!({"ipBlock": {"cidr": "2001:db8::/32", "except": ["10.1.0.0/16"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
+    #[case(from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["x"]}})), "spec.ingress[0].from[0].ipBlock.except[0]")]
+    #[case(to_port(json!({"port": -1})), "spec.egress[0].ports[0].port")]
+    #[case(to_port(json!({"port": "Http"})), "spec.egress[0].ports[0].port")]
+    #[case(to_port(json!({"port": 80, "endPort": 65536})), "spec.egress[0].ports[0].endPort")]
+    #[case(to_port(json!({"port": 32000, "endPort": 32768, "protocol": "UDP"})), "")]
     #[case(to_port(json!({"port": 80, "endPort": 90})), "")]
     #[case(to_port(json!({"port": 80, "endPort": 70})), "spec.egress[0].ports[0].endPort")]
     #[case(to_port(json!({"port": "http", "endPort": 70})), "spec.egress[0].ports[0].endPort")]
@@ -230,6 +239,31 @@ mod tests {
             .collect();
         let wrong = (!wrong.is_empty()).then(|| wrong.to_owned());
         assert_eq!(found, Vec::from_iter(wrong));
+    }
+
+    #[test]
+    fn an_exception_is_compared_however_its_block_is_spelled() {
+        let block = json!({"cidr": "010.0.0.0/8", "except": ["11.0.0.0/16"]});
+        let errors = NetworkPolicy.validate(&policy(from(json!({"ipBlock": block}))));
+        let details: Vec<&str> = errors.iter().map(|e| e.detail.as_str()).collect();
+        let want = [
+            "must not have leading 0s in IP or prefix length",
+            "must be a strict subset of `cidr`",
+        ];
+        assert_eq!(details, want);
+    }
+
+    #[test]
+    fn what_there_is_instead() {
+        let said = |spec: Value| NetworkPolicy.validate(&policy(spec))[0].detail.clone();
+        assert_eq!(
+            said(to_port(json!({"protocol": "ICMP"}))),
+            "supported values: \"TCP\", \"UDP\", \"SCTP\""
+        );
+        assert_eq!(
+            said(json!({"podSelector": {}, "policyTypes": ["Both"]})),
+            "supported values: \"Ingress\", \"Egress\""
+        );
     }
 
     #[test]

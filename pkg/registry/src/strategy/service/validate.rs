@@ -480,14 +480,16 @@ pub(super) fn status(service: &Object) -> Vec<FieldError> {
                 at("ipMode"),
                 "must be specified when `ip` is set",
             )),
+            (false, Some("Proxy" | "VIP")) => {}
             (false, Some(mode)) => {
-                errors.extend(check::one_of(&at("ipMode"), mode, &["Proxy", "VIP"]))
+                let modes = &["Proxy", "VIP"];
+                errors.push(FieldError::not_supported(at("ipMode"), mode, modes));
             }
             (true, None) => {}
         }
         if !hostname.is_empty() {
             errors.extend(check::subdomain(&at("hostname"), hostname));
-            if hostname.parse::<std::net::IpAddr>().is_ok() {
+            if check::loose_ip(hostname).is_some() {
                 errors.push(FieldError::invalid(
                     at("hostname"),
                     hostname,

@@ -51,6 +51,17 @@ fn external(over: Value) -> Value {
     {"name": "a", "port": 53, "nodePort": 30053}, {"name": "b", "port": 53, "nodePort": 30053, "protocol": "UDP"},
 ]}))]
 #[case::named_target(json!({"ports": [{"port": 80, "targetPort": "http", "appProtocol": "example.com/x"}]}))]
+#[case::mixed_balancer(json!({"type": "LoadBalancer", "ports": [
+    {"name": "a", "port": 80}, {"name": "b", "port": 81, "protocol": "UDP"}, {"name": "kubelet", "port": 10250},
+]}))]
+#[case::headless_with_another_target(json!({
+    "clusterIP": "None", "clusterIPs": ["None"], "ports": [{"port": 11722, "targetPort": "target"}],
+}))]
+#[case::second_family_is_not_named(json!({
+    "clusterIPs": ["10.43.0.9", "fd00::9"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "PreferDualStack",
+}))]
+#[case::two_families_of_one_is_for_allocation(json!({"clusterIPs": ["10.43.0.9", "fd00::9"]}))]
+#[case::internal_policy_of_an_external_name(external(json!({"internalTrafficPolicy": "Cluster"})))]
 #[case::external_name(external(json!({})))]
 #[case::external_name_with_dot(external(json!({"externalName": "db.example.com."})))]
 #[case::external_name_keeps_ports(external(json!({"ports": [{"port": 80}], "selector": {"a": "b"}})))]
@@ -101,6 +112,9 @@ fn right(#[case] spec: Value) {
 )]
 #[case::external_without_name(external(json!({"externalName": NONE})), &["spec.externalName"])]
 #[case::external_bad_name(external(json!({"externalName": "-db-"})), &["spec.externalName"])]
+#[case::external_and_headless(
+    external(json!({"clusterIP": "None", "clusterIPs": ["None"]})), &["spec.clusterIPs"]
+)]
 #[case::external_with_addresses(
     external(json!({"clusterIPs": ["10.43.0.9"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})),
     &["spec.clusterIPs", "spec.ipFamilies", "spec.ipFamilyPolicy"]
@@ -114,6 +128,18 @@ fn right(#[case] spec: Value) {
 )]
 #[case::one_family_twice(
     json!({"clusterIPs": ["10.43.0.9", "10.43.0.7"]}), &["spec.clusterIPs"]
+)]
+#[case::two_that_are_none(
+    json!({"clusterIP": "x", "clusterIPs": ["x", "y"]}), &["spec.clusterIPs[0]", "spec.clusterIPs[1]"]
+)]
+#[case::none_is_second(json!({"clusterIPs": ["10.43.0.9", "None"]}), &["spec.clusterIPs[1]"])]
+#[case::empty_is_second(json!({"clusterIPs": ["10.43.0.9", ""]}), &["spec.clusterIPs[1]"])]
+#[case::empty_is_first(
+    json!({"clusterIP": NONE, "clusterIPs": ["", "fd00::9"]}), &["spec.clusterIPs", "spec.clusterIPs[0]"]
+)]
+#[case::one_family_twice_and_two_named(
+    json!({"clusterIP": "fd00::9", "clusterIPs": ["fd00::9", "fd00::7"], "ipFamilies": ["IPv4", "IPv6"]}),
+    &["spec.clusterIPs", "spec.clusterIPs[0]"]
 )]
 #[case::other_family(json!({"ipFamilies": ["IPv6"]}), &["spec.clusterIPs[0]"])]
 #[case::no_family(json!({"ipFamilies": ["IPv5"]}), &["spec.ipFamilies[0]"])]
@@ -132,6 +158,16 @@ fn right(#[case] spec: Value) {
 #[case::external_policy_of_cluster_ip(json!({"externalTrafficPolicy": "Local"}), &["spec.externalTrafficPolicy"])]
 #[case::external_policy(json!({"type": "NodePort", "externalTrafficPolicy": "Near"}), &["spec.externalTrafficPolicy"])]
 #[case::internal_policy(json!({"internalTrafficPolicy": "Near"}), &["spec.internalTrafficPolicy"])]
+#[case::health_check_below_all(
+    json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": -1}),
+    &["spec.healthCheckNodePort"]
+)]
+#[case::blank_range(
+    json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["  "]}), &["spec.LoadBalancerSourceRanges[0]"]
+)]
+#[case::range_with_zeros(
+    json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["010.0.0.0/8"]}), &["spec.LoadBalancerSourceRanges[0]"]
+)]
 #[case::health_check_for_nothing(json!({"healthCheckNodePort": 30000}), &["spec.healthCheckNodePort"])]
 #[case::health_check_missing(
     json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}), &["spec.healthCheckNodePort"]
@@ -173,7 +209,15 @@ fn the_older_annotation_for_ranges() {
     assert_eq!(annotated("LoadBalancer", "10.0.0.0/8, 192.0.2.0/24"), 0);
     assert_eq!(annotated("LoadBalancer", " "), 0);
     assert_eq!(annotated("LoadBalancer", "10.0.0.0/8,x"), 1);
+    assert_eq!(annotated("LoadBalancer", "foo.bar"), 1);
     assert_eq!(annotated("ClusterIP", "10.0.0.0/8"), 1);
+    assert_eq!(annotated("ClusterIP", ""), 1);
+    // The field counts before it.
+    let ranges = json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8"]});
+    let mut both = with(ranges);
+    both.meta_mut()
+        .insert("annotations".into(), json!({SOURCE_RANGES: "foo.bar"}));
+    assert!(super::service(&both).is_empty());
 }
 
 #[rstest]
@@ -198,6 +242,44 @@ fn the_older_annotation_for_ranges() {
     &["spec.ipFamilyPolicy", "spec.ipFamilyPolicy"]
 )]
 #[case::to_external_name(json!({}), external(json!({})), &[])]
+#[case::from_external_name(external(json!({})), json!({"clusterIP": "10.43.0.7", "clusterIPs": ["10.43.0.7"]}), &[])]
+#[case::headless_from_external_name(external(json!({})), json!({"clusterIP": "None", "clusterIPs": ["None"]}), &[])]
+#[case::headless_no_more(
+    json!({"clusterIP": "None", "clusterIPs": ["None"]}), json!({}), &["spec.clusterIPs[0]"]
+)]
+#[case::families_of_headless(
+    json!({"clusterIP": "None", "clusterIPs": ["None"]}),
+    json!({"clusterIP": "None", "clusterIPs": ["None"], "ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}),
+    &[]
+)]
+#[case::second_address(
+    json!({"clusterIPs": ["10.43.0.9", "fd00::9"], "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}),
+    json!({"clusterIPs": ["10.43.0.9", "fd00::8"], "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}),
+    &["spec.clusterIPs[1]"]
+)]
+#[case::upgrade_with_another_first(
+    json!({}),
+    json!({
+        "clusterIP": "10.43.0.7", "clusterIPs": ["10.43.0.7", "fd00::9"], "ipFamilies": ["IPv6", "IPv4"],
+        "ipFamilyPolicy": "RequireDualStack",
+    }),
+    &["spec.clusterIPs[0]", "spec.ipFamilies[0]"]
+)]
+#[case::downgrade_to_the_second(
+    json!({"clusterIPs": ["10.43.0.9", "fd00::9"], "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}),
+    json!({"clusterIP": "fd00::9", "clusterIPs": ["fd00::9"], "ipFamilies": ["IPv6"]}),
+    &["spec.clusterIPs[0]", "spec.ipFamilies[0]"]
+)]
+#[case::class_comes_late(
+    json!({"type": "LoadBalancer"}), json!({"type": "LoadBalancer", "loadBalancerClass": "b"}), &["spec.loadBalancerClass"]
+)]
+#[case::class_goes(
+    json!({"type": "LoadBalancer", "loadBalancerClass": "b"}), json!({"type": "LoadBalancer"}), &["spec.loadBalancerClass"]
+)]
+#[case::class_goes_with_the_type(json!({"type": "LoadBalancer", "loadBalancerClass": "b"}), json!({"type": "NodePort"}), &[])]
+#[case::a_bad_class_comes_with_the_type(
+    json!({}), json!({"type": "LoadBalancer", "loadBalancerClass": "a b"}), &["spec.loadBalancerClass"]
+)]
 #[case::class(
     json!({"type": "LoadBalancer", "loadBalancerClass": "a"}), json!({"type": "LoadBalancer", "loadBalancerClass": "b"}),
     &["spec.loadBalancerClass"]
@@ -222,6 +304,10 @@ fn changes(#[case] old: Value, #[case] new: Value, #[case] want: &[&str]) {
 #[case("LoadBalancer", json!({"ip": "x", "ipMode": "Odd"}), &["status.loadBalancer.ingress[0].ip", "status.loadBalancer.ingress[0].ipMode"])]
 #[case("LoadBalancer", json!({"ip": "192.0.2.1"}), &["status.loadBalancer.ingress[0].ipMode"])]
 #[case("LoadBalancer", json!({"hostname": "h", "ipMode": "VIP"}), &["status.loadBalancer.ingress[0].ipMode"])]
+#[case("LoadBalancer", json!({"ip": "192.0.2.1", "ipMode": ""}), &["status.loadBalancer.ingress[0].ipMode"])]
+#[case("LoadBalancer", json!({"ip": "192.0.2.01", "ipMode": "Proxy"}), &["status.loadBalancer.ingress[0].ip"])]
+#[case("LoadBalancer", json!({"hostname": "192.0.2.01"}), &["status.loadBalancer.ingress[0].hostname"])]
+#[case("LoadBalancer", json!({"hostname": "-"}), &["status.loadBalancer.ingress[0].hostname"])]
 #[case("LoadBalancer", json!({"hostname": "192.0.2.1"}), &["status.loadBalancer.ingress[0].hostname"])]
 fn reports(#[case] kind: &str, #[case] ingress: Value, #[case] want: &[&str]) {
     let mut service = with(json!({"type": kind}));
