@@ -1,9 +1,12 @@
 //! Nodes.
 
+mod annotations;
+
 use std::collections::BTreeSet;
 
 use kedge_machinery::object::child_mut;
 use kedge_machinery::quantity::Quantity;
+use kedge_machinery::status::FieldErrorKind;
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Value, json};
 
@@ -25,7 +28,24 @@ const SYSTEM_INFO: &[&str] = &[
     "architecture",
 ];
 
+/// What is counted besides extended resources.
+const COUNTED: &[&str] = &[
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+];
+
 const TAINT_EFFECTS: &[&str] = &["NoExecute", "NoSchedule", "PreferNoSchedule"];
+/// Upstream's path begins so.
+const TAINTS: &str = "metadata.taints";
+/// What a quota writes before a resource's name.
+const REQUESTS: &str = "requests.";
 
 pub(super) struct Node;
 
@@ -60,23 +80,31 @@ impl Strategy for Node {
         }
     }
 
+    /// Where a kubelet has its configuration from is said elsewhere since 1.24.
+    fn prepare_create(&self, new: &mut Object) {
+        child_mut(&mut new.0, "spec").remove("configSource");
+    }
+
+    fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
+        let (part, key) = match subresource {
+            "" => ("spec", "configSource"),
+            _ => ("status", "config"),
+        };
+        if old.at(&[part, key]).is_none_or(Value::is_null) {
+            child_mut(&mut new.0, part).remove(key);
+        }
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
-        let mut errors = taints(spec);
+        let mut errors = annotations::annotations(object);
+        errors.extend(taints(TAINTS, list(spec, "taints")));
         errors.extend(resources(object));
         let cidrs = texts(spec, "podCIDRs");
         for (i, cidr) in cidrs.iter().enumerate() {
             errors.extend(check::cidr(&format!("spec.podCIDRs[{i}]"), cidr));
         }
-        let of_ipv6 = |cidr: &&&str| cidr.contains(':');
-        let ipv6 = cidrs.iter().filter(of_ipv6).count();
-        if cidrs.len() > 2 || (cidrs.len() == 2 && ipv6 != 1) {
-            errors.push(FieldError::invalid(
-                "spec.podCIDRs",
-                json!(cidrs),
-                "may specify no more than one CIDR for each IP family",
-            ));
-        }
+        errors.extend(families(&cidrs));
         for (i, cidr) in cidrs.iter().enumerate() {
             if cidrs[..i].contains(cidr) {
                 errors.push(FieldError::duplicate(format!("spec.podCIDRs[{i}]"), *cidr));
@@ -91,6 +119,7 @@ impl Strategy for Node {
             "" => self.validate(new),
             _ => Vec::new(),
         };
+        errors.extend(annotations::annotations(new));
         errors.extend(resources(new));
         errors.extend(addresses(new));
         let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
@@ -106,7 +135,7 @@ impl Strategy for Node {
             let detail = "node updates may not change providerID except from \"\" to valid";
             errors.push(FieldError::forbidden("spec.providerID", detail));
         }
-        errors.extend(taints(is));
+        errors.extend(taints(TAINTS, list(is, "taints")));
         if text(was, "externalID") != text(is, "externalID") {
             errors.push(FieldError::forbidden(
                 "spec.externalID",
@@ -150,8 +179,8 @@ fn resources(node: &Object) -> Vec<FieldError> {
             if quantity.is_negative() {
                 wrong("must be greater than or equal to 0");
             }
-            let is_extended = name.contains('/') && !name.contains("kubernetes.io/");
-            if (name == "pods" || is_extended) && !quantity.is_whole() {
+            let is_counted = COUNTED.contains(&name) || is_extended(name);
+            if is_counted && !quantity.is_whole() {
                 wrong("must be an integer");
             }
         }
@@ -159,12 +188,44 @@ fn resources(node: &Object) -> Vec<FieldError> {
     errors
 }
 
-/// The path begins with `metadata`, as upstream's does.
-fn taints(spec: &Value) -> Vec<FieldError> {
+/// A resource that Kubernetes does not know: of a domain, and such that a quota can name it.
+fn is_extended(name: &str) -> bool {
+    let is_native = !name.contains('/') || name.contains("kubernetes.io/");
+    let of_quota = format!("{REQUESTS}{name}");
+    !is_native && !name.starts_with(REQUESTS) && names::qualified_name(&of_quota).is_empty()
+}
+
+/// Two ranges are of two families.
+fn families(cidrs: &[&str]) -> Vec<FieldError> {
+    const AT: &str = "spec.podCIDRs";
+    if cidrs.len() < 2 {
+        return Vec::new();
+    }
+    let mut errors = Vec::new();
+    let parsed = cidrs.iter().map(|cidr| check::loose_net(cidr));
+    let parsed: Vec<_> = parsed.collect();
+    if let Some(broken) = parsed.iter().position(Option::is_none) {
+        // The words are those of Go's libraries.
+        let why = format!(
+            "invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[{broken}]: <nil> (invalid CIDR address: {})",
+            cidrs[broken]
+        );
+        errors.push(FieldError::new(FieldErrorKind::Internal, AT, None, why));
+    }
+    let ipv6 = parsed.iter().flatten().filter(|net| net.addr().is_ipv6());
+    if !errors.is_empty() || cidrs.len() > 2 || ipv6.count() != 1 {
+        let detail = "may specify no more than one CIDR for each IP family";
+        errors.push(FieldError::invalid(AT, json!(cidrs), detail));
+    }
+    errors
+}
+
+/// What is wrong with taints, which stand at `path`.
+fn taints(path: &str, taints: &[Value]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut seen = BTreeSet::new();
-    for (i, taint) in list(spec, "taints").iter().enumerate() {
-        let at = |key: &str| format!("metadata.taints[{i}].{key}");
+    for (i, taint) in taints.iter().enumerate() {
+        let at = |key: &str| format!("{path}[{i}].{key}");
         let [key, value, effect] = ["key", "value", "effect"].map(|name| text(taint, name));
         errors.extend(check::qualified_name(&at("key"), key));
         let wrong = names::label_value(value);
@@ -173,8 +234,10 @@ fn taints(spec: &Value) -> Vec<FieldError> {
         }
         errors.extend(check::one_of(&at("effect"), effect, TAINT_EFFECTS));
         if !seen.insert((effect, key)) {
-            let path = format!("metadata.taints[{i}]");
-            errors.push(FieldError::duplicate(path, taint.clone()));
+            errors.push(FieldError {
+                detail: "taints must be unique by key and effect pair".into(),
+                ..FieldError::duplicate(format!("{path}[{i}]"), taint.clone())
+            });
         }
     }
     errors
@@ -200,90 +263,4 @@ fn addresses(node: &Object) -> Vec<FieldError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(value: Value) -> Object {
-        let mut node = Object::from_value(value).unwrap();
-        Node.default(&mut node);
-        node
-    }
-
-    fn fields(errors: Vec<FieldError>) -> Vec<String> {
-        errors.into_iter().map(|e| e.field).collect()
-    }
-
-    #[test]
-    fn a_bare_node_is_filled() {
-        let node = node(
-            json!({"spec": {"podCIDR": "10.42.0.0/24"}, "status": {"capacity": {"cpu": "2"}}}),
-        );
-        assert_eq!(
-            node.at(&["spec", "podCIDRs"]),
-            Some(&json!(["10.42.0.0/24"]))
-        );
-        assert_eq!(
-            node.at(&["status", "allocatable", "cpu"]),
-            Some(&json!("2"))
-        );
-        assert_eq!(
-            node.at(&["status", "nodeInfo", "architecture"]),
-            Some(&json!(""))
-        );
-        assert!(Node.validate(&node).is_empty());
-    }
-
-    #[test]
-    fn what_is_wrong() {
-        let twice = json!({"type": "InternalIP", "address": "10.0.0.1"});
-        let taint = json!({"key": "a", "effect": "NoSchedule"});
-        let bad = node(json!({
-            "spec": {
-                "podCIDRs": ["x", "10.0.0.0/24", "10.0.0.0/24"],
-                "taints": [{"key": "a", "effect": "Never"}, taint, taint, {"key": "", "value": "b c", "effect": ""}],
-            },
-            "status": {"addresses": [twice, twice]},
-        }));
-        let taints = [
-            "metadata.taints[0].effect",
-            "metadata.taints[2]",
-            "metadata.taints[3].key",
-            "metadata.taints[3].key",
-            "metadata.taints[3].value",
-            "metadata.taints[3].effect",
-        ];
-        let ranges = ["spec.podCIDRs[0]", "spec.podCIDRs", "spec.podCIDRs[2]"];
-        assert_eq!(fields(Node.validate(&bad)), [&taints[..], &ranges].concat());
-        assert_eq!(
-            fields(Node.validate_update(&bad, &bad, "")),
-            [&taints[..], &ranges, &["status.addresses[1]"], &taints].concat()
-        );
-        assert_eq!(
-            fields(Node.validate_update(&bad, &bad, "status"))[0],
-            "status.addresses[1]"
-        );
-    }
-
-    #[test]
-    fn resources_are_counted() {
-        let capacity =
-            json!({"cpu": "-1", "memory": "1500m", "pods": "1500m", "example.com/gpu": "1.5"});
-        let bad = node(json!({"status": {"capacity": capacity, "allocatable": {"cpu": "1500m"}}}));
-        let wrong =
-            ["cpu", "example.com/gpu", "pods"].map(|name| format!("status.capacity.{name}"));
-        assert_eq!(fields(Node.validate(&bad)), wrong);
-        assert_eq!(fields(Node.validate_update(&bad, &bad, "status")), wrong);
-    }
-
-    #[test]
-    fn what_is_set_once() {
-        let spec = |cidr: &str, provider: &str| {
-            node(json!({"spec": {"podCIDR": cidr, "providerID": provider}}))
-        };
-        let empty = node(json!({}));
-        let set = spec("10.42.0.0/24", "kedge://a");
-        assert!(Node.validate_update(&set, &empty, "").is_empty());
-        let errors = Node.validate_update(&spec("10.42.1.0/24", "kedge://b"), &set, "");
-        assert_eq!(fields(errors), ["spec.podCIDRs", "spec.providerID"]);
-    }
-}
+mod tests;
