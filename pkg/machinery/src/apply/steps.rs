@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use super::Api;
 
+#[path = "steps/repeated.rs"]
+mod repeated;
+
 /// One write of a story.
 enum Step {
     Apply(&'static str, Value),
