@@ -105,9 +105,7 @@ impl Environment<'_> {
             of(net) == Family::of(address) && place.is_some_and(|place| place < count)
         };
         if !within(own) && !(self.further)().iter().any(within) {
-            return Err(format!(
-                "the provided IP ({address}) is not in the valid range. The range of valid IPs is {own}"
-            ));
+            return Err("the provided network does not match the current range".into());
         }
         if (self.taken)(&Claim::Address(address)) {
             Err("provided IP is already allocated".into())
@@ -215,12 +213,30 @@ mod tests {
         let error = |address: &str| world.check_address(address.parse().unwrap()).unwrap_err();
         assert_eq!(error("10.0.0.1"), "provided IP is already allocated");
         for outside in ["10.0.0.0", "10.0.0.3", "10.0.1.1", "fd00::", "fd01::1"] {
-            assert!(
-                error(outside).contains("not in the valid range"),
-                "{outside}"
-            );
+            let why = "the provided network does not match the current range";
+            assert_eq!(error(outside), why, "{outside}");
         }
         assert_eq!(pools.first_address(), Some("10.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn ranges_without_room() {
+        for (net, family) in [
+            ("192.168.1.0/32", Family::V4),
+            ("192.168.1.0/31", Family::V4),
+            ("fd00::/128", Family::V6),
+        ] {
+            let pools = pools(&[net]);
+            let world = Environment {
+                pools: &pools,
+                further: &Vec::new,
+                taken: &|_| false,
+                random: &|| 7,
+            };
+            let got = world.choose_address(family);
+            assert_eq!(got, Err("range is full".into()), "{net}");
+            assert_eq!(pools.first_address(), None, "{net}");
+        }
     }
 
     #[test]
