@@ -252,7 +252,7 @@ pub fn delete(query: &str, body: Option<&Object>) -> Result<(DeleteOptions, bool
         (Some("Background"), None) | (None, Some(false)) => Some(Propagation::Background),
         (Some("Foreground"), None) => Some(Propagation::Foreground),
         (Some(policy), None) => {
-            let supported = ["Foreground", "Background", "Orphan"];
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
             errors.push(FieldError::not_supported(
                 "propagationPolicy",
                 policy,

@@ -83,6 +83,19 @@ impl Status {
         Self::new(409, "AlreadyExists", message).about(group, plural, name)
     }
 
+    /// 409 `AlreadyExists` for a name that the server made: the client may ask again at once.
+    #[must_use]
+    pub fn name_not_unique(group: &str, plural: &str, name: &str) -> Self {
+        let mut status = Self::already_exists(group, plural, name);
+        status
+            .message
+            .push_str(", the server was not able to generate a unique name for the object");
+        if let Some(details) = &mut status.details {
+            details.retry_after_seconds = Some(1);
+        }
+        status
+    }
+
     /// 409 `Conflict`: the object changed, or a precondition does not hold.
     #[must_use]
     pub fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Self {
@@ -93,18 +106,19 @@ impl Status {
         Self::new(409, "Conflict", message).about(group, plural, name)
     }
 
-    /// 422 `Invalid` with one cause a field error. `kind` is the kind, not the plural.
+    /// 422 `Invalid` with one cause a field error; the message says what is said again only once. `kind` is the kind,
+    /// not the plural.
     #[must_use]
     pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let list = match errors {
-            [one] => one.to_string(),
-            many => format!(
-                "[{}]",
-                many.iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+        let mut said: Vec<String> = Vec::new();
+        for text in errors.iter().map(ToString::to_string) {
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+        let list = match &said[..] {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
         };
         let message = format!("{} \"{name}\" is invalid: {list}", qualified(kind, group));
         let mut status = Self::new(422, "Invalid", message).about(group, kind, name);

@@ -33,4 +33,5 @@ pub use request::{
 };
 pub use table::{IncludeObject, MetaVersion, TableOptions};
 pub use user::User;
+pub use write::deletion::deletion_warnings;
 pub use write::review::Question;

@@ -200,5 +200,4 @@ pub struct Deleted {
     pub value: Bytes,
     /// False while finalizers or grace hold the object.
     pub gone: bool,
-    pub warnings: Vec<String>,
 }

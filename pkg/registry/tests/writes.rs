@@ -60,6 +60,20 @@ async fn names_are_generated_until_one_is_free() {
         .await
         .unwrap_err();
     assert_eq!(nameless.details.unwrap().causes[0].field, "metadata.name");
+    // A name that was given beside the beginning of one is said to be the server's, too.
+    let both = || json!({"metadata": {"name": "fixed", "generateName": "g-"}});
+    world.create("configmaps", both()).await.unwrap();
+    let taken = world.create("configmaps", both()).await.unwrap_err();
+    let why = "the server was not able to generate a unique name for the object";
+    assert_eq!(
+        (taken.code, taken.reason, taken.message.as_str()),
+        (
+            409,
+            "AlreadyExists",
+            &*format!("configmaps \"fixed\" already exists, {why}")
+        )
+    );
+    assert_eq!(taken.details.unwrap().retry_after_seconds, Some(1));
 }
 
 #[tokio::test]

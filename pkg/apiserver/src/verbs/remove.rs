@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::StatusCode;
 use kedge_machinery::Status;
-use kedge_registry::DeleteOptions;
+use kedge_registry::{DeleteOptions, deletion_warnings};
 
 use super::{Ask, form};
 use crate::answer::{self, Answer, Reply};
@@ -27,7 +27,7 @@ pub(super) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
         true => reply.object(code, deleted.value)?,
         false => form::object(ask, reply, code, deleted.value)?,
     };
-    answer::warn(&mut answer, &deleted.warnings);
+    answer::warn(&mut answer, &deletion_warnings(&ask.target.kind, &options));
     Ok(answer)
 }
 
@@ -41,7 +41,9 @@ pub(super) async fn delete_collection(ask: &Ask<'_>, body: Body) -> Result<Answe
         .registry
         .delete_collection(kind, &ask.target.namespace, &options, &selection)
         .await?;
-    reply.list(kind, page, form::items(ask, reply)?)
+    let mut answer = reply.list(kind, page, form::items(ask, reply)?)?;
+    answer::warn(&mut answer, &deletion_warnings(kind, &options));
+    Ok(answer)
 }
 
 async fn read_options(ask: &Ask<'_>, body: Body) -> Result<(DeleteOptions, bool), Status> {

@@ -34,7 +34,7 @@ pub(crate) mod service;
 mod service_account;
 mod storage;
 
-pub(crate) use rules::{NameRule, Rules};
+pub(crate) use rules::{Dependents, NameRule, Rules};
 
 /// The functions of a kind. Every one has a default that does nothing, which is what a kind without
 /// rules of its own obeys.

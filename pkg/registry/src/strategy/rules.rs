@@ -15,6 +15,17 @@ pub(crate) enum NameRule {
     Address,
 }
 
+/// What becomes of an object's dependents when its deletion does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dependents {
+    /// They are deleted after it: most kinds.
+    Deleted,
+    /// They are left: Jobs of `batch/v1`.
+    Orphaned,
+    /// It has none, and its deletion never waits for any: Events.
+    None,
+}
+
 /// How the common write path treats a kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
@@ -29,6 +40,7 @@ pub(crate) struct Rules {
     pub(crate) returns_deleted: bool,
     /// POST keeps the status that the client sends.
     pub(crate) status_on_create: bool,
+    pub(crate) dependents: Dependents,
 }
 
 const COMMON: Rules = Rules {
@@ -38,6 +50,7 @@ const COMMON: Rules = Rules {
     unconditional_update: true,
     returns_deleted: false,
     status_on_create: false,
+    dependents: Dependents::Deleted,
 };
 
 /// The rules of a kind; one that is not listed counts generations and must be updated with its version, as
@@ -75,9 +88,18 @@ pub(crate) fn of(kind: &Kind) -> Rules {
             status_on_create: true,
             ..COMMON
         },
-        ("", "Endpoints" | "Event") | ("events.k8s.io", "Event") => Rules {
+        ("", "Endpoints") => Rules {
             create_on_update: true,
             ..COMMON
+        },
+        ("" | "events.k8s.io", "Event") => Rules {
+            create_on_update: true,
+            dependents: Dependents::None,
+            ..COMMON
+        },
+        ("batch", "Job") => Rules {
+            dependents: Dependents::Orphaned,
+            ..counted
         },
         ("coordination.k8s.io", "Lease") => Rules {
             create_on_update: true,

@@ -89,11 +89,13 @@ impl Registry {
                 Outcome::Exists => {
                     names -= 1;
                     if names == 0 || !object.name().is_empty() {
-                        return Err(Status::already_exists(
-                            &target.kind.group,
-                            &target.kind.plural,
-                            &named.name,
-                        ));
+                        let exists = match object.meta_text("generateName") {
+                            "" => Status::already_exists,
+                            // Upstream says so of a name that was given beside it too.
+                            _ => Status::name_not_unique,
+                        };
+                        let kind = &target.kind;
+                        return Err(exists(&kind.group, &kind.plural, &named.name));
                     }
                 }
                 Outcome::Raced => {}

@@ -80,7 +80,6 @@ fn answer(target: &Target, old: &Object, object: bytes::Bytes, gone: bool) -> De
         return Deleted {
             value: object,
             gone,
-            warnings: Vec::new(),
         };
     }
     let mut details = json!({"name": target.name, "kind": kind.plural, "uid": old.uid()});
@@ -93,7 +92,6 @@ fn answer(target: &Target, old: &Object, object: bytes::Bytes, gone: bool) -> De
     Deleted {
         value: status.to_string().into(),
         gone,
-        warnings: Vec::new(),
     }
 }
 
@@ -103,20 +101,33 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), Status> {
     let rules = [
-        ("UID", options.uid.as_deref(), old.uid()),
+        (
+            "UID",
+            options.uid.as_deref(),
+            old.uid(),
+            "deleted and then recreated",
+        ),
         (
             "ResourceVersion",
             options.resource_version.as_deref(),
             old.resource_version(),
+            "modified",
         ),
     ];
-    for (what, asked, found) in rules {
+    for (what, asked, found, how) in rules {
         if let Some(asked) = asked.filter(|asked| *asked != found) {
             let why = format!(
                 "the {what} in the precondition ({asked}) does not match the {what} in record ({found}). \
-                 The object might have been deleted and then recreated"
+                 The object might have been {how}"
             );
-            return Err(target.conflict(&why));
+            // Upstream names the kind here, not the resource.
+            let kind = &target.kind;
+            return Err(Status::conflict(
+                &kind.group,
+                &kind.kind,
+                &target.name,
+                &why,
+            ));
         }
     }
     Ok(())

@@ -2,12 +2,13 @@
 //! and its finalizers (upstream: `rest.BeforeDelete` and the generic registry's `Delete`).
 
 use jiff::{SignedDuration, Timestamp};
+use kedge_api::Kind;
 use kedge_machinery::{Object, Status, time};
 use serde_json::{Value, json};
 
 use super::metadata;
 use crate::request::{DeleteOptions, Propagation, Target};
-use crate::strategy::{definition, namespace};
+use crate::strategy::{Dependents, definition, namespace, rules};
 use crate::value::field;
 
 const ORPHAN: &str = "orphan";
@@ -53,17 +54,21 @@ pub(super) fn plan(
     if definition::is(kind) && !old.is_terminating() {
         definition::set_terminating(&mut new, now);
     }
-    set_finalizers(&mut new, options.propagation);
-    let held = new.finalizers().next().is_some() || !target.strategy().is_released(&new);
-    let pending = match target.strategy().grace(old, options.grace_period) {
+    let grace = match target.strategy().grace(old, options.grace_period) {
         Some(seconds) => graceful(&mut new, old, seconds, options.grace_period, now),
-        None if held && !old.is_terminating() => {
-            mark(&mut new, now, (!is_namespace).then_some(0));
-            false
-        }
-        None => false,
+        None => Grace::Over,
     };
-    Ok(if !held && !pending {
+    // What becomes of dependents is not decided anew while it waits for its grace.
+    if grace == Grace::Running {
+        return Ok(Plan::Wait);
+    }
+    set_finalizers(&mut new, options.propagation, target.rules().dependents);
+    let held = new.finalizers().next().is_some() || !target.strategy().is_released(&new);
+    if grace == Grace::Over && held && !old.is_terminating() {
+        mark(&mut new, now, (!is_namespace).then_some(0));
+    }
+    let waits = matches!(grace, Grace::Set(seconds) if seconds > 0);
+    Ok(if !held && !waits {
         Plan::Remove(new)
     } else if new == *old {
         Plan::Wait
@@ -72,56 +77,83 @@ pub(super) fn plan(
     })
 }
 
-/// Finalizers that stand for what is to become of dependents.
-fn set_finalizers(object: &mut Object, propagation: Option<Propagation>) {
-    let Some(propagation) = propagation else {
-        return;
-    };
-    let mut finalizers: Vec<String> = object
-        .finalizers()
-        .filter(|f| *f != ORPHAN && *f != FOREGROUND)
-        .map(String::from)
-        .collect();
-    match propagation {
-        Propagation::Orphan => finalizers.push(ORPHAN.into()),
-        Propagation::Foreground => finalizers.push(FOREGROUND.into()),
-        Propagation::Background => {}
-    }
-    if finalizers.is_empty() {
-        object.meta_mut().remove("finalizers");
-    } else {
-        object
-            .meta_mut()
-            .insert("finalizers".into(), json!(finalizers));
-    }
+/// What clients are told that delete Jobs and do not say what is to become of their Pods.
+#[must_use]
+pub fn deletion_warnings(kind: &Kind, options: &DeleteOptions) -> Vec<String> {
+    let orphans = rules::of(kind).dependents == Dependents::Orphaned;
+    let told = orphans && options.propagation.is_none();
+    Vec::from_iter(told.then(|| {
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or \
+         set propagationPolicy=Orphan to suppress this warning"
+            .to_string()
+    }))
 }
 
-/// Marks the object, or shortens the grace of one that is marked; true while grace is left.
+/// Finalizers that stand for what is to become of dependents: what was asked, else what the object has already, else
+/// what its kind does.
+fn set_finalizers(object: &mut Object, asked: Option<Propagation>, dependents: Dependents) {
+    let had: Vec<&str> = object.finalizers().collect();
+    let own = had.iter().find_map(|finalizer| match *finalizer {
+        ORPHAN => Some(Propagation::Orphan),
+        FOREGROUND => Some(Propagation::Foreground),
+        _ => None,
+    });
+    let propagation = match dependents {
+        Dependents::None => Propagation::Background,
+        Dependents::Deleted => asked.or(own).unwrap_or(Propagation::Background),
+        Dependents::Orphaned => asked.or(own).unwrap_or(Propagation::Orphan),
+    };
+    let wanted = match propagation {
+        Propagation::Orphan => Some(ORPHAN),
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Background => None,
+    };
+    let others = had.iter().filter(|f| **f != ORPHAN && **f != FOREGROUND);
+    let new: Vec<&str> = others.copied().chain(wanted).collect();
+    if new.len() == had.len() && new.iter().all(|finalizer| had.contains(finalizer)) {
+        return;
+    }
+    let new = (!new.is_empty()).then(|| json!(new));
+    match new {
+        Some(new) => object.meta_mut().insert("finalizers".into(), new),
+        None => object.meta_mut().remove("finalizers"),
+    };
+}
+
+/// How an object waits before it ends.
+#[derive(Debug, PartialEq)]
+enum Grace {
+    /// For so many seconds, from now or from when it was marked.
+    Set(i64),
+    /// As it did before: this deletion changes nothing.
+    Running,
+    /// No more, or its kind knows no grace.
+    Over,
+}
+
+/// Marks the object, or shortens the grace of one that is marked.
 fn graceful(
     new: &mut Object,
     old: &Object,
     seconds: i64,
     asked: Option<i64>,
     now: Timestamp,
-) -> bool {
+) -> Grace {
     if !old.is_terminating() {
-        mark(
-            new,
-            now.saturating_add(SignedDuration::from_secs(seconds))
-                .unwrap_or(now),
-            Some(seconds),
-        );
-        return seconds > 0;
+        let end = now.saturating_add(SignedDuration::from_secs(seconds));
+        mark(new, end.unwrap_or(now), Some(seconds));
+        return Grace::Set(seconds);
     }
     let left = old
         .meta()
         .and_then(|meta| field(meta, "deletionGracePeriodSeconds").as_i64())
         .unwrap_or_default();
     if left == 0 {
-        return false;
+        return Grace::Over;
     }
-    let Some(shorter) = asked.map(|_| seconds).filter(|seconds| *seconds < left) else {
-        return true;
+    let asked = asked.map(|seconds| if seconds < 0 { 1 } else { seconds });
+    let Some(shorter) = asked.filter(|seconds| *seconds < left) else {
+        return Grace::Running;
     };
     let end = old
         .meta_text("deletionTimestamp")
@@ -133,7 +165,7 @@ fn graceful(
     let meta = new.meta_mut();
     meta.insert("deletionTimestamp".into(), time::rfc3339(end).into());
     meta.insert("deletionGracePeriodSeconds".into(), shorter.into());
-    shorter > 0
+    Grace::Set(shorter)
 }
 
 fn mark(object: &mut Object, end: Timestamp, grace: Option<i64>) {
@@ -146,151 +178,4 @@ fn mark(object: &mut Object, end: Timestamp, grace: Option<i64>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use kedge_api::Kind;
-
-    use super::*;
-
-    const NOW: &str = "2026-01-01T00:00:00Z";
-
-    fn target(kind: &str) -> Target {
-        let kind = Kind {
-            kind: kind.into(),
-            plural: format!("{}s", kind.to_lowercase()),
-            ..Kind::default()
-        };
-        Target::new(Arc::new(kind), "", "x")
-    }
-
-    fn decide(kind: &str, object: Value, options: &DeleteOptions) -> Result<Plan, Status> {
-        plan(
-            &target(kind),
-            &Object::from_value(object).unwrap(),
-            options,
-            NOW.parse().unwrap(),
-        )
-    }
-
-    fn marked(plan: Plan) -> Value {
-        match plan {
-            Plan::Mark(object) => object.into_value(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn removed(plan: Plan) -> Value {
-        match plan {
-            Plan::Remove(object) => object.into_value(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn most_kinds_go_at_once_and_unmarked() {
-        let object = json!({"metadata": {"name": "c"}});
-        assert_eq!(
-            removed(decide("ConfigMap", object.clone(), &DeleteOptions::default()).unwrap()),
-            object
-        );
-    }
-
-    #[test]
-    fn finalizers_hold_and_mark_once() {
-        let object = json!({"metadata": {"name": "c", "finalizers": ["a/b"]}});
-        let first = marked(decide("ConfigMap", object, &DeleteOptions::default()).unwrap());
-        assert_eq!(first["metadata"]["deletionTimestamp"], NOW);
-        assert_eq!(first["metadata"]["deletionGracePeriodSeconds"], 0);
-        assert_eq!(
-            decide("ConfigMap", first, &DeleteOptions::default()).unwrap(),
-            Plan::Wait
-        );
-    }
-
-    #[test]
-    fn propagation_is_a_finalizer() {
-        let object =
-            |finalizers: Value| json!({"metadata": {"name": "c", "finalizers": finalizers}});
-        let with = |propagation, finalizers| {
-            let options = DeleteOptions {
-                propagation: Some(propagation),
-                ..DeleteOptions::default()
-            };
-            decide("ConfigMap", object(finalizers), &options).unwrap()
-        };
-        assert_eq!(
-            marked(with(Propagation::Foreground, json!([])))["metadata"]["finalizers"],
-            json!(["foregroundDeletion"])
-        );
-        assert_eq!(
-            marked(with(Propagation::Orphan, json!(["a/b"])))["metadata"]["finalizers"],
-            json!(["a/b", "orphan"])
-        );
-        removed(with(Propagation::Background, json!(["foregroundDeletion"])));
-    }
-
-    #[test]
-    fn pods_have_grace() {
-        let pod = |node: &str, meta: Value| json!({"metadata": meta, "spec": {"nodeName": node, "terminationGracePeriodSeconds": 30}});
-        let new = || json!({"name": "p", "generation": 1});
-        let delete = |object, grace| {
-            decide(
-                "Pod",
-                object,
-                &DeleteOptions {
-                    grace_period: grace,
-                    ..DeleteOptions::default()
-                },
-            )
-            .unwrap()
-        };
-        let waiting = marked(delete(pod("n1", new()), None));
-        assert_eq!(
-            waiting["metadata"]["deletionTimestamp"],
-            "2026-01-01T00:00:30Z"
-        );
-        assert_eq!(waiting["metadata"]["generation"], 2);
-        assert_eq!(delete(waiting.clone(), None), Plan::Wait);
-        assert_eq!(delete(waiting.clone(), Some(60)), Plan::Wait);
-        let shorter = marked(delete(waiting.clone(), Some(10)));
-        assert_eq!(
-            shorter["metadata"]["deletionTimestamp"],
-            "2026-01-01T00:00:10Z"
-        );
-        assert_eq!(shorter["metadata"]["generation"], 2);
-        let gone = removed(delete(waiting, Some(0)));
-        assert_eq!(gone["metadata"]["deletionGracePeriodSeconds"], 0);
-        let at_once = removed(delete(pod("n1", new()), Some(0)));
-        assert_eq!(at_once["metadata"]["generation"], 2);
-        assert_eq!(at_once["metadata"]["deletionGracePeriodSeconds"], 0);
-        removed(delete(pod("", new()), None));
-    }
-
-    #[test]
-    fn namespaces_end_in_two_steps() {
-        let active = json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
-        let ending = marked(decide("Namespace", active, &DeleteOptions::default()).unwrap());
-        assert_eq!(ending["status"]["phase"], "Terminating");
-        assert!(
-            ending["metadata"]
-                .get("deletionGracePeriodSeconds")
-                .is_none()
-        );
-        assert!(
-            decide("Namespace", ending.clone(), &DeleteOptions::default())
-                .unwrap_err()
-                .is_conflict()
-        );
-        let mut released = ending;
-        released["spec"]["finalizers"] = json!([]);
-        removed(decide("Namespace", released, &DeleteOptions::default()).unwrap());
-        let immortal = json!({"metadata": {"name": "default"}});
-        assert_eq!(
-            decide("Namespace", immortal, &DeleteOptions::default())
-                .unwrap_err()
-                .code,
-            403
-        );
-    }
-}
+mod tests;

@@ -67,7 +67,12 @@ pub(super) fn deduplicate_owners(object: &mut Object) -> Option<String> {
     }
     *owners = kept;
     let again = again.join(", ");
-    (!again.is_empty()).then(|| format!(".metadata.ownerReferences contains duplicate entries, of which one is kept; duplicate UID(s) observed: {again}"))
+    (!again.is_empty()).then(|| {
+        format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject \
+             such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {again}"
+        )
+    })
 }
 
 fn field_text(value: &Value, key: &str) -> String {

@@ -10,7 +10,7 @@ mod create;
 mod custom;
 mod decode;
 mod delete;
-mod deletion;
+pub(crate) mod deletion;
 mod finish;
 mod lifecycle;
 mod metadata;

@@ -73,13 +73,22 @@ async fn deletes_answer_as_their_kind_does() {
         ..DeleteOptions::default()
     };
     let target = world.target("configmaps", "d");
+    let refused = world.registry.delete(&target, &wrong).await.unwrap_err();
+    assert!(refused.is_conflict());
+    assert_eq!(refused.details.as_ref().unwrap().kind, "ConfigMap");
+    let older = DeleteOptions {
+        resource_version: Some("1".into()),
+        ..DeleteOptions::default()
+    };
+    let refused = world.registry.delete(&target, &older).await.unwrap_err();
+    let said = &refused.message;
     assert!(
-        world
-            .registry
-            .delete(&target, &wrong)
-            .await
-            .unwrap_err()
-            .is_conflict()
+        said.starts_with("Operation cannot be fulfilled on ConfigMap \"d\": the ResourceVersion"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("The object might have been modified"),
+        "{said}"
     );
     let orphan = DeleteOptions {
         propagation: Some(Propagation::Orphan),
