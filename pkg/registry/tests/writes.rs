@@ -4,6 +4,8 @@
 mod common;
 #[path = "writes/deletes.rs"]
 mod deletes;
+#[path = "writes/owners.rs"]
+mod owners;
 #[path = "writes/patches.rs"]
 mod patches;
 #[path = "writes/updates.rs"]

@@ -128,16 +128,24 @@ impl Registry {
     /// Leaves what the schema knows, and fills what it gives.
     pub(super) fn settle(&self, target: &Target, tree: &mut Value) -> Object {
         let catalog = &self.inner.builtin;
-        if let Some(own) = &target.kind.custom {
+        let no_owners = tree.pointer("/metadata/managedFields") == Some(&Value::Array(Vec::new()));
+        let mut object = if let Some(own) = &target.kind.custom {
             custom::settle(own, catalog, tree);
-            return Object::from_value(std::mem::take(tree)).unwrap_or_default();
+            Object::from_value(std::mem::take(tree)).unwrap_or_default()
+        } else {
+            let (definitions, schema) = (catalog.definitions(), catalog.schema(&target.kind));
+            schema::prune(definitions, schema, tree);
+            schema::apply_defaults(definitions, schema, tree);
+            shape::shape(definitions, schema, tree);
+            let mut object = Object::from_value(std::mem::take(tree)).unwrap_or_default();
+            target.strategy().default(&mut object);
+            object
+        };
+        // Empty is more than absent until owners are recorded: it forgets them.
+        if no_owners {
+            let metadata = object.meta_mut();
+            metadata.insert("managedFields".into(), Value::Array(Vec::new()));
         }
-        let (definitions, schema) = (catalog.definitions(), catalog.schema(&target.kind));
-        schema::prune(definitions, schema, tree);
-        schema::apply_defaults(definitions, schema, tree);
-        shape::shape(definitions, schema, tree);
-        let mut object = Object::from_value(std::mem::take(tree)).unwrap_or_default();
-        target.strategy().default(&mut object);
         object
     }
 }
