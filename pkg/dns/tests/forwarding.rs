@@ -52,7 +52,8 @@ async fn the_same_question_of_many_is_asked_once() {
 
 #[tokio::test]
 async fn each_domain_has_its_resolvers() {
-    let (all, corp, deeper, beside) = (
+    let (all, corp, deeper, beside, lan) = (
+        Fake::start(Behaviour::Answer).await,
         Fake::start(Behaviour::Answer).await,
         Fake::start(Behaviour::Answer).await,
         Fake::start(Behaviour::Answer).await,
@@ -64,6 +65,7 @@ async fn each_domain_has_its_resolvers() {
         deeper.upstream("lab.corp.example="),
         // Within the cluster's own domain: what that does not have.
         beside.upstream("corp.cluster.local="),
+        lan.upstream("192.168.0.0/16="),
     ])
     .await;
     for (name, fake) in [
@@ -73,6 +75,8 @@ async fn each_domain_has_its_resolvers() {
         ("notcorp.example", &all),
         ("host.lab.corp.example", &deeper),
         ("host.corp.cluster.local", &beside),
+        ("7.1.168.192.in-addr.arpa", &lan),
+        ("7.1.169.192.in-addr.arpa", &all),
     ] {
         node.ask(name, Rtype::A).await;
         assert_eq!(fake.asked_for(name), 1, "{name}");

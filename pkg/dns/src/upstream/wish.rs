@@ -1,7 +1,9 @@
-//! A resolver as a person names it: `[DOMAIN=][tls://]ADDRESS[:PORT][#NAME]`.
+//! A resolver as a person names it: `[DOMAIN=][tls://]ADDRESS[:PORT][#NAME]`, or `RANGE=` for the reverse names of a range.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use crate::name::WireName;
 
@@ -18,7 +20,7 @@ pub struct Upstream {
 /// A text that names no resolver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} names no resolver: give [DOMAIN=][tls://]ADDRESS[:PORT][#NAME], such as 192.0.2.1, corp.example=10.0.0.53 or tls://192.0.2.1#dns.example"
+    "{text:?} names no resolver: give [DOMAIN=][tls://]ADDRESS[:PORT][#NAME], such as 192.0.2.1, corp.example=10.0.0.53 or tls://192.0.2.1#dns.example; for reverse names a range of whole labels, 192.168.0.0/16=192.168.1.1"
 )]
 pub struct UpstreamError {
     text: String,
@@ -34,7 +36,7 @@ impl FromStr for Upstream {
 
 fn read(text: &str) -> Option<Upstream> {
     let (domain, rest) = match text.split_once('=') {
-        Some((domain, rest)) => (WireName::parse(domain)?, rest),
+        Some((text, rest)) => (domain(text)?, rest),
         None => (WireName::root(), text),
     };
     let (secure, rest) = match rest.strip_prefix("tls://") {
@@ -59,6 +61,18 @@ fn read(text: &str) -> Option<Upstream> {
     })
 }
 
+/// A range must end where a label of its reverse names does: the resolver would be asked for others' names too.
+fn domain(text: &str) -> Option<WireName> {
+    let Ok(range) = text.parse::<IpNet>() else {
+        // A slash in the last label is of a range that is none; others may have one (RFC 2317).
+        let last = text.rsplit('.').next().unwrap_or_default();
+        return WireName::parse(text).filter(|_| !last.contains('/'));
+    };
+    let label = if range.addr().is_ipv4() { 8 } else { 4 };
+    let whole = range.trunc() == range && range.prefix_len() % label == 0;
+    whole.then(|| WireName::reverse_zone(range))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +88,18 @@ mod tests {
                 "Corp.example=10.0.0.53",
                 "corp.example",
                 "10.0.0.53:53",
+                None,
+            ),
+            (
+                "192.168.0.0/16=192.168.1.1",
+                "168.192.in-addr.arpa",
+                "192.168.1.1:53",
+                None,
+            ),
+            (
+                "fd00:1::/32=[fd00:1::1]:5353",
+                "1.0.0.0.0.0.d.f.ip6.arpa",
+                "[fd00:1::1]:5353",
                 None,
             ),
             ("tls://192.0.2.1", ".", "192.0.2.1:853", Some(None)),
@@ -102,6 +128,9 @@ mod tests {
             "tls://192.0.2.1#",
             "a..b=192.0.2.1",
             "https://192.0.2.1",
+            "10.96.0.0/12=192.0.2.1",
+            "10.96.0.1/16=192.0.2.1",
+            "10.0.0.0/33=192.0.2.1",
         ] {
             assert!(text.parse::<Upstream>().is_err(), "{text}");
         }
