@@ -28,6 +28,8 @@ pub struct Context<'a> {
     pub schema: &'a Schema,
     /// `v1`, `discovery.k8s.io/v1`.
     pub api_version: String,
+    /// Other versions that count: what is owned in any more is forgotten. `None`: all count.
+    pub also: Option<Vec<String>>,
     /// The field manager's name.
     pub manager: &'a str,
     /// Empty, or for example `status`.
@@ -227,6 +229,7 @@ fn once(
         let there = typed.compare(schema, &zero::of(&context, live), &live_tree);
         record(&context, &mut managers, &there);
     }
+    managers.forget_versions(context);
     let config_tree = intent(context, config);
     let merged = typed.merge(Some(schema), &live_tree, &config_tree);
 
@@ -357,6 +360,7 @@ pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Objec
         new.meta_mut().remove("managedFields");
         return;
     }
+    managers.forget_versions(context);
     let before = old.map_or_else(|| zero::of(context, new), |old| tree(old.clone()));
     // Its `managedFields` have been read, and are written anew.
     let after = tree(std::mem::take(new));

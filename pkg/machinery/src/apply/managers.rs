@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Context;
 use crate::fields::FieldSet;
 use crate::{Object, time};
 
@@ -76,6 +77,15 @@ impl Managers {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Leaves those whose version is served: fields of another cannot be compared with an object of this one.
+    pub(super) fn forget_versions(&mut self, context: &Context<'_>) {
+        if let Some(also) = &context.also {
+            self.0.retain(|_, owned| {
+                owned.api_version == context.api_version || also.contains(&owned.api_version)
+            });
+        }
     }
 
     pub(super) fn fields(&self, id: &Id) -> FieldSet {

@@ -282,3 +282,33 @@ fn nested_structs() {
         ],
     );
 }
+
+#[test]
+fn what_is_owned_in_a_version_that_is_no_more_is_forgotten() {
+    let typed = |text: &str| json!({"spec": {"type": text}});
+    let label = |key: &str| json!({"metadata": {"labels": {key: "x"}}});
+    let in_version = |version: &str| {
+        let mut api = Api::new();
+        api.apply("one", false, typed("x")).unwrap();
+        let live = api.live.as_mut().unwrap();
+        live.meta_mut()["managedFields"][0]["apiVersion"] = version.into();
+        api
+    };
+
+    let mut api = in_version("v0");
+    let left = api.apply("one", false, label("l")).unwrap();
+    assert_eq!(left["spec"], json!({"type": "x"}), "nothing goes with it");
+    assert_eq!(api.owners(), ["one/Apply: .metadata.labels.l"]);
+
+    let mut api = in_version("v0");
+    api.update("hand", |tree| tree["metadata"]["labels"]["l"] = json!("x"));
+    assert!(!api.owners()[0].starts_with("one/"), "{:?}", api.owners());
+
+    let mut api = in_version("v0");
+    api.apply("two", false, typed("y")).unwrap();
+    assert_eq!(api.owners(), ["two/Apply: .spec.type"]);
+
+    let mut api = in_version("v2");
+    let conflicts = api.apply("two", false, typed("y")).unwrap_err();
+    assert_eq!(conflicts, ["\"one\" .spec.type"]);
+}

@@ -33,6 +33,7 @@ impl Api {
             definitions: &self.definitions,
             schema: &self.schema,
             api_version: "v1".into(),
+            also: Some(vec!["v2".into()]),
             manager,
             subresource: "",
             force,

@@ -69,6 +69,7 @@ mod tests {
             definitions: &definitions,
             schema: &schema,
             api_version: "v1".into(),
+            also: None,
             manager: "m",
             subresource: "",
             force: false,

@@ -43,11 +43,19 @@ impl Registry {
         options: &'a WriteOptions,
         now: Timestamp,
     ) -> apply::Context<'a> {
-        let catalog = &self.inner.builtin;
+        let (catalog, kind) = (&self.inner.builtin, &target.kind);
+        // The one kind that two groups serve.
+        let event = ["v1", "events.k8s.io/v1"].map(String::from);
+        let also = if kind.kind == "Event" {
+            event.into()
+        } else {
+            Vec::new()
+        };
         apply::Context {
             definitions: catalog.definitions(),
-            schema: catalog.schema(&target.kind),
-            api_version: target.kind.api_version(),
+            schema: catalog.schema(kind),
+            api_version: kind.api_version(),
+            also: kind.custom.is_none().then_some(also),
             manager: &options.field_manager,
             subresource: &target.subresource,
             force: options.force,

@@ -267,6 +267,8 @@ async fn owners_in_a_version_that_is_not_served_are_forgotten() {
         "fieldsV1": {"f:metadata": {"f:labels": {"f:s": {}}}},
     }]);
     story.create("u", made).await.unwrap();
+    let owners = story.owners();
+    assert_eq!(owners.len(), 1, "{owners:?}");
     let beside = json!({"containers": [{"name": "s", "image": "s"}]});
     let config =
         json!({"metadata": {"labels": {"s": "1"}}, "spec": {"template": {"spec": beside}}});
