@@ -271,6 +271,12 @@ async fn applies_know_lists_and_refuse_what_is_not_declared() {
     assert_eq!(managers[0]["apiVersion"], "example.com/v1");
     let (code, conflict) = apply("two", "spec: {size: 2}").await;
     assert_eq!((code, &conflict["reason"]), (409, &json!("Conflict")));
+    let (code, refused) = apply("one", "spec: {ports: [{name: web}]}").await;
+    let message = refused["message"].as_str().unwrap();
+    assert!(
+        code == 500 && message.contains("an element that omits key field \"port\""),
+        "{message}"
+    );
     let (_, refused) = apply("one", "unknownField: x, spec: {size: 1}").await;
     let message = refused["message"].as_str().unwrap();
     assert!(

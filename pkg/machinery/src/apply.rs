@@ -28,8 +28,10 @@ pub struct Context<'a> {
     pub schema: &'a Schema,
     /// `v1`, `discovery.k8s.io/v1`.
     pub api_version: String,
-    /// Other versions that count: what is owned in any more is forgotten. `None`: all count.
-    pub also: Option<Vec<String>>,
+    /// Other versions that the kind has.
+    pub also: Vec<String>,
+    /// A custom resource: fields have no zero values, and what is owned in any version counts.
+    pub custom: bool,
     /// The field manager's name.
     pub manager: &'a str,
     /// Empty, or for example `status`.
@@ -197,7 +199,9 @@ pub fn apply(
 }
 
 fn check(context: &Context<'_>, config: &Object) -> Result<(), ApplyError> {
-    let problems = context.typed().check(context.schema, &tree(config.clone()));
+    let problems = context
+        .typed()
+        .check(context.schema, &tree(config.clone()), context.custom);
     let problems = match &problems[..] {
         [] => return Ok(()),
         [one] => one.clone(),

@@ -79,11 +79,12 @@ impl Managers {
         self.0.is_empty()
     }
 
-    /// Leaves those whose version is served: fields of another cannot be compared with an object of this one.
+    /// Leaves those whose version the kind has: fields of another cannot be compared with an object of this one.
     pub(super) fn forget_versions(&mut self, context: &Context<'_>) {
-        if let Some(also) = &context.also {
+        if !context.custom {
             self.0.retain(|_, owned| {
-                owned.api_version == context.api_version || also.contains(&owned.api_version)
+                let version = &owned.api_version;
+                *version == context.api_version || context.also.contains(version)
             });
         }
     }

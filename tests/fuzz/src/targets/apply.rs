@@ -35,6 +35,8 @@ pub(super) fn run(input: &[u8]) {
         definitions,
         schema,
         api_version: kind.api_version(),
+        also: Vec::new(),
+        custom: false,
         manager,
         subresource: "",
         force: true,
