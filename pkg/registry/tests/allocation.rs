@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+#[path = "allocation/types.rs"]
+mod types;
 
 use std::collections::BTreeSet;
 

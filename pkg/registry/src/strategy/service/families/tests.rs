@@ -141,7 +141,7 @@ fn a_preference_is_not_upgraded_by_itself() {
     );
 }
 
-/// What upstream's storage tests expect of a new Service: for every range of the cluster and every address asked for, under each
+/// What upstream makes of a new Service: for every range of the cluster and every address asked for, under each
 /// policy (none, single, prefer, require), what the families none, 4, 6, 46 and 64 come to; `-` is refused. `None!` selects nothing.
 #[rstest::rstest]
 #[case("4", "", ["4 4 - - -", "4 4 - - -", "4 4 - - -", "- - - - -"])]
