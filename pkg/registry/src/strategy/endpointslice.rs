@@ -281,8 +281,57 @@ mod tests {
         }]}),
         &["endpoints[0].nodeName", "endpoints[0].hostname", "endpoints[0].hints.forZones[1].name"]
     )]
+    #[case(
+        json!({"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "hints": {
+            "forZones": [{"name": "inv@lid"}], "forNodes": [{"name": "n"}, {"name": "n"}, {"name": "inv@lid"}],
+        }}]}),
+        &["endpoints[0].hints.forZones[0].name", "endpoints[0].hints.forNodes[1].name", "endpoints[0].hints.forNodes[2].name"]
+    )]
+    #[case(json!({"addressType": "IPv6", "endpoints": [{"addresses": ["123.456.789.012", "2001:4860:4860:defg", "fe80::1"]}]}), &[
+        "endpoints[0].addresses[0]", "endpoints[0].addresses[1]", "endpoints[0].addresses[2]",
+    ])]
     fn validation(#[case] slice: Value, #[case] want: &[&str]) {
         assert_eq!(wrong(slice), want);
+    }
+
+    #[test]
+    fn limits() {
+        let endpoints = |count: usize| {
+            let endpoint = |i: usize| json!({"addresses": [format!("10.1.2.{}", i % 255)]});
+            json!({"endpoints": (0..count).map(endpoint).collect::<Value>()})
+        };
+        let ports = |count: usize| {
+            let port = |i: usize| json!({"name": format!("http-{i}")});
+            json!({"ports": (0..count).map(port).collect::<Value>()})
+        };
+        let addresses = |count: usize| {
+            let addresses: Value = (0..count).map(|i| format!("10.1.2.{i}")).collect();
+            json!({"endpoints": [{"addresses": addresses}]})
+        };
+        let hints = |key: &'static str| {
+            move |count: usize| {
+                let hints: Value = (0..count)
+                    .map(|i| json!({"name": format!("a-{i}")}))
+                    .collect();
+                json!({"endpoints": [{"addresses": ["10.1.2.3"], "hints": {key: hints}}]})
+            }
+        };
+        let rows: [(&str, usize, &dyn Fn(usize) -> Value); 5] = [
+            ("endpoints", 1000, &endpoints),
+            ("ports", 20000, &ports),
+            ("endpoints[0].addresses", 100, &addresses),
+            ("endpoints[0].hints.forZones", 8, &hints("forZones")),
+            ("endpoints[0].hints.forNodes", 8, &hints("forNodes")),
+        ];
+        for (path, most, made) in rows {
+            let slice = |count| {
+                let mut slice = made(count);
+                slice["addressType"] = "IPv4".into();
+                slice
+            };
+            assert!(wrong(slice(most)).is_empty(), "{path}");
+            assert_eq!(wrong(slice(most + 1)), [path]);
+        }
     }
 
     #[test]
