@@ -20,7 +20,7 @@ impl Strategy for Event {
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let event = core(object);
-        let mut errors = validate::common(&event);
+        let mut errors = validate::common(&event, is_core(object));
         if !is_core(object) {
             errors.extend(validate::create(&event));
         }
@@ -29,7 +29,7 @@ impl Strategy for Event {
 
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
         let event = core(new);
-        let mut errors = validate::common(&event);
+        let mut errors = validate::common(&event, is_core(new));
         if !is_core(new) {
             errors.extend(validate::update(&event, &core(old)));
         }
@@ -84,6 +84,16 @@ mod tests {
             "message": "m".repeat(1025)}),
         &["reportingInstance", "action", "reason", "message"]
     )]
+    #[case(
+        "kube-system",
+        json!({"involvedObject": {"kind": "Node"}, "eventTime": TIME, "reportingComponent": "my-contr@ller",
+            "reportingInstance": "x".repeat(129), "action": "Do", "reason": "y".repeat(129)}),
+        &["reportingComponent", "reportingInstance", "reason"]
+    )]
+    #[case("ns", json!({"involvedObject": {"kind": "Node"}, "eventTime": TIME}), &[
+        "involvedObject.namespace", "reportingComponent", "reportingComponent", "reportingComponent", "reportingInstance", "action",
+        "reason",
+    ])]
     fn of_the_core_group(#[case] namespace: &str, #[case] body: Value, #[case] want: &[&str]) {
         let errors = Event.validate(&event("v1", namespace, body));
         assert_eq!(fields(errors), want);

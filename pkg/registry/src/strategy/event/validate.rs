@@ -18,8 +18,8 @@ fn word<'a>(event: &'a Object, key: &str) -> &'a str {
     field(&event.0, key).as_str().unwrap_or_default()
 }
 
-/// What both APIs ask.
-pub(super) fn common(event: &Object) -> Vec<FieldError> {
+/// What both APIs ask. One field alone has the name that it has in the API that was used.
+pub(super) fn common(event: &Object, is_core: bool) -> Vec<FieldError> {
     let namespace = text(field(&event.0, "involvedObject"), "namespace");
     let timed = !field(&event.0, "eventTime").is_null();
     let cluster = match timed {
@@ -41,19 +41,24 @@ pub(super) fn common(event: &Object) -> Vec<FieldError> {
         ));
     }
     if timed {
-        errors.extend(words(event));
+        let component = if is_core {
+            "reportingComponent"
+        } else {
+            COMPONENT
+        };
+        errors.extend(words(event, component));
     }
     errors
 }
 
 /// An Event with a time says who did what.
-fn words(event: &Object) -> Vec<FieldError> {
+fn words(event: &Object, at: &str) -> Vec<FieldError> {
     let component = word(event, "reportingComponent");
     let mut errors = Vec::new();
     if component.is_empty() {
-        errors.push(FieldError::required(COMPONENT, ""));
+        errors.push(FieldError::required(at, ""));
     }
-    errors.extend(check::qualified_name(COMPONENT, component));
+    errors.extend(check::qualified_name(at, component));
     let too_long = |key: &str, most: usize| {
         let detail = format!("can have at most {most} characters");
         FieldError::invalid(key, "", detail)
