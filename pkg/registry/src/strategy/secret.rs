@@ -94,19 +94,30 @@ fn account_name(object: &Object) -> Option<FieldError> {
     (!object.annotations().any(named)).then(|| FieldError::required(path, ""))
 }
 
-/// A key that must be there and hold JSON.
+/// A key that must be there and hold a JSON object, or `null`, which Go takes for an empty one.
 fn json_in(object: &Object, key: &str) -> Option<FieldError> {
     let path = format!("data[{key}]");
     let Some(encoded) = field(&object.0, "data").get(key).and_then(Value::as_str) else {
         return Some(FieldError::required(path, ""));
     };
     let bytes = STANDARD.decode(encoded).unwrap_or_default();
-    let problem = serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).err()?;
-    Some(FieldError::invalid(
-        path,
-        "<secret contents redacted>",
-        problem.to_string(),
-    ))
+    let why = match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(_) | Value::Null) => return None,
+        Ok(other) => {
+            let found = match other {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Number(_) => "number",
+                _ => "bool",
+            };
+            format!(
+                "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+            )
+        }
+        Err(error) if error.is_eof() => "unexpected end of JSON input".into(),
+        Err(error) => error.to_string(),
+    };
+    Some(FieldError::invalid(path, "<secret contents redacted>", why))
 }
 
 #[cfg(test)]
@@ -163,8 +174,10 @@ mod tests {
         let docker = |text: &str| {
             wrong(json!({"type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": text}}))
         };
-        assert!(docker("{}").is_empty());
-        assert_eq!(docker("no"), ["data[.dockercfg]"]);
+        assert!(docker("{}").is_empty() && docker("null").is_empty());
+        for text in ["no", "", "{", "[]", "1", "\"{}\""] {
+            assert_eq!(docker(text), ["data[.dockercfg]"], "{text}");
+        }
         assert_eq!(
             wrong(json!({"type": "kubernetes.io/service-account-token"})).len(),
             1
