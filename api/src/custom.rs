@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::hash::Fnv1a;
 use crate::json_path::JsonPath;
-use crate::kind::{ALL, PART};
+use crate::verbs::{ALL, PART};
 use crate::{Kind, Subresource};
 
 /// OpenAPI name of the metadata that every object has.

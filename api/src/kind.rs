@@ -4,20 +4,6 @@ use std::sync::Arc;
 
 use crate::custom::Custom;
 
-/// Every verb of an ordinary resource.
-pub(crate) const ALL: &[&str] = &[
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
-/// Verbs of a part of an object.
-pub(crate) const PART: &[&str] = &["get", "patch", "update"];
-
 /// One kind in one API version, with the resource that serves it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Kind {

@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod protobuf;
 mod schemas;
 mod table;
+mod verbs;
 pub mod version;
 
 pub use catalog::Catalog;

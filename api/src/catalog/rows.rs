@@ -1,7 +1,7 @@
 //! The built-in kinds: one row each. Groups are in the order of kube-apiserver's
 //! discovery, which is that of preference; resources of a group version are in alphabetical order, as there.
 
-use crate::kind::{ALL, PART};
+use crate::verbs::{ALL, PART};
 use crate::{Kind, Subresource};
 
 /// A built-in kind, written down.

@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use kedge_api::Catalog;
-use kedge_telemetry::metrics::{OPEN_METRICS, Registry};
+use kedge_telemetry::metrics::{Metrics, OPEN_METRICS, Registry};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,7 +14,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 
 use crate::answer::Answer;
-use crate::app::SharedApp;
 use crate::request_info::RequestInfo;
 
 /// Seconds: the buckets of kube-apiserver that a server of this size can fill, and two below them.
@@ -120,7 +118,7 @@ impl Requests {
 }
 
 /// `/metrics`: everything that this process measures.
-pub(crate) async fn page(State(app): State<SharedApp>) -> Answer {
-    let text = app.metrics.text().await;
+pub(crate) async fn page(metrics: &Metrics) -> Answer {
+    let text = metrics.text().await;
     ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
 }

@@ -4,8 +4,6 @@ use kedge_api::{Kind, protobuf};
 use kedge_machinery::Status;
 use kedge_registry::MetaVersion;
 
-use crate::refusal;
-
 /// The encoding of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Encoding {
@@ -158,7 +156,7 @@ pub(crate) fn resource(
             return Ok(Media { encoding, form });
         }
     }
-    Err(refusal::not_acceptable(encodings))
+    Err(not_acceptable(encodings))
 }
 
 /// The form that a clause asks for; `None` for one that there is not.
@@ -208,7 +206,7 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
             _ => {}
         }
     }
-    Err(refusal::not_acceptable(DOCUMENTS))
+    Err(not_acceptable(DOCUMENTS))
 }
 
 /// What a document is answered in, of these encodings.
@@ -221,6 +219,19 @@ pub(crate) fn gzip(accept_encoding: &str) -> bool {
     clauses(accept_encoding)
         .iter()
         .any(|clause| matches!(clause.media, "gzip" | "*"))
+}
+
+/// 406: nothing that the client accepts can be made; these can.
+fn not_acceptable(encodings: &[Encoding]) -> Status {
+    let known: Vec<_> = encodings.iter().map(|e| e.media_type()).collect();
+    Status::new(
+        406,
+        "NotAcceptable",
+        format!(
+            "only the following media types are accepted: {}",
+            known.join(", ")
+        ),
+    )
 }
 
 #[cfg(test)]

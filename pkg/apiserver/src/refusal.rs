@@ -3,8 +3,6 @@
 use kedge_machinery::Status;
 use kedge_machinery::status::Details;
 
-use crate::negotiate::Encoding;
-
 /// What a body may be encoded in.
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 /// The languages of a patch.
@@ -38,19 +36,6 @@ pub(crate) fn method_not_allowed() -> Status {
         405,
         "MethodNotAllowed",
         "the server does not allow this method on the requested resource",
-    )
-}
-
-/// 406: nothing that the client accepts can be made; these can.
-pub(crate) fn not_acceptable(encodings: &[Encoding]) -> Status {
-    let known: Vec<_> = encodings.iter().map(|e| e.media_type()).collect();
-    Status::new(
-        406,
-        "NotAcceptable",
-        format!(
-            "only the following media types are accepted: {}",
-            known.join(", ")
-        ),
     )
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn router(app: SharedApp) -> Router {
         .route("/healthz/{check}", get(health::live_check))
         .route("/readyz", get(health::ready))
         .route("/readyz/{check}", get(health::ready_check))
-        .route("/metrics", get(metrics::page))
+        .route("/metrics", get(measured))
         .route("/", get(index))
         .route("/api", get(discovery::core))
         .route("/api/", get(discovery::core))
@@ -61,6 +61,10 @@ async fn group_resources(
     request: Request,
 ) -> Answer {
     discovery::resources(&state, &group, &version, &request.into_parts().0)
+}
+
+async fn measured(State(app): State<SharedApp>) -> Answer {
+    metrics::page(&app.metrics).await
 }
 
 /// `/`: the paths there are, for who looks around.

@@ -18,6 +18,7 @@ mod expiry;
 #[cfg(test)]
 mod fake;
 mod garbage;
+mod kind;
 mod loadbalancer;
 mod mirroring;
 mod namespace;
@@ -28,8 +29,12 @@ mod service_cidrs;
 mod token_secret;
 mod view;
 
-pub use config::{Config, Credentials, Kind, LoadBalancerConfig, NodeConfig};
+pub use config::{Config, Credentials};
 pub use events::{About, EventType, Recorder};
-pub use loadbalancer::{Lan, LoadBalancerMetrics, OnLan, Transport, TransportError};
-pub use node::NodeInfo;
-pub use run::{VirtualAddresses, run};
+pub use kind::Kind;
+pub use loadbalancer::{
+    Lan, LoadBalancerConfig, LoadBalancerMetrics, OnLan, Transport, TransportError,
+    VirtualAddresses,
+};
+pub use node::{NodeConfig, NodeInfo};
+pub use run::run;

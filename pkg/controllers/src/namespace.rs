@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::config::Kind;
 use crate::engine::{Follow, Reconcile, Write, key};
+use crate::kind::Kind;
 use crate::view::{self, Meta, MetaOnly, nullable};
 use conditions::Remaining;
 

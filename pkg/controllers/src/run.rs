@@ -1,8 +1,6 @@
 //! All controllers, for as long as the process lives.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -23,10 +21,6 @@ use crate::namespace::Namespaces;
 use crate::node::Node;
 use crate::service_cidrs::ServiceCidrs;
 use crate::token_secret::TokenSecrets;
-
-/// The addresses that this machine is to have on its links, with the names of those that each may be on (any where there are
-/// none); nothing as long as nobody knows them.
-pub type VirtualAddresses = Option<Arc<BTreeMap<IpAddr, Option<BTreeSet<String>>>>>;
 
 /// Who reports Events (`source.component`).
 const COMPONENT: &str = "kedge";

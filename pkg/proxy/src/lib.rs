@@ -20,6 +20,7 @@ mod metrics;
 mod model;
 mod probe;
 mod proxy;
+mod round;
 mod rules;
 mod ruleset;
 mod sources;

@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::family::Family;
-use crate::proxy::Round;
+use crate::round::Round;
 
 /// Seconds since 1970, or of a duration.
 type Seconds = Gauge<f64, AtomicU64>;

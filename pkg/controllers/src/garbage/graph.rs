@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kedge_client::{Change, ObjectKey, SharedClient};
 
-use crate::config::Kind;
+use crate::kind::Kind;
 use crate::view::{self, FOREGROUND, Meta, MetaOnly, ORPHAN, OwnerReference};
 
 /// What is to become of the dependents of an owner that is going.

@@ -13,8 +13,8 @@ use kedge_machinery::{Object, Status};
 use serde_json::Value;
 use tracing::info;
 
-use crate::config::Kind;
 use crate::engine::{Reconcile, Write};
+use crate::kind::Kind;
 use crate::view::{FOREGROUND, ORPHAN, OwnerReference};
 use graph::{Dependent, Graph, Policy};
 

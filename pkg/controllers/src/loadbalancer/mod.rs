@@ -4,6 +4,7 @@
 
 mod advertisement;
 mod allocate;
+mod config;
 mod entry;
 mod l2_status;
 mod lan;
@@ -27,10 +28,8 @@ use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::config::LoadBalancerConfig;
 use crate::engine::{Reconcile, Write};
 use crate::events::{EventType, Recorder};
-use crate::run::VirtualAddresses;
 use crate::view::{self, MetaOnly};
 use allocate::{Requests, World, allocate};
 use entry::{Entry, Role};
@@ -42,6 +41,7 @@ use share::share;
 use speaker::Speaker;
 use usage::usage;
 
+pub use config::{LoadBalancerConfig, VirtualAddresses};
 pub use lan::{Lan, OnLan};
 pub use metrics::LoadBalancerMetrics;
 pub use request::{Transport, TransportError};

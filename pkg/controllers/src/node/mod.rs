@@ -3,6 +3,7 @@
 //! It is written when something about the machine changes and at no other time: no heartbeat, as nobody would
 //! miss it on a cluster of one, and a write a minute wears flash.
 
+mod config;
 mod info;
 
 use std::net::IpAddr;
@@ -14,10 +15,10 @@ use kedge_machinery::object::child_mut;
 use kedge_machinery::{Object, time};
 use serde_json::{Map, Value, json};
 
-use crate::config::NodeConfig;
 use crate::engine::{Reconcile, Write, key};
 use crate::view;
 
+pub use config::NodeConfig;
 pub use info::NodeInfo;
 
 /// The controller.

@@ -1,27 +1,9 @@
 //! Questions about Services that others have, to the thread that knows.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
-use super::worker::Job;
-use crate::layout::ServiceKey;
-use crate::model::ServiceName;
-
-/// What is to be known.
-#[derive(Debug)]
-pub struct Question {
-    /// Whom these lead to.
-    pub keys: HashSet<ServiceKey>,
-    /// Which of these Services, by namespace and name, are gone.
-    pub known: HashSet<(String, String)>,
-}
-
-/// The answer to a [`Question`].
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    pub owners: HashMap<ServiceKey, ServiceName>,
-    pub gone: HashSet<(String, String)>,
-}
+use super::job::Job;
+use super::question::{Answer, Question};
 
 /// Asks. Clones ask the same thread, from when it starts until it ends.
 #[derive(Debug, Clone, Default)]

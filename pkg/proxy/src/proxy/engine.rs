@@ -2,7 +2,6 @@
 
 mod forgetting;
 mod lacking;
-mod round;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -14,17 +13,16 @@ use kedge_nftables::Error;
 
 use self::forgetting::Forgetting;
 use self::lacking::Lacking;
-use super::asker::{Answer, Question};
 use super::health_check::{Answers, answers};
+use super::question::{Answer, Question};
 use crate::compile::HealthCheck;
 use crate::config::ProxyConfig;
 use crate::family::Family;
 use crate::kernel::{Kernel, Repair, Snapshot, Transaction};
 use crate::model::ServiceName;
+use crate::round::Round;
 use crate::sources::Sources;
 use crate::state::{Changes, Delta, Recovered, State};
-
-pub use round::Round;
 
 /// How often the kernel is read and written anew, one time right after the other, before that is
 /// left to the next event.

@@ -4,6 +4,8 @@ mod asker;
 mod engine;
 mod health;
 mod health_check;
+mod job;
+mod question;
 mod watch;
 mod worker;
 
@@ -25,11 +27,12 @@ use crate::config::ProxyConfig;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::traffic::Collector;
-pub use asker::{Asker, Question};
-pub use engine::Round;
+pub use asker::Asker;
 pub use health::Health;
+use job::{Outcome, Work};
+pub use question::Question;
 use watch::Watch;
-use worker::{Outcome, Told, Work, Worker};
+use worker::{Told, Worker};
 
 /// What the rules are made of.
 const FOLLOWED: [Resource; 3] = [

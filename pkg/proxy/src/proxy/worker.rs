@@ -5,42 +5,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use ipnet::IpNet;
-use kedge_client::Change;
 use tokio::sync::{oneshot, watch};
 
-use super::asker::{Answer, Asker, Question};
+use super::asker::Asker;
 use super::engine::Engine;
 use super::health::Health;
 use super::health_check::Answers;
+use super::job::{Job, Outcome, Work};
 use crate::config::ProxyConfig;
 use crate::error::Error;
 use crate::kernel::{Kernel, Netlink};
 use crate::metrics::Metrics;
-
-/// What the thread is asked to do.
-#[derive(Debug)]
-pub enum Work {
-    Apply(Vec<Change>),
-    NodeAddresses(Arc<[IpAddr]>),
-    /// All ranges of cluster IPs.
-    ServiceCidrs(Vec<IpNet>),
-    /// Compare with the kernel and put right what differs.
-    Heal,
-    /// The same, if anybody has changed the ruleset since.
-    Verify,
-    /// All packets have passed that were on their way when [`Outcome::settle`] was true.
-    Settle,
-}
-
-/// What became of some work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// Whether the kernel is in step.
-    pub in_step: bool,
-    /// Whether [`Work::Settle`] is to follow once the packets have passed that are on their way.
-    pub settle: bool,
-}
 
 /// Whom the thread tells what became of its work.
 #[derive(Debug, Clone)]
@@ -90,13 +65,6 @@ fn carry_out<K: Kernel>(work: Work, engine: &mut Engine<K>, told: &Told) -> Outc
         in_step: round.in_step,
         settle: engine.begin_settling(),
     }
-}
-
-/// What the thread gets, and where the outcome goes.
-#[derive(Debug)]
-pub enum Job {
-    Work(Work, oneshot::Sender<Outcome>),
-    Question(Question, mpsc::Sender<Answer>),
 }
 
 /// A handle on the thread. The thread ends when the handle is dropped.

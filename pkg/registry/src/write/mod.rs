@@ -20,6 +20,9 @@ mod scale;
 mod shape;
 mod update;
 
+/// The name of the subresource whose body is another kind's.
+const SCALE: &str = "scale";
+
 /// How often a write begins again from the latest state. Whoever loses a race loses to a write that
 /// succeeded, so this ends only when others succeed all the time.
 const ATTEMPTS: usize = 64;

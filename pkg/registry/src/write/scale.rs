@@ -21,8 +21,6 @@ use crate::request::{GetOptions, Patch, PatchKind, Target, WriteOptions, Written
 use crate::stored::parse;
 use crate::value::copy_field;
 
-/// The subresource's name.
-pub(super) const SCALE: &str = "scale";
 const GROUP: &str = "autoscaling";
 
 impl Registry {

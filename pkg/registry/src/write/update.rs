@@ -5,7 +5,7 @@ use kedge_machinery::{FieldError, Object, Status};
 
 use super::commit::{Outcome, Step, transaction};
 use super::decode::Decoded;
-use super::{ATTEMPTS, finish, metadata, scale};
+use super::{ATTEMPTS, SCALE, finish, metadata};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{Patch, PatchKind, Target, WriteOptions, Written};
 use crate::stored;
@@ -64,7 +64,7 @@ impl Registry {
                 mut warnings,
                 applied,
             } = match &change {
-                change if *subresource == scale::SCALE => {
+                change if *subresource == SCALE => {
                     self.scaled(target, change, &old, options, now)?
                 }
                 Change::Put(decoded) => decoded.clone(),
