@@ -85,14 +85,9 @@ fn canonical(path: &str, text: &str) -> Option<FieldError> {
     if error.is_some() {
         return error;
     }
-    let net: IpNet = text.parse().ok()?;
-    let right = net.trunc().to_string();
+    let right = text.parse::<IpNet>().ok()?.to_string();
     (right != text).then(|| {
-        let detail = if net.trunc() == net {
-            format!("must be in canonical form (\"{right}\")")
-        } else {
-            format!("must not have bits set beyond the prefix length (\"{right}\")")
-        };
+        let detail = format!("must be in canonical form (\"{right}\")");
         FieldError::invalid(path, text, detail)
     })
 }
@@ -108,6 +103,21 @@ mod tests {
     }
 
     #[rstest]
+    #[case("10.0.0.1/24", "must not have bits set beyond the prefix length")]
+    #[case("FD00:1234::2/64", "must not have bits set beyond the prefix length")]
+    #[case("FD00:1234::/64", "must be in canonical form (\"fd00:1234::/64\")")]
+    #[case("010.0.0.0/24", "must not have leading 0s in IP or prefix length")]
+    #[case("10.0.0.0/024", "must not have leading 0s in IP or prefix length")]
+    #[case("::ffff:10.0.0.0/120", "must not have an IPv4-mapped IPv6 address")]
+    #[case(
+        "10.0.0.0/33",
+        "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+    )]
+    fn said_of_a_range(#[case] cidr: &str, #[case] detail: &str) {
+        assert_eq!(canonical("p", cidr).unwrap().detail, detail);
+    }
+
+    #[rstest]
     #[case(&["10.0.0.0/24"], &[])]
     #[case(&["10.0.0.0/24", "2001:db8::/64"], &[])]
     #[case(&[], &["spec.cidrs"])]
@@ -118,6 +128,9 @@ mod tests {
     #[case(&["10.0.0.0"], &["spec.cidrs[0]"])]
     #[case(&["10.0.0.1/24"], &["spec.cidrs[0]"])]
     #[case(&["2001:DB8::/64"], &["spec.cidrs[0]"])]
+    #[case(&["FD00:1234::2/64"], &["spec.cidrs[0]"])]
+    #[case(&["192.168.0.0/24", "FD00:1234::/64"], &["spec.cidrs[1]"])]
+    #[case(&["192.168.007.0/24", "fd00:1234::/64"], &["spec.cidrs[0]"])]
     fn what_is_wrong(#[case] cidrs: &[&str], #[case] wrong: &[&str]) {
         let errors = ServiceCidr.validate(&range(cidrs));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
