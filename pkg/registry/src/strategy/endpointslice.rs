@@ -316,14 +316,7 @@ mod tests {
                 json!({"endpoints": [{"addresses": ["10.1.2.3"], "hints": {key: hints}}]})
             }
         };
-        let rows: [(&str, usize, &dyn Fn(usize) -> Value); 5] = [
-            ("endpoints", 1000, &endpoints),
-            ("ports", 20000, &ports),
-            ("endpoints[0].addresses", 100, &addresses),
-            ("endpoints[0].hints.forZones", 8, &hints("forZones")),
-            ("endpoints[0].hints.forNodes", 8, &hints("forNodes")),
-        ];
-        for (path, most, made) in rows {
+        let check = |path: &str, most: usize, made: &dyn Fn(usize) -> Value| {
             let slice = |count| {
                 let mut slice = made(count);
                 slice["addressType"] = "IPv4".into();
@@ -331,7 +324,12 @@ mod tests {
             };
             assert!(wrong(slice(most)).is_empty(), "{path}");
             assert_eq!(wrong(slice(most + 1)), [path]);
-        }
+        };
+        check("endpoints", 1000, &endpoints);
+        check("ports", 20000, &ports);
+        check("endpoints[0].addresses", 100, &addresses);
+        check("endpoints[0].hints.forZones", 8, &hints("forZones"));
+        check("endpoints[0].hints.forNodes", 8, &hints("forNodes"));
     }
 
     #[test]
