@@ -36,6 +36,8 @@ pub struct Network {
     follower: Follower,
     /// The node's addresses: those of the configuration, else those of the host as they come and go.
     node: watch::Receiver<Arc<[IpAddr]>>,
+    /// The machine's own addresses, each with the length of its network's prefix, as they come and go.
+    networks: watch::Receiver<Arc<[IpNet]>>,
     /// Kept so that a fixed set of addresses is never taken for one whose teller went away.
     _fixed: Option<watch::Sender<Arc<[IpAddr]>>>,
     balancer_metrics: LoadBalancerMetrics,
@@ -45,11 +47,13 @@ impl Network {
     /// Reads the machine's links and addresses, and follows them from here on.
     pub async fn follow(config: &Config) -> Result<Self, ServerError> {
         let follower = Follower::start().await?;
+        let networks = derived(&follower, |host| host.node_networks().into());
         if config.node_ips.is_empty() {
             let node = follower.node_addresses();
             return Ok(Self {
                 follower,
                 node,
+                networks,
                 _fixed: None,
                 balancer_metrics: LoadBalancerMetrics::default(),
             });
@@ -58,6 +62,7 @@ impl Network {
         Ok(Self {
             follower,
             node,
+            networks,
             _fixed: Some(fixed),
             balancer_metrics: LoadBalancerMetrics::default(),
         })
@@ -71,39 +76,18 @@ impl Network {
         self.node.clone()
     }
 
-    /// The machine's own addresses, each with the length of its network's prefix, as they come and go.
     pub fn networks(&self) -> watch::Receiver<Arc<[IpNet]>> {
-        self.derived(|host| host.node_networks().into())
+        self.networks.clone()
     }
 
     /// The subnets of the links, and the machine's own addresses, as they come and go.
     pub fn subnets(&self) -> watch::Receiver<Arc<[IpNet]>> {
-        self.derived(|host| {
+        derived(&self.follower, |host| {
             let addresses = host.addresses.iter();
             addresses
                 .map(|address| address.subnet().unwrap_or(address.ip.into()))
                 .collect()
         })
-    }
-
-    /// Something that follows from the machine's network, as it changes.
-    fn derived<T>(&self, of: impl Fn(&Host) -> T + Send + Sync + 'static) -> watch::Receiver<T>
-    where
-        T: PartialEq + Send + Sync + 'static,
-    {
-        let mut host = self.follower.host();
-        let (sender, receiver) = watch::channel(of(&host.borrow_and_update()));
-        tokio::spawn(async move {
-            while host.changed().await.is_ok() && !sender.is_closed() {
-                let now = of(&host.borrow_and_update());
-                sender.send_if_modified(|old| {
-                    let changed = *old != now;
-                    *old = now;
-                    changed
-                });
-            }
-        });
-        receiver
     }
 
     /// Who tells systemd-resolved of the cluster's names, once the DNS address has its link.
@@ -114,7 +98,7 @@ impl Network {
             domains: kedge_resolved::domains(&config.cluster_domain, &ranges),
         };
         let address = config.cluster_dns;
-        let link = self.derived(move |host| {
+        let link = derived(&self.follower, move |host| {
             let there = host
                 .dns_link()
                 .filter(|link| host.has_own(address, link.index));
@@ -268,4 +252,27 @@ fn reserved(config: &Config, port: u16) -> BTreeSet<(Transport, u16)> {
     let pages = pages.into_iter().flatten().filter(reachable);
     let ports = pages.map(|page| page.port()).chain([port, SSH]);
     ports.map(|port| (Transport::Tcp, port)).collect()
+}
+
+/// Something that follows from the machine's network, as it changes.
+fn derived<T>(
+    follower: &Follower,
+    of: impl Fn(&Host) -> T + Send + Sync + 'static,
+) -> watch::Receiver<T>
+where
+    T: PartialEq + Send + Sync + 'static,
+{
+    let mut host = follower.host();
+    let (sender, receiver) = watch::channel(of(&host.borrow_and_update()));
+    tokio::spawn(async move {
+        while host.changed().await.is_ok() && !sender.is_closed() {
+            let now = of(&host.borrow_and_update());
+            sender.send_if_modified(|old| {
+                let changed = *old != now;
+                *old = now;
+                changed
+            });
+        }
+    });
+    receiver
 }
