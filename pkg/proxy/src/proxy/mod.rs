@@ -136,8 +136,8 @@ impl Proxy {
         let worker = Worker::start(config, addresses, told, self.asker.clone()).await?;
         let mut feed = self.client.feed(&FOLLOWED);
         let mut retry = Retry::default();
-        // Who watches makes the kernel tell of each element, a third of the cost of writing it: so
-        // not until all are written.
+        // Who watches makes the kernel tell of each element, a page of memory for each until all are told: so not while
+        // all of them are written.
         let mut watch: Option<Watch> = None;
         let mut passing: Option<JoinHandle<()>> = None;
         loop {
@@ -184,16 +184,26 @@ impl Proxy {
             ) {
                 self.health.queued();
             }
-            let loaded = matches!(work, Work::Apply(_));
+            let writes_all = match work {
+                Work::Apply(_) => watch.is_none(),
+                Work::Heal => watch.is_some(),
+                _ => false,
+            };
             let settles = matches!(work, Work::Settle);
+            if writes_all {
+                watch = None;
+            }
             let mut outcome = worker.run(work).await?;
-            if loaded && watch.is_none() {
+            if writes_all {
                 watch = Some(Watch::open(worker.port())?);
-                let verified = worker.run(Work::Verify).await?;
-                outcome = Outcome {
-                    in_step: verified.in_step,
-                    settle: outcome.settle || verified.settle,
-                };
+                // Out of step, all is read again in a moment.
+                if outcome.in_step {
+                    let verified = worker.run(Work::Verify).await?;
+                    outcome = Outcome {
+                        in_step: verified.in_step,
+                        settle: outcome.settle || verified.settle,
+                    };
+                }
             }
             let Outcome { in_step, settle } = outcome;
             if settle {
