@@ -68,6 +68,11 @@ async fn until(registry: &Registry, name: &str, wanted: impl Fn(Option<&Value>) 
         ..WatchOptions::default()
     };
     let mut watch = registry.watch(&kind, "", &watch).unwrap();
+    // Of what had gone before, the watch does not tell.
+    let target = Target::new(kind, "", name);
+    if registry.get(&target, &GetOptions::default()).is_err() && wanted(None) {
+        return;
+    }
     loop {
         let done = match watch.next().await.unwrap() {
             WatchEvent::Added(bytes) | WatchEvent::Modified(bytes) => wanted(Some(&parse(&bytes))),
