@@ -6,19 +6,22 @@ use std::process::Command;
 use kedge_tests::netns::{Netns, unique_prefix};
 use kedge_tests::tool::{built, finish};
 
-/// Runs `kedge server WORDS` in a namespace of its own and gives what it said.
-fn server(netns: &Netns, words: &[&str]) -> (Option<i32>, String) {
+/// Runs `kedge WORDS` in a namespace of its own and gives what it said.
+fn run(netns: &Netns, words: &[&str]) -> (Option<i32>, String) {
     let mut command = netns.command("timeout");
     command
         .args(["20"])
         .arg(built("kedge", "KEDGE").unwrap())
-        .arg("server")
         .args(words);
     let output = finish(&mut command).unwrap();
     (
         output.status.code(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     )
+}
+
+fn server(netns: &Netns, words: &[&str]) -> (Option<i32>, String) {
+    run(netns, &[&["server"], words].concat())
 }
 
 fn host() -> Netns {
@@ -88,6 +91,43 @@ fn settings_that_cannot_be() {
         !std::path::Path::new(data).exists(),
         "a refused start leaves nothing behind"
     );
+}
+
+#[test]
+fn a_proxy_does_not_take_the_machines_own_network_for_services() {
+    let netns = host();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(
+        &kubeconfig,
+        "clusters: [{name: c, cluster: {server: 'https://192.168.60.2:6443'}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {}}]
+current-context: c
+",
+    )
+    .unwrap();
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let words = [
+        "proxy",
+        "--kubeconfig",
+        kubeconfig,
+        "--service-cidr",
+        "192.168.60.0/24",
+    ];
+    let (status, said) = run(&netns, &words);
+    assert_eq!(status, Some(1), "{said}");
+    let expected =
+        "service-cidr: 192.168.60.0/24 has 192.168.60.1, an address of this machine itself";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(
+        said.lines().count(),
+        1,
+        "one line, and nothing done: {said}"
+    );
+    let mut list = netns.command("nft");
+    let tables = finish(list.args(["list", "tables"])).unwrap().stdout;
+    assert!(tables.is_empty(), "a refused start leaves nothing behind");
 }
 
 #[test]

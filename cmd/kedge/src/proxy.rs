@@ -62,15 +62,15 @@ async fn serve(config: Config, kubeconfig: PathBuf) -> Result<(), ProxyError> {
     if !fatal.is_empty() {
         return Err(ProxyError::Machine(fatal.join("; ")));
     }
+    let follower = Follower::start().await?;
+    let own = follower.host().borrow().node_networks();
+    check_networks(&config.service_cidrs, &own)?;
+    let client = Remote::from_kubeconfig(&kubeconfig, "kedge-proxy")?;
+    let client: SharedClient = Arc::new(client);
     // Without it a node port ends on this node.
     for changed in forwarding::enable()? {
         tracing::info!("forwarding: {changed}");
     }
-    let client = Remote::from_kubeconfig(&kubeconfig, "kedge-proxy")?;
-    let client: SharedClient = Arc::new(client);
-    let follower = Follower::start().await?;
-    let own = follower.host().borrow().node_networks();
-    check_networks(&config.service_cidrs, &own)?;
     let metrics = Metrics::default();
     let mut tasks = Tasks::new();
     let starting = dataplane::start(
