@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use kedge_tests::addresses::until_gone;
 use kedge_tests::ask;
 use kedge_tests::lab::{CLIENT, NODE, PODS, PORT, address};
 use kedge_tests::netns::Netns;
@@ -105,11 +106,10 @@ fn load_balancer_address_is_reached_by_a_lan_client_with_no_route() {
         }
     }
     site.kedge(&["delete", "service", "web"]).unwrap();
-    let shown = site.lab.node.ip("-o addr show dev eth0").unwrap();
-    assert!(
-        !shown.contains("192.168.50.240"),
-        "the address went with its Service: {shown}"
-    );
+    // They go a moment after their Service.
+    for gone in ["192.168.50.240", "fd00:50::f0"] {
+        until_gone(&site.lab.node, address(gone)).unwrap();
+    }
 }
 
 #[test]
