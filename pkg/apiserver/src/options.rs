@@ -191,6 +191,7 @@ pub fn watch(query: &str) -> Result<(WatchOptions, Option<u64>), Status> {
                     .ok()
                     .filter(|seconds| *seconds > 0)
             }
+            "continue" => options.continue_token = value.into_owned(),
             "resourceVersion" => options.resource_version = value.into_owned(),
             "resourceVersionMatch" => options.resource_version_match = value.into_owned(),
             "labelSelector" => options.label_selector = value.into_owned(),

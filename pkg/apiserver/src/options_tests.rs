@@ -100,6 +100,12 @@ fn an_apply_names_its_manager_and_only_an_apply_forces() {
 }
 
 #[test]
+fn a_watch_has_a_list_s_place_to_go_on_from_too() {
+    let (options, _) = watch("watch=1&continue=here&resourceVersion=5").unwrap();
+    assert_eq!(options.continue_token, "here");
+}
+
+#[test]
 fn numbers_must_be_numbers() {
     assert_eq!(list("limit=x").unwrap_err().code, 400);
     assert_eq!(list("timeoutSeconds=x").unwrap_err().code, 400);

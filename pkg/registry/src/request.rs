@@ -143,6 +143,8 @@ pub struct WatchOptions {
     /// Empty: the state now and then changes; `0`: the same; else the changes after that revision.
     pub resource_version: String,
     pub resource_version_match: String,
+    /// A list's; a watch can do nothing with it, and may be refused for it.
+    pub continue_token: String,
     pub label_selector: String,
     pub field_selector: String,
     pub allow_bookmarks: bool,

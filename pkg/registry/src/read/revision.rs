@@ -3,7 +3,7 @@
 
 use kedge_machinery::{Cause, FieldError, Status};
 
-use crate::request::ListOptions;
+use crate::request::{ListOptions, WatchOptions};
 
 /// A revision out of a query; empty is 0.
 pub(super) fn parse(text: &str) -> Result<u64, Status> {
@@ -40,6 +40,7 @@ pub(super) fn too_large(asked: u64, current: u64) -> Status {
 }
 
 const MATCH: &str = "resourceVersionMatch";
+const WITH_CONTINUE: &str = "resourceVersionMatch is forbidden when continue is provided";
 
 fn forbidden(why: &str) -> FieldError {
     FieldError::forbidden(MATCH, why)
@@ -67,9 +68,7 @@ pub(super) fn check_list(options: &ListOptions) -> Result<(), Status> {
             ));
         }
         if !options.continue_token.is_empty() {
-            errors.push(forbidden(
-                "resourceVersionMatch is forbidden when continue is provided",
-            ));
+            errors.push(forbidden(WITH_CONTINUE));
         }
         if !matches!(word, "Exact" | "NotOlderThan") {
             let known = ["Exact", "NotOlderThan", ""];
@@ -77,7 +76,7 @@ pub(super) fn check_list(options: &ListOptions) -> Result<(), Status> {
         }
         if word == "Exact" && version == "0" {
             errors.push(forbidden(
-                "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
             ));
         }
     }
@@ -90,9 +89,16 @@ pub(super) fn check_list(options: &ListOptions) -> Result<(), Status> {
     invalid(&errors)
 }
 
-/// What a watch's options may be together (KEP-3157).
-pub(super) fn check_watch(word: &str, initial: Option<bool>) -> Result<(), Status> {
+/// What a watch's options may be together (KEP-3157). One from the beginning that says no more counts as one that asks for the
+/// state first (upstream: `SetListOptionsDefaults`).
+pub(super) fn check_watch(options: &WatchOptions) -> Result<(), Status> {
     const WANTED: &str = "NotOlderThan";
+    let mut word = options.resource_version_match.as_str();
+    let mut initial = options.send_initial_events;
+    let from_the_beginning = matches!(options.resource_version.as_str(), "" | "0");
+    if word.is_empty() && initial.is_none() && from_the_beginning {
+        (word, initial) = (WANTED, Some(true));
+    }
     let mut errors = Vec::new();
     if initial.is_some() && word != WANTED {
         errors.push(forbidden(
@@ -107,6 +113,9 @@ pub(super) fn check_watch(word: &str, initial: Option<bool>) -> Result<(), Statu
         }
         if word != WANTED {
             errors.push(FieldError::not_supported(MATCH, word, &[WANTED]));
+        }
+        if !options.continue_token.is_empty() {
+            errors.push(forbidden(WITH_CONTINUE));
         }
     }
     invalid(&errors)
@@ -168,22 +177,31 @@ mod tests {
     #[test]
     fn watch_options() {
         let rows = [
-            ("", None, ""),
-            ("NotOlderThan", Some(true), ""),
-            ("NotOlderThan", Some(false), ""),
-            ("", Some(true), "F"),
-            ("", Some(false), "F"),
-            ("NotOlderThan", None, "F"),
-            ("Exact", None, "FN"),
-            ("Exact", Some(true), "FN"),
-            ("Odd", Some(false), "FN"),
+            ("", "", "", None, ""),
+            ("NotOlderThan", "", "", Some(true), ""),
+            ("NotOlderThan", "5", "", Some(false), ""),
+            ("", "", "", Some(true), "F"),
+            ("", "5", "", Some(false), "F"),
+            ("NotOlderThan", "", "", None, "F"),
+            ("Exact", "5", "", None, "FN"),
+            ("Exact", "", "", Some(true), "FN"),
+            ("Odd", "", "", Some(false), "FN"),
+            ("NotOlderThan", "", "t", Some(true), "F"),
+            ("Odd", "", "t", Some(true), "FNF"),
+            // From the beginning is with the state, and so with a match.
+            ("", "", "t", None, "F"),
+            ("", "0", "t", None, "F"),
+            ("", "5", "t", None, ""),
         ];
-        for (word, initial, expected) in rows {
-            assert_eq!(
-                causes(check_watch(word, initial)),
-                expected,
-                "{word} {initial:?}"
-            );
+        for (word, version, token, initial, expected) in rows {
+            let options = WatchOptions {
+                resource_version_match: word.into(),
+                resource_version: version.into(),
+                continue_token: token.into(),
+                send_initial_events: initial,
+                ..WatchOptions::default()
+            };
+            assert_eq!(causes(check_watch(&options)), expected, "{options:?}");
         }
     }
 }

@@ -40,7 +40,7 @@ impl Registry {
         namespace: &str,
         options: &WatchOptions,
     ) -> Result<Watcher, Status> {
-        revision::check_watch(&options.resource_version_match, options.send_initial_events)?;
+        revision::check_watch(options)?;
         let selection = Selection::parse(kind, &options.label_selector, &options.field_selector)?;
         let asked = revision::parse(&options.resource_version)?;
         let current = self.revision();
