@@ -34,6 +34,8 @@ pub struct Custom {
     pub selectable: Vec<JsonPath>,
     /// What a client is told of a version that is deprecated.
     pub warning: Option<String>,
+    /// The definition is going, and takes its objects along: nothing new is to be written.
+    pub terminating: bool,
     /// The definition as it is stored, for its texts, and the hash of what it asks for.
     definition: Bytes,
     hash: u64,
@@ -102,6 +104,7 @@ pub fn kinds(definition: &Object, names: &Value, source: &Bytes, revision: u64) 
         names,
         source,
         revision,
+        terminating: definition.is_terminating(),
         hash: hash.0,
         storage: storage.unwrap_or_default(),
     };
@@ -123,6 +126,7 @@ struct Context<'a> {
     names: &'a Value,
     source: &'a Bytes,
     revision: u64,
+    terminating: bool,
     hash: u64,
     storage: &'a str,
 }
@@ -199,6 +203,7 @@ impl Context<'_> {
                 .filter_map(|field| path(field, "jsonPath"))
                 .collect(),
             warning: flag(version, "deprecated").then(|| self.deprecation(version)),
+            terminating: self.terminating,
             definition: self.source.clone(),
             hash: self.hash,
         }

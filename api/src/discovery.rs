@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::hash::Fnv1a;
 use crate::kind::api_version;
+use crate::verbs::GOING;
 use crate::{Catalog, Kind, Subresource, version};
 
 /// `/api`: `APIVersions`. `server` is the address that clients reach this server at, `host:port`.
@@ -138,7 +139,7 @@ fn resource(kind: &Kind) -> Value {
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": kind.verbs,
+        "verbs": verbs(kind),
     });
     if kind.is_stored() {
         body["storageVersionHash"] = storage_version_hash(kind).into();
@@ -160,6 +161,14 @@ fn subresource(kind: &Kind, subresource: &Subresource) -> Value {
         body["version"] = subresource.version.as_str().into();
     }
     body
+}
+
+/// What clients are told of. An object of a definition that is going can still be changed, so that its finalizers can be taken off.
+fn verbs(kind: &Kind) -> &[&'static str] {
+    match &kind.custom {
+        Some(custom) if custom.terminating => GOING,
+        _ => &kind.verbs,
+    }
 }
 
 /// Short names and categories, where there are any.
@@ -209,7 +218,7 @@ fn aggregated_resource(kind: &Kind) -> Value {
         "responseKind": response_kind(&kind.group, &kind.version, &kind.kind),
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
-        "verbs": kind.verbs,
+        "verbs": verbs(kind),
     });
     names(&mut body, kind);
     let subresources: Vec<Value> = kind

@@ -13,3 +13,5 @@ pub(crate) const ALL: &[&str] = &[
 ];
 /// Verbs of a part of an object.
 pub(crate) const PART: &[&str] = &["get", "patch", "update"];
+/// Verbs that clients are told of while a definition is going.
+pub(crate) const GOING: &[&str] = &["delete", "deletecollection", "get", "list", "watch"];

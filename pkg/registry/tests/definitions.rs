@@ -294,6 +294,20 @@ async fn objects_go_before_their_definition_and_hold_it() {
     .await;
     let refused = make(&world, "v1", json!({})).await.unwrap_err();
     assert_eq!(refused.code, 405);
+    // Clients are no longer told of the verbs that write, and some still work.
+    let catalog = world.registry.catalog();
+    let told = kedge_api::discovery::resources(&catalog, "example.com", "v1").unwrap();
+    assert_eq!(
+        told["resources"][0]["verbs"],
+        json!(["delete", "deletecollection", "get", "list", "watch"])
+    );
+    assert_eq!(
+        told["resources"][1]["verbs"],
+        json!(["get", "patch", "update"])
+    );
+    let told = kedge_api::discovery::aggregated_groups(&catalog).to_string();
+    let reading = "\"verbs\":[\"delete\",\"deletecollection\",\"get\",\"list\",\"watch\"]";
+    assert_eq!(told.matches(reading).count(), 2, "one for each version");
     let mut held = read(&world, "v1").unwrap();
     held["metadata"]["finalizers"] = json!([]);
     world

@@ -29,7 +29,7 @@ pub(super) struct Known {
     decided: Decided,
     kinds: Vec<Arc<Kind>>,
     /// What the kinds were made of.
-    made_of: Option<(i64, Value)>,
+    made_of: Option<(i64, bool, Value)>,
     generation: i64,
     source: Arc<Entry>,
 }
@@ -151,7 +151,8 @@ impl Known {
 
     /// Makes the kinds, where they are not what they were made of; true when they are others now.
     pub(super) fn make_kinds(&mut self, builtin: &Catalog) -> bool {
-        let made_of = (self.generation, self.decided.names.to_json());
+        let names = self.decided.names.to_json();
+        let made_of = (self.generation, self.terminating, names);
         if !self.decided.established || self.is_native(builtin) {
             self.made_of = None;
             return !std::mem::take(&mut self.kinds).is_empty();
@@ -161,7 +162,7 @@ impl Known {
         }
         let source = &self.source;
         self.kinds = stored::parse(source)
-            .map(|object| custom::kinds(&object, &made_of.1, &source.bytes(), source.revision))
+            .map(|object| custom::kinds(&object, &made_of.2, &source.bytes(), source.revision))
             .unwrap_or_default();
         self.made_of = Some(made_of);
         true
