@@ -48,6 +48,28 @@ pub fn json(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     })
 }
 
+/// Spells whole numbers as such, as Go's encoder does: `2.0` and `2e0` are `2`, and so the same to whoever compares them.
+pub fn spell_numbers(tree: &mut Value) {
+    match tree {
+        Value::Number(number) if number.is_f64() => {
+            if let Some(whole) = number.as_f64().and_then(whole) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(spell_numbers),
+        Value::Object(map) => map.values_mut().for_each(spell_numbers),
+        _ => {}
+    }
+}
+
+/// A float as an integer, where it is one that fits.
+fn whole(number: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let fits = number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number);
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and fits")]
+    fits.then_some(number as i64)
+}
+
 /// Puts what was found in a body, `unknown field "X"` and `duplicate field "X"`, into the order in which it stands there, as
 /// upstream's decoder meets it. What does not stand there comes first, in the order that it has; what stands behind
 /// [`MAX_TEXT`] too.
@@ -188,6 +210,19 @@ impl<'de> Visitor<'de> for Node<'_> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn whole_numbers_have_no_fraction() {
+        let mut tree = serde_json::from_str(
+            r#"{"a": [2.0, -1e3, 0.5, 9007199254740993, 1e18], "b": {"c": 1e19}, "d": 9223372036854775808.0}"#,
+        )
+        .unwrap();
+        super::spell_numbers(&mut tree);
+        assert_eq!(
+            tree.to_string(),
+            r#"{"a":[2,-1000,0.5,9007199254740993,1000000000000000000],"b":{"c":1e+19},"d":9.223372036854776e+18}"#
+        );
+    }
 
     #[test]
     fn duplicates_are_named_once_each_and_the_last_counts() {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use smol_str::{SmolStr, format_smolstr};
 
+use crate::decode::spell_numbers;
+
 /// One step of a path: a field or map key, or an item of a list by its keys or its value.
 ///
 /// Held in its `FieldsV1` spelling: `f:spec`, `k:{"port":80,"protocol":"TCP"}`, `v:"x"`, `i:0`.
@@ -65,12 +67,11 @@ impl PathElement {
             "f" => Some(Self(text.into())),
             // Spelled anew, so that equal elements are equal text.
             "k" => {
-                let keys: Map<String, Value> = serde_json::from_str(rest).ok()?;
-                Some(Self::key(
-                    keys.iter().map(|(key, value)| (key.as_str(), value)),
-                ))
+                let keys = spelled(rest)?;
+                let keys = keys.as_object()?.iter();
+                Some(Self::key(keys.map(|(key, value)| (key.as_str(), value))))
             }
-            "v" => Some(Self::value(&serde_json::from_str(rest).ok()?)),
+            "v" => Some(Self::value(&spelled(rest)?)),
             "i" => rest
                 .parse::<u64>()
                 .ok()
@@ -78,6 +79,12 @@ impl PathElement {
             _ => None,
         }
     }
+}
+
+fn spelled(text: &str) -> Option<Value> {
+    let mut value = serde_json::from_str(text).ok()?;
+    spell_numbers(&mut value);
+    Some(value)
 }
 
 fn json(text: &str) -> Value {
@@ -341,6 +348,9 @@ mod tests {
         // The order of keys does not tell elements apart.
         let other = json!({"f:spec": {"f:ports": {"k:{\"protocol\":\"TCP\",\"port\":80}": {}}}});
         assert!(!set(&fields).intersection(&set(&other)).is_empty());
+        // Nor does the spelling of a number.
+        let numbers = set(&json!({"v:2": {}, "k:{\"port\":80}": {}}));
+        assert_eq!(set(&json!({"v:2.0": {}, "k:{\"port\":8e1}": {}})), numbers);
         assert!(FieldSet::from_json(&json!({"spec": {}})).is_err());
     }
 

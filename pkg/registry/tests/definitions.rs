@@ -8,7 +8,9 @@ use std::sync::Arc;
 use common::{World, object, options, parse, world};
 use kedge_api::Kind;
 use kedge_machinery::Status;
-use kedge_registry::{DeleteOptions, GetOptions, Registry, Target, WatchEvent, WatchOptions};
+use kedge_registry::{
+    DeleteOptions, GetOptions, Patch, PatchKind, Registry, Target, WatchEvent, WatchOptions,
+};
 use serde_json::{Value, json};
 
 const PLURAL: &str = "customresourcedefinitions";
@@ -327,6 +329,42 @@ async fn objects_go_before_their_definition_and_hold_it() {
     let late = object(body("v1", json!({})));
     let refused = world.registry.create(&target, late, &options()).await;
     assert_eq!(refused.unwrap_err().code, 404);
+}
+
+#[tokio::test]
+async fn a_number_is_the_same_however_it_is_spelled() {
+    let world = serving().await;
+    let page = json!({"type": "object", "properties": {
+        "page": {"type": "number", "default": 2.0}, "text": {"type": "string"}}});
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "size": {"type": "number"},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "number"}},
+        "book": {"type": "array", "items": page, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["page"]},
+    }}}});
+    define(&world, definition(schema)).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let spec: Value =
+        serde_json::from_str(r#"{"size": 3e0, "set": [1.0], "book": [{"text": "a"}]}"#).unwrap();
+    let made = make(&world, "v1", spec).await.unwrap();
+    let spec = r#"{"book":[{"page":2,"text":"a"}],"set":[1],"size":3}"#;
+    assert_eq!(made["spec"].to_string(), spec);
+    // What another has as it is, is taken from nobody.
+    let body = r#"{"apiVersion": "example.com/v1", "kind": "Gadget",
+        "spec": {"size": 3.0, "set": [1e0, 4.5], "book": [{"page": 2.0, "text": "a"}]}}"#;
+    let apply = Patch {
+        kind: PatchKind::Apply,
+        body: body.into(),
+    };
+    let applied = world
+        .registry
+        .patch(&gadget(&world, "v1", "g"), apply, &options())
+        .await
+        .unwrap();
+    let applied = parse(&applied.value);
+    let spec = r#"{"book":[{"page":2,"text":"a"}],"set":[1,4.5],"size":3}"#;
+    assert_eq!(applied["spec"].to_string(), spec);
+    let owned = &applied["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert_eq!(owned["f:set"], json!({"v:1": {}, "v:4.5": {}}));
 }
 
 #[tokio::test]

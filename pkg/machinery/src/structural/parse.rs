@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Bounds, Pattern, Rules, Structural, Type};
+use crate::decode::spell_numbers;
 use crate::schema::ListType;
 
 impl Structural {
@@ -51,7 +52,10 @@ impl Structural {
                 .filter(|value| value.as_bool() != Some(false))
                 .map(|value| Box::new(Self::parse(value))),
             items: below("items"),
-            default: map.get("default").cloned(),
+            default: map.get("default").cloned().map(|mut default| {
+                spell_numbers(&mut default);
+                default
+            }),
             rules: rules(map),
         }
     }

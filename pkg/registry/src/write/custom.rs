@@ -2,6 +2,7 @@
 
 use kedge_api::Catalog;
 use kedge_api::custom::{Custom, OBJECT_META};
+use kedge_machinery::decode::spell_numbers;
 use kedge_machinery::schema::{self, Schema, Shape};
 use kedge_machinery::structural::MetaSchema;
 use kedge_machinery::{FieldError, Object};
@@ -41,6 +42,7 @@ pub(super) fn settle(custom: &Custom, catalog: &Catalog, tree: &mut Value) {
         schema: &metadata,
     };
     custom.schema.prune(Some(meta), tree);
+    spell_numbers(tree);
     custom.schema.fill(tree);
     if let Some(own) = tree.get_mut("metadata") {
         shape::shape(definitions, &metadata, own);

@@ -1,6 +1,7 @@
 //! A patch, from the object that stands there to the one it makes of it.
 
 use jiff::Timestamp;
+use kedge_machinery::decode::spell_numbers;
 use kedge_machinery::{FieldError, Object, Status, apply, patch};
 use serde_json::Value;
 
@@ -84,6 +85,10 @@ impl Registry {
             let message = format!("failed to create typed patch object: {why}");
             Status::new(500, "", message)
         })?;
+        // Items are told apart by their keys and values: those are compared as they will be stored.
+        if target.kind.custom.is_some() {
+            spell_numbers(&mut tree);
+        }
         let config = Object::from_value(std::mem::take(&mut tree)).unwrap_or_default();
         let context = self.apply_context(target, options, now);
         let mut merged = apply::apply(&context, old, &config).map_err(|error| error.status())?;
