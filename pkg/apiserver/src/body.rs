@@ -1,5 +1,7 @@
 //! Request bodies: read within bounds, then decoded by `Content-Type`.
 
+mod repeated;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -102,14 +104,13 @@ pub(crate) fn yaml(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
         Ok(_) => strict
             .map(|value| (value, Vec::new()))
             .map_err(|error| refuse(&error)),
-        Err(serde_saphyr::Error::DuplicateMappingKey { key, location, .. }) => {
-            let key = key.as_deref().unwrap_or("?");
-            let told = format!("line {}: key {key:?} already set in map", location.line());
+        Err(serde_saphyr::Error::DuplicateMappingKey { .. }) => {
             let mut options = serde_saphyr::Options::default();
             options.duplicate_keys = serde_saphyr::DuplicateKeyPolicy::LastWins;
             let value = serde_saphyr::from_slice_with_options(body, options)
                 .map_err(|error| refuse(&error))?;
-            Ok((value, vec![told]))
+            let told = repeated::keys(body).map_err(|error| refuse(&error))?;
+            Ok((value, told))
         }
         Err(error) => Err(refuse(error)),
     }

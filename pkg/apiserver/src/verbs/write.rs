@@ -69,18 +69,31 @@ pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, Writ
         options.source = body.clone();
     } else if let Ok(decoded) = decode::json(&body) {
         // What is no JSON at all is refused where it is applied.
-        let of = match language {
-            PatchKind::Json => "json patch ",
-            _ => "",
+        options.duplicates = match language {
+            PatchKind::Json => json_patch_problems(&body, decoded),
+            _ => decoded.duplicates,
         };
-        let told = decoded.duplicates.iter();
-        options.duplicates = told.map(|duplicate| format!("{of}{duplicate}")).collect();
     }
     let patch = Patch {
         kind: language,
         body,
     };
     Ok((patch, options))
+}
+
+/// What a JSON patch says twice, and what its operations do not have.
+fn json_patch_problems(body: &[u8], decoded: decode::Decoded) -> Vec<String> {
+    let mut problems = decoded.duplicates;
+    let operations = decoded.value.as_array().into_iter().flatten().enumerate();
+    for (i, operation) in operations {
+        let fields = operation.as_object().into_iter().flat_map(|map| map.keys());
+        let unknown = fields.filter(|key| !["op", "path", "from", "value"].contains(&key.as_str()));
+        problems.extend(unknown.map(|key| format!("unknown field \"[{i}].{key}\"")));
+    }
+    decode::in_order(body, &mut problems);
+    let told = problems.into_iter();
+    told.map(|problem| format!("json patch {problem}"))
+        .collect()
 }
 
 pub(super) async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {

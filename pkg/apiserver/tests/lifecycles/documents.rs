@@ -130,10 +130,11 @@ async fn strict_bodies_are_held_to_their_fields() {
             r#""unknownField":"foo","replicas":2,"replicas":3,"#,
             r#"strict decoding error: unknown field "spec.unknownField", duplicate field "spec.replicas""#,
         ),
+        // What the kind does not have is passed over, with all that stands twice in it.
         (
             r#""unknownMeta":"foo","#,
-            "",
-            r#"strict decoding error: unknown field "metadata.unknownMeta""#,
+            r#""odd":{"a":1,"a":2},"odd":3,"#,
+            r#"strict decoding error: unknown field "metadata.unknownMeta", unknown field "spec.odd""#,
         ),
     ] {
         let body = format!(
@@ -147,8 +148,66 @@ async fn strict_bodies_are_held_to_their_fields() {
             .unwrap();
         let status = support::json(&refused);
         assert!(
-            status["message"].as_str().unwrap().contains(why),
+            status["message"].as_str().unwrap().ends_with(why),
             "{status}"
         );
     }
+}
+
+/// Upstream's integration tests (`test/integration/apiserver/field_validation_test.go`).
+#[tokio::test]
+async fn yaml_and_json_patches_are_held_to_theirs() {
+    let lab = Lab::start().await;
+    let send = async |method: Method, name: &str, kind: &str, validation: &str, body: &str| {
+        let path = format!(
+            "/api/v1/namespaces/default/configmaps{name}?fieldManager=m&fieldValidation={validation}"
+        );
+        let headers = [("content-type", kind)];
+        let body = body.to_string();
+        lab.admin
+            .request(method, &path, &headers, body)
+            .await
+            .unwrap()
+    };
+    let twice = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n  name: c\ndata:\n  a: one\n  a: two\n";
+    let odd = format!("{twice}odd: 1\nodd: 2\n");
+    let lines = [
+        "line 5: key \"name\" already set in map",
+        "line 8: key \"a\" already set in map",
+        "line 10: key \"odd\" already set in map",
+    ];
+    let yaml = "application/yaml";
+    let refused = send(Method::POST, "", yaml, "Strict", &odd).await;
+    let why = format!(
+        "strict decoding error: yaml: unmarshal errors:\n  {}, unknown field \"odd\"",
+        lines.join("\n  ")
+    );
+    let said = support::json(&refused)["message"].clone();
+    assert!(said.as_str().unwrap().ends_with(&why), "{said}");
+    let warned = send(Method::POST, "", yaml, "Warn", &odd).await;
+    let told = [&lines[..], &["unknown field \"odd\""]].concat();
+    assert_eq!(warned.warnings().collect::<Vec<_>>(), told);
+
+    let apply = "application/apply-patch+yaml";
+    let refused = send(Method::PATCH, "/c", apply, "Strict", twice).await;
+    let why = format!(
+        "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {}",
+        lines[..2].join("\n  ")
+    );
+    assert_eq!(support::json(&refused)["message"], why);
+
+    let operations = r#"[{"op": "add", "path": "/data/b", "value": "x", "foo": 1},
+        {"op": "add", "path": "/data/c", "path": "/data/d", "value": "x"}, {"op": "add", "path": "/odd", "value": 1}]"#;
+    let json = "application/json-patch+json";
+    let warned = send(Method::PATCH, "/c", json, "Warn", operations).await;
+    let told = [
+        "json patch unknown field \"[0].foo\"",
+        "json patch duplicate field \"[1].path\"",
+        "unknown field \"odd\"",
+    ];
+    assert_eq!(warned.warnings().collect::<Vec<_>>(), told);
+    let refused = send(Method::PATCH, "/c", json, "Strict", operations).await;
+    let why = format!("strict decoding error: {}", told.join(", "));
+    let said = support::json(&refused)["message"].clone();
+    assert!(said.as_str().unwrap().ends_with(&why), "{said}");
 }

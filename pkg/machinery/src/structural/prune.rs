@@ -20,20 +20,31 @@ pub struct MetaSchema<'a> {
 
 impl Structural {
     /// Takes out what the schema does not know of a whole object; the paths of it, as `spec.ports[0].x`, of the first hundred.
-    /// Metadata, within embedded objects too, is held to its own schema where that is given.
+    /// Metadata, within embedded objects too, is held to its own schema where that is given. Upstream's order: the object's
+    /// metadata, what is no metadata, that of embedded objects.
     pub fn prune(&self, meta: Option<MetaSchema<'_>>, value: &mut Value) -> Vec<String> {
         let mut pruner = Pruner {
             meta,
+            own: Vec::new(),
             found: Vec::new(),
+            embedded: Vec::new(),
         };
         pruner.value(self, value, &Path::Root, true);
-        pruner.found
+        pruner.found.sort_unstable();
+        pruner.embedded.sort_unstable();
+        let mut all = [pruner.own, pruner.found, pruner.embedded].concat();
+        all.truncate(MAX_UNKNOWN);
+        all
     }
 }
 
 struct Pruner<'a> {
     meta: Option<MetaSchema<'a>>,
+    /// Of the object's metadata.
+    own: Vec<String>,
     found: Vec<String>,
+    /// Of the metadata of objects within it.
+    embedded: Vec<String>,
 }
 
 impl Pruner<'_> {
@@ -62,7 +73,7 @@ impl Pruner<'_> {
             let below = Path::Name(path, name);
             if resource && EVERY.contains(&name.as_str()) {
                 if name == "metadata" {
-                    self.metadata(value, &below);
+                    self.metadata(value, &below, matches!(path, Path::Root));
                 }
                 return true;
             }
@@ -84,7 +95,7 @@ impl Pruner<'_> {
         });
     }
 
-    fn metadata(&mut self, value: &mut Value, path: &Path<'_>) {
+    fn metadata(&mut self, value: &mut Value, path: &Path<'_>, own: bool) {
         let Some(MetaSchema {
             definitions,
             schema,
@@ -92,7 +103,12 @@ impl Pruner<'_> {
         else {
             return;
         };
-        unknown_below(definitions, schema, value, path, &mut self.found);
+        let found = if own {
+            &mut self.own
+        } else {
+            &mut self.embedded
+        };
+        unknown_below(definitions, schema, value, path, found);
         crate::schema::prune(definitions, schema, value);
     }
 }
@@ -125,17 +141,15 @@ mod tests {
                      "template": {"apiVersion": "v1", "kind": "T", "metadata": {"name": "t", "odd": 1}, "spec": {}}},
             "map": {"k": {"x": 1}},
         });
-        let mut found = schema.prune(Some(meta), &mut value);
-        found.sort();
         assert_eq!(
-            found,
+            schema.prune(Some(meta), &mut value),
             [
+                "metadata.odd",
                 "extra",
                 "map.k.x",
-                "metadata.odd",
                 "spec.list[0].b",
+                "spec.template.spec",
                 "spec.template.metadata.odd",
-                "spec.template.spec"
             ]
         );
         assert_eq!(

@@ -96,12 +96,18 @@ impl Registry {
             ),
         };
         let mut problems = options.duplicates.clone();
+        // A body is read into Go's type, which passes over what it does not know, however often that is said. A patch, and
+        // what has no Go type, is read before anything is known of its fields.
+        let read_as_type = target.kind.custom.is_none() && !options.source.is_empty();
+        if read_as_type {
+            problems.retain(|told| !unknown.iter().any(|path| is_within(told, path)));
+        }
         problems.extend(
             unknown
                 .into_iter()
                 .map(|path| format!("unknown field \"{path}\"")),
         );
-        if problems.len() > 1 {
+        if read_as_type && problems.len() > 1 {
             decode::in_order(&options.source, &mut problems);
         }
         problems
@@ -118,7 +124,7 @@ impl Registry {
         if problems.is_empty() || options.field_validation == FieldValidation::Warn {
             return Ok(problems);
         }
-        let (kind, list) = (&target.kind, problems.join(", "));
+        let (kind, list) = (&target.kind, strictly(&problems));
         Err(Status::bad_request(format!(
             "{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {list}",
             kind.kind, kind.version
@@ -148,4 +154,22 @@ impl Registry {
         }
         object
     }
+}
+
+/// True when a duplicate field is this one or stands below it.
+fn is_within(duplicate: &str, path: &str) -> bool {
+    let below = duplicate.strip_prefix("duplicate field \"");
+    let below = below.and_then(|told| told.strip_prefix(path));
+    below.is_some_and(|rest| rest.starts_with(['"', '.', '[']))
+}
+
+/// Problems as one text. Those of YAML's own come first, and are one to upstream.
+pub(super) fn strictly(problems: &[String]) -> String {
+    let of_yaml = |told: &&String| told.starts_with("line ");
+    let (own, rest) = problems.split_at(problems.iter().take_while(of_yaml).count());
+    if own.is_empty() {
+        return rest.join(", ");
+    }
+    let own = format!("yaml: unmarshal errors:\n  {}", own.join("\n  "));
+    [&[own], rest].concat().join(", ")
 }

@@ -5,7 +5,7 @@ use kedge_machinery::decode::spell_numbers;
 use kedge_machinery::{FieldError, Object, Status, apply, patch};
 use serde_json::Value;
 
-use super::decode::Decoded;
+use super::decode::{Decoded, strictly};
 use super::metadata;
 use crate::registry::Registry;
 use crate::request::{FieldValidation, Patch, PatchKind, Target, WriteOptions};
@@ -96,9 +96,9 @@ impl Registry {
         let warnings = match options.field_validation {
             FieldValidation::Ignore => Vec::new(),
             FieldValidation::Strict if !options.duplicates.is_empty() => {
-                let list = options.duplicates.join(", ");
+                let list = strictly(&options.duplicates);
                 return Err(Status::bad_request(format!(
-                    "error strict decoding YAML: {list}"
+                    "error strict decoding YAML: error converting YAML to JSON: {list}"
                 )));
             }
             FieldValidation::Strict | FieldValidation::Warn => options.duplicates.clone(),
