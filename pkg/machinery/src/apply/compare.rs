@@ -123,7 +123,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_hollow(value: Option<&Value>) -> bool {
+/// Null, or without anything in it.
+pub(super) fn is_hollow(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Object(map)) => map.is_empty(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::compare::is_hollow;
 use super::typed::{Form, Typed};
 use crate::fields::PathElement;
 use crate::schema::Schema;
@@ -27,12 +28,12 @@ impl<'a> Typed<'a> {
             (Form::Set | Form::Keyed { .. }, Value::Array(live), Value::Array(config)) => {
                 Value::Array(self.merge_items(form, live, config))
             }
-            // A null in a configuration says nothing of a struct or list.
+            // A null in a configuration says nothing of a struct or list that has something in it.
             (
                 Form::Struct(_) | Form::Map(_) | Form::Set | Form::Keyed { .. },
                 live,
                 Value::Null,
-            ) => live.clone(),
+            ) if !is_hollow(Some(live)) => live.clone(),
             _ => config.clone(),
         }
     }
@@ -142,6 +143,15 @@ mod tests {
         let expected = json!({"spec": {"type": "x", "ports": [{"port": 1, "name": "a", "nodePort": 5}], "selector": {"b": "2"}, "externalIPs": ["2.2.2.2"]}});
         assert_eq!(merge(&live, &config), expected);
         assert_eq!(merge(&live, &json!({"spec": null})), live);
+        // What is empty becomes what the configuration has, null or not.
+        for empty in [json!({}), json!([]), json!(null)] {
+            let inner = |value: &Value| json!({"spec": {"strategy": {"rolling": value}}});
+            assert_eq!(
+                merge(&inner(&empty), &inner(&json!(null))),
+                inner(&json!(null))
+            );
+            assert_eq!(merge(&inner(&empty), &inner(&json!({}))), inner(&json!({})));
+        }
     }
 
     proptest! {
