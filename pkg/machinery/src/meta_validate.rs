@@ -1,5 +1,7 @@
 //! What metadata must be (apimachinery `api/validation/objectmeta.go`).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::status::FieldErrorKind;
@@ -63,15 +65,6 @@ pub fn object_meta(
         )),
     }
     errors.extend(accessor(object));
-    for (i, finalizer) in object.finalizers().enumerate() {
-        if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
-            errors.push(FieldError::invalid(
-                format!("metadata.finalizers[{i}]"),
-                finalizer,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            ));
-        }
-    }
     errors
 }
 
@@ -169,6 +162,44 @@ fn owner_references(owners: &[Value]) -> Vec<FieldError> {
         ));
     }
     errors
+}
+
+/// Finalizers that Kubernetes' own kinds may not have: those without a prefix, but for its own (core
+/// `validateKubeFinalizerName`).
+#[must_use]
+pub fn finalizers(object: &Object) -> Vec<FieldError> {
+    let named = object.finalizers().enumerate();
+    let wrong = named.filter(|(_, finalizer)| is_bare(finalizer));
+    wrong
+        .map(|(i, finalizer)| {
+            FieldError::invalid(
+                format!("metadata.finalizers[{i}]"),
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            )
+        })
+        .collect()
+}
+
+/// What is said of such finalizers of any other kind, when they are new.
+#[must_use]
+pub fn finalizer_warnings(new: &Object, old: Option<&Object>) -> Vec<String> {
+    let had = |finalizer: &str| old.is_some_and(|old| old.finalizers().any(|own| own == finalizer));
+    let added: BTreeSet<&str> = new
+        .finalizers()
+        .filter(|finalizer| is_bare(finalizer) && !had(finalizer))
+        .collect();
+    let warnings = added.into_iter().map(|finalizer| {
+        format!(
+            "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name including a path (/) to avoid accidental \
+             conflicts with other finalizer writers"
+        )
+    });
+    warnings.collect()
+}
+
+fn is_bare(finalizer: &str) -> bool {
+    !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer)
 }
 
 /// What is wrong with a change of metadata, beyond what is wrong with the new metadata itself.
@@ -279,12 +310,21 @@ mod tests {
     }
 
     #[test]
-    fn a_finalizer_without_a_prefix_is_a_standard_one() {
-        let check = |finalizer| {
-            let object = object(json!({"name": "web", "finalizers": [finalizer]}));
-            object_meta(&object, false, |_, _| Vec::new()).len()
-        };
-        assert_eq!((check("orphan"), check("a/b"), check("mine")), (0, 0, 1));
+    fn a_finalizer_without_a_prefix_is_a_standard_one_or_not_of_kubernetes() {
+        let with = |finalizers: &[&str]| object(json!({"name": "web", "finalizers": finalizers}));
+        let all = with(&["orphan", "a/b", "mine.io", "alone"]);
+        assert!(object_meta(&all, false, |_, _| Vec::new()).is_empty());
+        assert_eq!(
+            fields(&finalizers(&all)),
+            ["metadata.finalizers[2]", "metadata.finalizers[3]"]
+        );
+        let why = "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers";
+        let told = ["alone", "mine.io"].map(|name| format!("metadata.finalizers: {name:?}: {why}"));
+        assert_eq!(finalizer_warnings(&all, None), told);
+        assert_eq!(
+            finalizer_warnings(&all, Some(&with(&["alone", "mine.io"]))),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -368,6 +368,98 @@ async fn a_number_is_the_same_however_it_is_spelled() {
 }
 
 #[tokio::test]
+async fn finalizers_of_custom_resources_need_no_prefix_and_those_of_kubernetes_do() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let mut own = body("v1", json!({}));
+    own["metadata"]["finalizers"] = json!(["gadgets.example.com"]);
+    let made = world
+        .registry
+        .create(&gadget(&world, "v1", ""), object(own), &options())
+        .await
+        .unwrap();
+    assert_eq!(made.warnings.len(), 1, "{:?}", made.warnings);
+    // What was there already is not told again, what is new is.
+    let target = gadget(&world, "v1", "g");
+    for (finalizers, told) in [
+        (json!(["gadgets.example.com"]), 0),
+        (json!(["gadgets.example.com", "other", "a/b"]), 1),
+        (json!([]), 0),
+    ] {
+        let patch = Patch {
+            kind: PatchKind::Merge,
+            body: json!({"metadata": {"finalizers": finalizers}})
+                .to_string()
+                .into(),
+        };
+        let patched = world.registry.patch(&target, patch, &options()).await;
+        let patched = patched.unwrap();
+        assert_eq!(patched.warnings.len(), told, "{finalizers}");
+    }
+    world
+        .create("configmaps", json!({"metadata": {"name": "c"}}))
+        .await
+        .unwrap();
+    let refused = world
+        .merge(
+            &world.target("configmaps", "c"),
+            json!({"metadata": {"finalizers": ["mine"]}}),
+        )
+        .await
+        .unwrap_err();
+    let causes = refused.details.unwrap().causes;
+    assert_eq!(
+        (refused.code, causes[0].field.as_str()),
+        (422, "metadata.finalizers[0]")
+    );
+}
+
+#[tokio::test]
+async fn what_a_scale_shows_is_a_number_of_pods() {
+    let world = serving().await;
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let mut scaled = definition(open);
+    scaled["spec"]["versions"][1]["subresources"] = json!({"status": {}, "scale": {
+        "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector"}});
+    define(&world, scaled).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    for (replicas, why) in [
+        (json!(-1), "should be a non-negative integer"),
+        (
+            json!(1_u64 << 31),
+            "should be less than or equal to 2147483647",
+        ),
+        (
+            json!("few"),
+            ".spec.replicas accessor error: few is of the type string, expected int64",
+        ),
+        (
+            json!(1.5),
+            ".spec.replicas accessor error: 1.5 is of the type float64, expected int64",
+        ),
+    ] {
+        let refused = make(&world, "v1", json!({"replicas": replicas})).await;
+        let refused = refused.unwrap_err();
+        let cause = &refused.details.as_ref().unwrap().causes[0];
+        assert_eq!(
+            (refused.code, cause.field.as_str()),
+            (422, ".spec.replicas")
+        );
+        assert!(cause.message.ends_with(why), "{}", cause.message);
+    }
+    make(&world, "v1", json!({"replicas": 2})).await.unwrap();
+    let target = gadget(&world, "v1", "g").subresource("status");
+    let status = json!({"status": {"replicas": -1, "selector": 1}});
+    let refused = world.merge(&target, status).await.unwrap_err();
+    let causes = refused.details.unwrap().causes;
+    let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
+    assert_eq!(fields, [".status.replicas", ".status.selector"]);
+    let status = json!({"status": {"replicas": 1, "selector": "a=b"}});
+    world.merge(&target, status).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_definition_of_a_kind_that_is_built_in_changes_nothing() {
     let world = serving().await;
     let mut pools =

@@ -6,7 +6,7 @@ use kedge_machinery::{Object, Status, apply};
 use kedge_store::Snapshot;
 use serde_json::Value;
 
-use super::{custom, metadata};
+use super::{custom, metadata, scale};
 use crate::admission::{Attributes, Operation, View};
 use crate::allocate::{Claim, Environment, ranges};
 use crate::registry::{Registry, random};
@@ -78,14 +78,17 @@ impl Registry {
         self.allocate(target, new, None, snapshot)?;
         strategy.ask(new, options.user.as_deref());
         strategy.prepare_create(new);
-        let mut errors = metadata::validate(new, target.kind.namespaced, rules.name);
+        let mut errors = metadata::validate(new, &target.kind, rules.name);
         errors.extend(strategy.validate(new));
         if let Some(own) = &target.kind.custom {
             errors.extend(custom::validate(own, new, None));
+            errors.extend(scale::validate(own, new, ""));
         }
         if errors.is_empty() {
             self.admit(&attributes, Some(new))?;
-            return Ok(strategy.warnings(new, None));
+            let mut said = strategy.warnings(new, None);
+            said.extend(metadata::warnings(new, None, &target.kind));
+            return Ok(said);
         }
         Err(Status::invalid(
             &target.kind.group,
@@ -117,17 +120,20 @@ impl Registry {
                 target.kind.custom.is_none() || target.kind.subresource("status").is_some();
             metadata::count_generation(new, old, has_status);
         }
-        let mut errors = metadata::validate_update(new, old);
+        let mut errors = metadata::validate_update(new, old, &target.kind);
         errors.extend(strategy.validate_update(new, old, &target.subresource));
         if let Some(own) = &target.kind.custom {
             errors.extend(custom::validate(own, new, Some(old)));
+            errors.extend(scale::validate(own, new, &target.subresource));
         }
         if errors.is_empty() {
             self.admit(&attributes, Some(new))?;
-            return Ok(match target.subresource.as_str() {
-                "status" => Vec::new(),
-                _ => strategy.warnings(new, Some(old)),
-            });
+            if target.subresource == "status" {
+                return Ok(Vec::new());
+            }
+            let mut said = strategy.warnings(new, Some(old));
+            said.extend(metadata::warnings(new, Some(old), &target.kind));
+            return Ok(said);
         }
         Err(Status::invalid(
             &target.kind.group,

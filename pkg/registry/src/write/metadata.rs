@@ -1,6 +1,7 @@
 //! Metadata that the server owns.
 
 use jiff::Timestamp;
+use kedge_api::Kind;
 use kedge_machinery::{FieldError, Object, Status, meta_validate, names, time};
 use serde_json::Value;
 
@@ -161,13 +162,43 @@ pub(super) fn bump(object: &mut Object) {
 }
 
 /// What is wrong with the metadata of a new object.
-pub(super) fn validate(object: &Object, namespaced: bool, rule: NameRule) -> Vec<FieldError> {
-    meta_validate::object_meta(object, namespaced, |name, prefix| rule.check(name, prefix))
+pub(super) fn validate(object: &Object, kind: &Kind, rule: NameRule) -> Vec<FieldError> {
+    let check = |name: &str, prefix: bool| rule.check(name, prefix);
+    let mut errors = meta_validate::object_meta(object, kind.namespaced, check);
+    errors.extend(finalizers(object, kind));
+    errors
 }
 
 /// What is wrong with a change of metadata.
-pub(super) fn validate_update(new: &Object, old: &Object) -> Vec<FieldError> {
-    meta_validate::object_meta_update(new, old)
+pub(super) fn validate_update(new: &Object, old: &Object, kind: &Kind) -> Vec<FieldError> {
+    let mut errors = meta_validate::object_meta_update(new, old);
+    errors.extend(finalizers(new, kind));
+    errors
+}
+
+fn finalizers(object: &Object, kind: &Kind) -> Vec<FieldError> {
+    // Upstream checks the metadata of these as any object's.
+    let any = matches!(
+        kind.group.as_str(),
+        "apiextensions.k8s.io" | "coordination.k8s.io"
+    );
+    match any || is_defined(kind) {
+        true => Vec::new(),
+        false => meta_validate::finalizers(object),
+    }
+}
+
+/// True for a kind that upstream has from a definition.
+fn is_defined(kind: &Kind) -> bool {
+    kind.custom.is_some() || kind.group == "metallb.io"
+}
+
+/// What is taken, and said to be better otherwise.
+pub(super) fn warnings(new: &Object, old: Option<&Object>, kind: &Kind) -> Vec<String> {
+    match is_defined(kind) {
+        true => meta_validate::finalizer_warnings(new, old),
+        false => Vec::new(),
+    }
 }
 
 impl NameRule {

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use kedge_api::Kind;
 use kedge_api::columns::label_selector;
+use kedge_api::custom::Custom;
 use kedge_api::json_path::JsonPath;
 use kedge_machinery::object::child_mut;
-use kedge_machinery::{Object, Status};
+use kedge_machinery::{FieldError, Object, Status};
 use serde_json::{Map, Value, json};
 
 use super::decode::Decoded;
@@ -165,6 +166,59 @@ fn spec_replicas(kind: &Kind) -> Vec<String> {
     let fields = custom.and_then(|scale| scale.spec_replicas.fields());
     let fields = fields.unwrap_or_else(|| vec!["spec", "replicas"]);
     fields.into_iter().map(Into::into).collect()
+}
+
+/// What is wrong with the numbers and the selector that a custom resource's Scale shows (`ValidateScaleSpec`,
+/// `ValidateScaleStatus`). A write of the status is not held to what is asked for.
+pub(super) fn validate(custom: &Custom, object: &Object, subresource: &str) -> Vec<FieldError> {
+    let Some(scale) = &custom.scale else {
+        return Vec::new();
+    };
+    let mut errors = Vec::new();
+    if subresource != "status" {
+        errors.extend(count(object, &scale.spec_replicas));
+    }
+    errors.extend(count(object, &scale.status_replicas));
+    if let Some(path) = &scale.selector
+        && let Some(value) = at(object, path).filter(|value| !value.is_string())
+    {
+        let why = wrong_type(path, value, "string");
+        errors.push(FieldError::invalid(path.text(), "", why));
+    }
+    errors
+}
+
+fn count(object: &Object, path: &JsonPath) -> Option<FieldError> {
+    let value = at(object, path)?;
+    let (said, why) = match value.as_i64() {
+        None => (0, wrong_type(path, value, "int64")),
+        Some(number) if number < 0 => (number, "should be a non-negative integer".into()),
+        Some(number) if number > i64::from(i32::MAX) => {
+            let why = format!("should be less than or equal to {}", i32::MAX);
+            (number, why)
+        }
+        Some(_) => return None,
+    };
+    Some(FieldError::invalid(path.text(), said, why))
+}
+
+fn at<'o>(object: &'o Object, path: &JsonPath) -> Option<&'o Value> {
+    object.at(&path.fields()?)
+}
+
+/// In the words of Go's accessors.
+fn wrong_type(path: &JsonPath, value: &Value, wanted: &str) -> String {
+    let (kind, shown) = match value {
+        Value::Null => ("<nil>", "<nil>".to_string()),
+        Value::Bool(_) => ("bool", value.to_string()),
+        Value::Number(number) if number.is_f64() => ("float64", value.to_string()),
+        Value::Number(_) => ("int64", value.to_string()),
+        Value::String(text) => ("string", text.clone()),
+        Value::Array(_) => ("[]interface {}", value.to_string()),
+        Value::Object(_) => ("map[string]interface {}", value.to_string()),
+    };
+    let path = path.text();
+    format!("{path} accessor error: {shown} is of the type {kind}, expected {wanted}")
 }
 
 fn set_at(map: &mut Map<String, Value>, path: &[String], value: Value) {
