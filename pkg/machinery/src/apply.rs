@@ -234,6 +234,7 @@ fn once(
         record(&context, &mut managers, &there);
     }
     managers.forget_versions(context);
+    managers.reconcile(context);
     let config_tree = intent(context, config);
     let merged = typed.merge(Some(schema), &live_tree, &config_tree);
 
@@ -365,6 +366,7 @@ pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Objec
         return;
     }
     managers.forget_versions(context);
+    managers.reconcile(context);
     let before = old.map_or_else(|| zero::of(context, new), |old| tree(old.clone()));
     // Its `managedFields` have been read, and are written anew.
     let after = tree(std::mem::take(new));

@@ -280,6 +280,21 @@ impl FieldSet {
         Self(nodes.collect())
     }
 
+    /// The set with what goes on below each element made anew; where that is nothing, the path ends at the element.
+    #[must_use]
+    pub fn with_below(&self, below: impl Fn(&PathElement, &Self) -> Option<Self>) -> Self {
+        let nodes = self.0.iter().map(|(element, node)| {
+            let anew = match &node.below {
+                none if none.is_empty() => Some(Self::default()),
+                some => below(element, some),
+            };
+            let member = node.member || anew.is_none();
+            let below = anew.unwrap_or_default();
+            (element.clone(), Node { member, below })
+        });
+        Self(nodes.collect())
+    }
+
     /// Takes out a field and all below it.
     pub fn remove_branch(&mut self, path: &[&str]) {
         let Some((first, rest)) = path.split_first() else {

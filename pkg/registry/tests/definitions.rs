@@ -368,6 +368,60 @@ async fn a_number_is_the_same_however_it_is_spelled() {
 }
 
 #[tokio::test]
+async fn parts_of_a_list_are_owned_as_one_when_the_schema_says_so_later() {
+    let world = serving().await;
+    let with = |list: Value| {
+        definition(
+            json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+                "set": list, "size": {"type": "integer"}}}}}),
+        )
+    };
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    let mut set = texts.clone();
+    set["x-kubernetes-list-type"] = json!("set");
+    define(&world, with(set)).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let apply = |set: Value| {
+        let kind = PatchKind::Apply;
+        let body = body("v1", json!({"set": set})).to_string().into();
+        Patch { kind, body }
+    };
+    let target = gadget(&world, "v1", "g");
+    let owned = |object: &Value| object["metadata"]["managedFields"][0]["fieldsV1"].clone();
+    let made = world
+        .registry
+        .patch(&target, apply(json!(["a", "b"])), &options())
+        .await
+        .unwrap();
+    let parts = json!({"f:spec": {"f:set": {"v:\"a\"": {}, "v:\"b\"": {}}}});
+    assert_eq!(owned(&parse(&made.value)), parts);
+
+    let mut changes = world.registry.catalog_changes();
+    let patch = json!({"spec": {"versions": with(texts)["spec"]["versions"]}});
+    world
+        .merge(&world.cluster_target(PLURAL, "gadgets.example.com"), patch)
+        .await
+        .unwrap();
+    changes.changed().await.unwrap();
+
+    let target = gadget(&world, "v1", "g");
+    let whole = json!({"f:spec": {"f:set": {}}});
+    let touched = world
+        .merge(&target, json!({"spec": {"size": 1}}))
+        .await
+        .unwrap();
+    assert_eq!(owned(&touched), whole);
+    let applied = world
+        .registry
+        .patch(&target, apply(json!(["c"])), &options())
+        .await
+        .unwrap();
+    let applied = parse(&applied.value);
+    assert_eq!(applied["spec"], json!({"set": ["c"], "size": 1}));
+    assert_eq!(owned(&applied), whole);
+}
+
+#[tokio::test]
 async fn finalizers_of_custom_resources_need_no_prefix_and_those_of_kubernetes_do() {
     let world = serving().await;
     define(&world, definition(sizes())).await.unwrap();

@@ -89,6 +89,17 @@ impl Managers {
         }
     }
 
+    /// Fields of this version as its schema has them now: a definition may have been changed since they were taken.
+    pub(super) fn reconcile(&mut self, context: &Context<'_>) {
+        let version = &context.api_version;
+        for owned in self.0.values_mut() {
+            if owned.api_version == *version {
+                let typed = context.typed();
+                owned.fields = typed.reconcile(Some(context.schema), &owned.fields);
+            }
+        }
+    }
+
     pub(super) fn fields(&self, id: &Id) -> FieldSet {
         self.0
             .get(id)

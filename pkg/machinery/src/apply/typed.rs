@@ -86,6 +86,28 @@ impl<'a> Typed<'a> {
         }))
     }
 
+    /// A set made with an older schema: what is owned only as a whole by now, is, by who owned parts of it.
+    pub(super) fn reconcile(self, schema: Option<&'a Schema>, set: &FieldSet) -> FieldSet {
+        let form = self.form(schema);
+        set.with_below(|element, below| {
+            let inner = match element.as_field() {
+                Some(name) => form.field(name),
+                None => form.item(),
+            };
+            (!self.is_atomic(inner)).then(|| self.reconcile(inner, below))
+        })
+    }
+
+    /// A list, map or struct that is owned as a whole. One that no schema knows is not said to be.
+    fn is_atomic(self, schema: Option<&'a Schema>) -> bool {
+        let shape = schema.map(|schema| &self.definitions.resolve(schema).shape);
+        match shape {
+            Some(Shape::Struct { atomic, .. } | Shape::Map { atomic, .. }) => *atomic,
+            Some(Shape::List { list, .. }) => matches!(list, ListType::Atomic),
+            _ => false,
+        }
+    }
+
     /// The fields that a value sets.
     pub(super) fn fields(self, schema: &'a Schema, value: &Value) -> FieldSet {
         let mut set = FieldSet::default();
