@@ -280,19 +280,15 @@ impl FieldSet {
         Self(nodes.collect())
     }
 
-    /// The set with what goes on below each element made anew; where that is nothing, the path ends at the element.
-    #[must_use]
-    pub fn with_below(&self, below: impl Fn(&PathElement, &Self) -> Option<Self>) -> Self {
-        let nodes = self.0.iter().map(|(element, node)| {
-            let anew = match &node.below {
-                none if none.is_empty() => Some(Self::default()),
-                some => below(element, some),
-            };
-            let member = node.member || anew.is_none();
-            let below = anew.unwrap_or_default();
-            (element.clone(), Node { member, below })
-        });
-        Self(nodes.collect())
+    /// Asks of each element that the set goes on below, and hands over what is there; where the answer is no, the path ends at the
+    /// element.
+    pub fn retain_below(&mut self, mut goes_on: impl FnMut(&PathElement, &mut Self) -> bool) {
+        for (element, node) in &mut self.0 {
+            if !node.below.is_empty() && !goes_on(element, &mut node.below) {
+                node.member = true;
+                node.below = Self::default();
+            }
+        }
     }
 
     /// Takes out a field and all below it.

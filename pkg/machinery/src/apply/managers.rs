@@ -95,7 +95,7 @@ impl Managers {
         for owned in self.0.values_mut() {
             if owned.api_version == *version {
                 let typed = context.typed();
-                owned.fields = typed.reconcile(Some(context.schema), &owned.fields);
+                typed.reconcile(Some(context.schema), &mut owned.fields);
             }
         }
     }

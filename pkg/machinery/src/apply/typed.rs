@@ -87,15 +87,19 @@ impl<'a> Typed<'a> {
     }
 
     /// A set made with an older schema: what is owned only as a whole by now, is, by who owned parts of it.
-    pub(super) fn reconcile(self, schema: Option<&'a Schema>, set: &FieldSet) -> FieldSet {
+    pub(super) fn reconcile(self, schema: Option<&'a Schema>, set: &mut FieldSet) {
         let form = self.form(schema);
-        set.with_below(|element, below| {
+        set.retain_below(|element, below| {
             let inner = match element.as_field() {
                 Some(name) => form.field(name),
                 None => form.item(),
             };
-            (!self.is_atomic(inner)).then(|| self.reconcile(inner, below))
-        })
+            let goes_on = !self.is_atomic(inner);
+            if goes_on {
+                self.reconcile(inner, below);
+            }
+            goes_on
+        });
     }
 
     /// A list, map or struct that is owned as a whole. One that no schema knows is not said to be.
