@@ -2,22 +2,17 @@
 
 use std::net::IpAddr;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
 use crate::netns::Netns;
 use crate::tool::ToolError;
+use crate::wait::PATIENCE;
 
 /// `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR` of `linux/rtnetlink.h`: addresses that come and go.
 const ADDRESSES: u32 = 0x10 | 0x100;
-
-/// Longest wait for what should take milliseconds.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 10,
-    tv_nsec: 0,
-};
 
 /// Returns once no link has the address.
 ///

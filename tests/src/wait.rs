@@ -10,7 +10,7 @@ use crate::netns::Netns;
 use crate::tool::{ToolError, built};
 
 /// Longest wait for a state that should come within milliseconds.
-const PATIENCE: Timespec = Timespec {
+pub(crate) const PATIENCE: Timespec = Timespec {
     tv_sec: 10,
     tv_nsec: 0,
 };

@@ -3,6 +3,7 @@
 
 mod resolved;
 
+use std::fmt::Debug;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
@@ -238,16 +239,21 @@ fn questions_are_in_the_log_where_that_is_wanted() {
     site.server().until_logged(asked).unwrap();
 }
 
-/// Until a program of the machine says so; it is asked again and again, as it tells of nothing.
-fn until_said(netns: &Netns, words: &str, right: impl Fn(&str) -> bool) {
+/// Until the answer is right; it is asked for again and again, as nothing tells of it.
+fn until<T: Debug>(answer: impl Fn() -> T, right: impl Fn(&T) -> bool) {
     let begun = Instant::now();
     loop {
-        let said = netns.ip(words).unwrap();
+        let said = answer();
         if right(&said) {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "{words}: {said}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{said:?}");
     }
+}
+
+/// Until `ip` says so of a machine.
+fn until_said(netns: &Netns, words: &str, right: impl Fn(&str) -> bool) {
+    until(|| netns.ip(words).unwrap(), |said| right(said));
 }
 
 #[test]
@@ -285,13 +291,10 @@ fn a_range_that_is_added_is_the_clusters_until_it_goes() {
     }
     until_said(node, "rule show", |rules| !rules.contains("10.44.0.0/24"));
     // Rules and names follow the range each for itself.
-    let begun = Instant::now();
-    while ask(&site, unclaimed, "PTR").rcode != "SERVFAIL" {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "still the cluster's"
-        );
-    }
+    until(
+        || ask(&site, unclaimed, "PTR").rcode,
+        |rcode| rcode == "SERVFAIL",
+    );
 }
 
 /// Its unclaimed addresses would be dropped: those of all neighbours.
