@@ -29,8 +29,8 @@ install_missing() {
 need_toolchain() {
     command -v cargo >/dev/null || [ ! -r "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
     command -v cargo >/dev/null || die "there is no Rust toolchain: install rustup, then run this again"
-    # ring and the C library's static parts need a C compiler and linker.
-    install_missing cc=gcc
+    # ring, jemalloc and the C library's static parts need a C compiler and linker, jemalloc its makefile's interpreter.
+    install_missing cc=gcc make=make
     [ -e /usr/include/stdlib.h ] || install_missing no-such-command=libc6-dev
 }
 

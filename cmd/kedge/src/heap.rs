@@ -1,28 +1,24 @@
-//! The C library's heap.
+//! The heap: jemalloc, in which each thread keeps some of what it frees for itself and asks no other thread for leave
+//! (`docs/performance.md`).
 #![allow(unsafe_code)]
 
-/// Heaps that threads share: enough for the two that answer requests and the one that commits, which else wait for each other at
-/// every allocation; and not one for each thread, each of which keeps what came and went (`docs/performance.md`).
-#[cfg(target_env = "gnu")]
-const HEAPS: libc::c_int = 3;
+use tikv_jemallocator::Jemalloc;
 
-/// Bytes from which on a block is given back to the system when it is freed, and what may stay free at the end of a heap.
-/// Without being told, the library lets both grow with the largest block it has seen, up to 32 and 64 MiB: the bytes of a long list
-/// would stay with the process.
-#[cfg(target_env = "gnu")]
-const KEPT: libc::c_int = 128 << 10;
+#[global_allocator]
+static HEAP: Jemalloc = Jemalloc;
 
-/// A few heaps for all threads, wherever the program is started. To be called while there is one thread.
-#[cfg(target_env = "gnu")]
-pub fn share() {
-    // SAFETY: mallopt(3) changes a setting of the allocator, takes no pointers, and no other thread is there to race it.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-    }
+/// jemalloc's options, in the form of jemalloc(3), "TUNING": read before `main` by that name.
+///
+/// Two arenas: one for each worker that answers requests. Pages that are no longer used go back to the kernel at once: to keep them
+/// for a time makes a write faster by less than can be measured, and an idle process would keep them for good, as nothing runs in it
+/// that would notice that the time is over.
+// SAFETY: jemalloc declares `const char *malloc_conf` under this name and prefix, and reads a string that ends with a zero.
+#[used]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static OPTIONS: Option<&'static std::ffi::c_char> = Some(first(c"narenas:2,dirty_decay_ms:0"));
+
+/// Where a string of C begins.
+const fn first(text: &'static std::ffi::CStr) -> &'static std::ffi::c_char {
+    // SAFETY: a C string has at least its zero, and lives as long as the program.
+    unsafe { &*text.as_ptr() }
 }
-
-/// Other C libraries have one heap anyway.
-#[cfg(not(target_env = "gnu"))]
-pub fn share() {}

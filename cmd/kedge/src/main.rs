@@ -11,6 +11,7 @@ mod dataplane;
 mod findings;
 mod heap;
 mod proxy;
+mod scheduling;
 mod server;
 mod settings;
 mod tasks;
@@ -24,7 +25,6 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 fn main() -> ExitCode {
-    heap::share();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -3,6 +3,7 @@
 
 use kedge_machinery::{Cause, Status};
 use kedge_store::{Condition, Entry, Snapshot};
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -41,8 +42,11 @@ fn unchanged(entry: &Entry) -> Condition {
     }
 }
 
-/// Read for every write: no more of the object than that.
+/// Read for every write: no more of the object than that, and nothing of one that does not have the word in it.
 fn is_terminating(entry: &Entry) -> Result<bool, Status> {
+    if memmem::find(&entry.value, b"\"deletionTimestamp\"").is_none() {
+        return Ok(false);
+    }
     #[derive(Deserialize)]
     struct View {
         metadata: Metadata,
