@@ -5,16 +5,16 @@ mod items;
 mod list;
 mod messages;
 mod pretty;
+mod refusal;
 mod warning;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    RETRY_AFTER, USER_AGENT, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT, VARY,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use kedge_api::{Kind, ProtobufError, protobuf};
 use kedge_machinery::Status;
 use serde_json::Value;
@@ -23,6 +23,7 @@ use crate::negotiate::{self, Encoding, Form, Forms, Media};
 use crate::query;
 
 pub(crate) use items::Items;
+pub(crate) use refusal::{Wish, refusal, refuse};
 pub(crate) use warning::warn;
 
 pub(crate) type Answer = Response<Body>;
@@ -41,37 +42,29 @@ pub(crate) struct Reply {
 impl Reply {
     /// For a verb of a resource.
     pub(crate) fn negotiate(parts: &Parts, kind: &Kind, forms: Forms) -> Result<Self, Status> {
-        Self::of(parts, negotiate::resources(kind), forms)
+        Self::of(parts, || negotiate::resources(kind), forms)
     }
 
     /// For a document that is no object of a kind.
     pub(crate) fn document(parts: &Parts) -> Result<Self, Status> {
-        Self::of(parts, negotiate::DOCUMENTS, Forms::None)
+        Self::of(parts, || negotiate::DOCUMENTS, Forms::None)
     }
 
     /// For a watch.
     pub(crate) fn stream(parts: &Parts, kind: &Kind, forms: Forms) -> Result<Self, Status> {
-        Self::of(parts, negotiate::streams(kind), forms)
-    }
-
-    /// For a refusal, whatever the verb: it is told in JSON to who accepts nothing of what there is.
-    pub(crate) fn refusal<B>(request: &Request<B>) -> Self {
-        let accept = header(request.headers(), ACCEPT);
-        let media =
-            negotiate::resource(accept, negotiate::RESOURCES, Forms::None).unwrap_or_default();
-        Self {
-            media,
-            pretty: is_pretty(request.headers(), request.uri()),
-            gzip: false,
-        }
+        Self::of(parts, || negotiate::streams(kind), forms)
     }
 
     /// Reads `Accept`, `Accept-Encoding` and `?pretty`.
-    fn of(parts: &Parts, encodings: &[Encoding], forms: Forms) -> Result<Self, Status> {
+    fn of(
+        parts: &Parts,
+        encodings: impl Fn() -> &'static [Encoding],
+        forms: Forms,
+    ) -> Result<Self, Status> {
         let media = negotiate::resource(header(&parts.headers, ACCEPT), encodings, forms)?;
         Ok(Self {
             media,
-            pretty: is_pretty(&parts.headers, &parts.uri),
+            pretty: is_pretty(header(&parts.headers, USER_AGENT), &parts.uri),
             gzip: negotiate::gzip(header(&parts.headers, ACCEPT_ENCODING)),
         })
     }
@@ -130,28 +123,6 @@ impl Reply {
         }
     }
 
-    /// A refusal as the client likes it, and one that says that nothing acceptable can be made in JSON; every other answer
-    /// as it is.
-    pub(crate) fn refused(mut self, mut answer: Answer) -> Answer {
-        let Some(Refused(json)) = answer.extensions_mut().remove() else {
-            return answer;
-        };
-        if answer.status() == StatusCode::NOT_ACCEPTABLE {
-            self = self.in_json();
-        }
-        if (self.media.encoding, self.pretty) == (Encoding::Json, false) {
-            return answer;
-        }
-        let Ok(made) = self.object(answer.status(), json) else {
-            return answer;
-        };
-        let (parts, body) = made.into_parts();
-        // That of the first one, where the router has told it already.
-        answer.headers_mut().remove(CONTENT_LENGTH);
-        answer.headers_mut().extend(parts.headers);
-        answer.map(|_| body)
-    }
-
     fn in_json(mut self) -> Self {
         self.media.encoding = Encoding::Json;
         self
@@ -168,11 +139,10 @@ impl Reply {
 }
 
 /// Whether line breaks are asked for. People at a terminal or a browser get them unasked, as upstream does it.
-fn is_pretty(headers: &HeaderMap, uri: &Uri) -> bool {
+fn is_pretty(agent: &str, uri: &Uri) -> bool {
     let asked = query::pairs(uri.query().unwrap_or_default())
         .find(|(key, _)| key == "pretty")
         .map(|(_, value)| query::truth(&value));
-    let agent = header(headers, USER_AGENT);
     let person = || {
         ["curl", "Wget", "Mozilla/5.0"]
             .iter()
@@ -222,32 +192,4 @@ pub(crate) fn plain(code: StatusCode, body: impl Into<Body>) -> Answer {
 /// What stands at a path that nobody serves, as Go's multiplexer says it.
 pub(crate) fn page_not_found() -> Answer {
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
-}
-
-/// The JSON of a refusal, beside its answer: for [`Reply::refused`].
-#[derive(Clone)]
-struct Refused(Bytes);
-
-/// A refusal whose body says more than its status.
-pub(crate) fn refusal(status: &Status, body: &Value) -> Answer {
-    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = Bytes::from(body.to_string());
-    let mut answer = text(code, "application/json", json.clone());
-    answer.extensions_mut().insert(Refused(json));
-    answer
-}
-
-/// A refusal, in JSON.
-pub(crate) fn refuse(status: &Status) -> Answer {
-    let mut answer = refusal(status, &status.to_json());
-    if let Some(seconds) = status
-        .details
-        .as_ref()
-        .and_then(|details| details.retry_after_seconds)
-    {
-        answer
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    answer
 }

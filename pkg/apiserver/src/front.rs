@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Request};
 use kedge_machinery::Status;
 use tower::ServiceExt;
 
-use crate::answer::{self, Answer, Reply};
+use crate::answer::{self, Answer, Wish};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
 use crate::in_flight::Place;
@@ -50,7 +50,7 @@ impl Front {
             .filter(|id| id.len() <= 64)
             .cloned()
             .or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
-        let refusal = Reply::refusal(&request);
+        let wish = Wish::of(&request);
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
         let mut answer = match AssertUnwindSafe(self.admit_and_route(peer, request))
             .catch_unwind()
@@ -64,7 +64,7 @@ impl Front {
                 ))
             }
         };
-        answer = refusal.refused(answer);
+        answer = wish.refused(answer);
         tracing::debug!(%method, path, code = answer.status().as_u16());
         if let Some(id) = audit_id {
             answer.headers_mut().insert(AUDIT_ID, id);

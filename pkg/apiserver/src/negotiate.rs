@@ -133,20 +133,20 @@ fn clause(text: &str) -> Option<Clause<'_>> {
     })
 }
 
-/// What to answer in, of these encodings and forms.
+/// What to answer in, of these forms, and encodings: those are looked up when JSON, which each of their lists has, is not what is asked for.
 /// An empty header accepts anything; 406 when nothing fits. A Table is never made in protobuf, as upstream has it
 /// (`endpoints/handlers/rest.go`).
 pub(crate) fn resource(
     accept: &str,
-    encodings: &[Encoding],
+    encodings: impl Fn() -> &'static [Encoding],
     forms: Forms,
 ) -> Result<Media, Status> {
     if accept.trim().is_empty() {
         return Ok(Media::default());
     }
     for clause in clauses(accept) {
-        let Some(encoding) = encoding(clause.media).filter(|found| encodings.contains(found))
-        else {
+        let made = |found: &Encoding| *found == Encoding::Json || encodings().contains(found);
+        let Some(encoding) = encoding(clause.media).filter(made) else {
             continue;
         };
         let Some(form) = form(&clause).filter(|form| forms.has(*form)) else {
@@ -156,7 +156,7 @@ pub(crate) fn resource(
             return Ok(Media { encoding, form });
         }
     }
-    Err(not_acceptable(encodings))
+    Err(not_acceptable(encodings()))
 }
 
 /// The form that a clause asks for; `None` for one that there is not.
@@ -210,8 +210,8 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
 }
 
 /// What a document is answered in, of these encodings.
-pub(crate) fn document(accept: &str, encodings: &[Encoding]) -> Result<Encoding, Status> {
-    resource(accept, encodings, Forms::None).map(|media| media.encoding)
+pub(crate) fn document(accept: &str, encodings: &'static [Encoding]) -> Result<Encoding, Status> {
+    resource(accept, || encodings, Forms::None).map(|media| media.encoding)
 }
 
 /// Whether `Accept-Encoding` takes gzip.
@@ -265,7 +265,7 @@ mod tests {
     #[case("application/json;as=Nonsense;g=meta.k8s.io;v=v1", None)]
     #[case("text/html", None)]
     fn accept_is_weighed(#[case] accept: &str, #[case] expected: Option<(Encoding, Form)>) {
-        let media = resource(accept, RESOURCES, Forms::All);
+        let media = resource(accept, || RESOURCES, Forms::All);
         assert_eq!(
             media.ok().map(|media| (media.encoding, media.form)),
             expected
@@ -276,11 +276,13 @@ mod tests {
     fn documents_are_no_messages() {
         let accept = "application/vnd.kubernetes.protobuf,application/json";
         assert_eq!(
-            resource(accept, DOCUMENTS, Forms::None).unwrap().encoding,
+            resource(accept, || DOCUMENTS, Forms::None)
+                .unwrap()
+                .encoding,
             Encoding::Json
         );
         assert_eq!(
-            resource("application/yaml", STREAMS, Forms::None)
+            resource("application/yaml", || STREAMS, Forms::None)
                 .unwrap_err()
                 .code,
             406
@@ -318,7 +320,7 @@ mod tests {
     #[test]
     fn a_verb_that_has_no_table_passes_on_to_the_next_clause() {
         for forms in [Forms::None, Forms::NoTable] {
-            let media = resource(KUBECTL_GET, RESOURCES, forms).unwrap();
+            let media = resource(KUBECTL_GET, || RESOURCES, forms).unwrap();
             assert_eq!(media.form, Form::Itself);
         }
     }

@@ -112,7 +112,7 @@ fn moved(address: &str) -> Answer {
 /// A document with a tag; 304 when the client has it, 406 when it takes none of these encodings.
 async fn document(
     headers: &HeaderMap,
-    encodings: &[Encoding],
+    encodings: &'static [Encoding],
     make: impl FnOnce(Encoding) -> Bytes + Send + 'static,
 ) -> Answer {
     let accept = answer::header(headers, http::header::ACCEPT);

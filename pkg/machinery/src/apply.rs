@@ -231,7 +231,7 @@ fn once(
             ..context.clone()
         };
         let there = typed.compare(schema, &zero::of(&context, live), &live_tree);
-        record(&context, &mut managers, &there);
+        record(&context, &mut managers, there);
     }
     managers.forget_versions(context);
     managers.reconcile(context);
@@ -372,22 +372,23 @@ pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Objec
     let after = tree(std::mem::take(new));
     let difference = context.typed().compare(context.schema, &before, &after);
     *new = Object::from_value(after).unwrap_or_default();
-    record(context, &mut managers, &difference);
+    record(context, &mut managers, difference);
     managers.bundle_old_updates();
     managers.write(new);
 }
 
 /// Gives what changed to the writer, and takes it, with what went, from the others.
-fn record(context: &Context<'_>, managers: &mut Managers, difference: &Comparison) {
-    let changed = difference.changed();
+fn record(context: &Context<'_>, managers: &mut Managers, difference: Comparison) {
+    let (changed, removed) = difference.into_changed();
     for other in managers.all_ids() {
         let fields = managers.fields(&other).difference(&changed);
-        managers.keep(&other, fields.difference(&difference.removed));
+        managers.keep(&other, fields.difference(&removed));
     }
     let taken = context.own(changed);
     if !taken.is_empty() {
         let id = context.id(Operation::Update);
-        let fields = managers.fields(&id).union(&taken);
+        let mut fields = managers.fields(&id);
+        fields.extend(taken);
         managers.set(&id, fields, &context.api_version);
         managers.stamp(&id, context.now);
     }

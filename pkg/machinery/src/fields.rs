@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
 use crate::decode::spell_numbers;
 
@@ -17,7 +17,10 @@ pub struct PathElement(SmolStr);
 impl PathElement {
     #[must_use]
     pub fn field(name: &str) -> Self {
-        Self(format_smolstr!("f:{name}"))
+        let mut text = SmolStrBuilder::new();
+        text.push_str("f:");
+        text.push_str(name);
+        Self(text.finish())
     }
 
     /// An item of a list of objects, by its keys; their order does not matter.
@@ -226,12 +229,21 @@ impl FieldSet {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
-        for (element, node) in &other.0 {
-            let mine = all.0.entry(element.clone()).or_default();
-            mine.member |= node.member;
-            mine.below = mine.below.union(&node.below);
-        }
+        all.extend(other.clone());
         all
+    }
+
+    /// Adds the paths of another.
+    pub fn extend(&mut self, other: Self) {
+        if self.0.is_empty() {
+            self.0 = other.0;
+            return;
+        }
+        for (element, node) in other.0 {
+            let mine = self.0.entry(element).or_default();
+            mine.member |= node.member;
+            mine.below.extend(node.below);
+        }
     }
 
     /// Paths of both.

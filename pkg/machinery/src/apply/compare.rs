@@ -21,6 +21,13 @@ impl Comparison {
     pub(super) fn changed(&self) -> FieldSet {
         self.modified.union(&self.added)
     }
+
+    /// The same, and what the old value had and the new one has not.
+    pub(super) fn into_changed(self) -> (FieldSet, FieldSet) {
+        let mut changed = self.modified;
+        changed.extend(self.added);
+        (changed, self.removed)
+    }
 }
 
 /// The values of one list item before and after: more than one where the list repeats it.
