@@ -1,14 +1,15 @@
 //! Ranges of ClusterIPs beside the server's own: those of ServiceCIDRs (KEP-1880).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kedge_machinery::{Object, service_cidr};
+use kedge_machinery::service_cidr::ServiceCidrSpec;
 use kedge_store::{Condition, Snapshot};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::keys;
-use crate::stored::parse;
-use crate::value::{field, list, text};
 
 /// The ranges of a ServiceCIDR, and which state of it says so.
 struct Held {
@@ -33,19 +34,52 @@ fn held(snapshot: &Snapshot) -> impl Iterator<Item = Held> {
     let prefix = keys::resource("networking.k8s.io", "servicecidrs");
     let entries = snapshot.range(&prefix, None);
     let ready = entries.filter_map(|entry| {
-        let range = parse(&entry).ok().filter(is_ready)?;
-        Some(Held {
+        let range: Range<'_> = serde_json::from_slice(&entry.value).ok()?;
+        range.is_ready().then(|| Held {
             key: entry.key.to_string(),
             revision: entry.revision,
-            cidrs: service_cidr::ranges_of(&range),
+            cidrs: range.spec.unwrap_or_default().cidrs,
         })
     });
     ready.collect::<Vec<_>>().into_iter()
 }
 
-/// One that says nothing of itself is ready.
-fn is_ready(range: &Object) -> bool {
-    let conditions = list(field(&range.0, "status"), "conditions");
-    let ready = conditions.iter().find(|c| text(c, "type") == "Ready");
-    !range.is_terminating() && ready.is_none_or(|c| text(c, "status") == "True")
+/// A ServiceCIDR, read for every address that is given: no more of it than that takes.
+#[derive(Deserialize)]
+struct Range<'a> {
+    metadata: Metadata,
+    spec: Option<ServiceCidrSpec>,
+    #[serde(borrow)]
+    status: Option<Status<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    deletion_timestamp: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Status<'a> {
+    #[serde(borrow)]
+    conditions: Option<Vec<Said<'a>>>,
+}
+
+/// A condition.
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+}
+
+impl Range<'_> {
+    /// One that says nothing of itself is ready.
+    fn is_ready(&self) -> bool {
+        let status = self.status.as_ref();
+        let conditions = status.and_then(|status| status.conditions.as_ref());
+        let ready = conditions.into_iter().flatten().find(|c| c.kind == "Ready");
+        self.metadata.deletion_timestamp.is_none() && ready.is_none_or(|c| c.status == "True")
+    }
 }
