@@ -54,10 +54,10 @@ pub(super) fn reference(path: &str, reference: &Value) -> Vec<FieldError> {
     if let Some(group) = present(reference, "apiGroup").and_then(Value::as_str) {
         errors.extend(check::subdomain(&at("apiGroup"), group));
     }
-    for (key, what) in [("kind", "kind is required"), ("name", "name is required")] {
+    for key in ["kind", "name"] {
         match text(reference, key) {
-            "" => errors.push(FieldError::required(at(key), what)),
-            value => errors.extend(check::invalid(&at(key), value, names::path_segment(value))),
+            "" => errors.push(FieldError::required(at(key), "")),
+            value => errors.extend(check::path_segment(&at(key), value)),
         }
     }
     errors
@@ -87,5 +87,18 @@ mod tests {
         let mut fields = fields.to_vec();
         fields.dedup();
         assert_eq!(found, fields);
+    }
+
+    #[rstest]
+    #[case(json!({}), "b: Invalid value: \"\": resource or service backend is required")]
+    #[case(json!({"service": {"name": "web"}}), "b: Required value: port name or number is required")]
+    #[case(json!({"service": {"port": {"number": 80}}}), "b.service.name: Required value")]
+    #[case(json!({"resource": {"name": "n"}}), "b.resource.kind: Required value")]
+    #[case(json!({"resource": {"kind": "K"}}), "b.resource.name: Required value")]
+    #[case(json!({"resource": {"kind": "K/", "name": "n"}}), "b.resource.kind: Invalid value: \"K/\": may not contain '/'")]
+    fn in_which_words(#[case] value: Value, #[case] said: &str) {
+        let errors = backend("b", &value);
+        assert_eq!(errors[0].to_string(), said);
+        assert_eq!(errors.len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! IPAddresses (KEP-1880; `pkg/apis/networking/validation`): an address that somebody holds.
 
-use kedge_machinery::{FieldError, Object, names};
+use kedge_machinery::{FieldError, Object};
 
 use crate::check;
 use crate::strategy::Strategy;
@@ -21,7 +21,7 @@ impl Strategy for IpAddress {
         for (key, required) in [("resource", true), ("name", true), ("namespace", false)] {
             let (at, value) = (format!("{AT}.{key}"), text(parent, key));
             if !value.is_empty() {
-                errors.extend(check::invalid(&at, value, names::path_segment(value)));
+                errors.extend(check::path_segment(&at, value));
             } else if required {
                 errors.push(FieldError::required(at, ""));
             }
@@ -31,11 +31,8 @@ impl Strategy for IpAddress {
 
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
         let parent = |object: &Object| object.at(&["spec", "parentRef"]).cloned();
-        Vec::from_iter(check::immutable(
-            "spec.parentRef",
-            parent(new).as_ref(),
-            parent(old).as_ref(),
-        ))
+        let moved = check::immutable("spec.parentRef", parent(new).as_ref(), parent(old).as_ref());
+        self.validate(new).into_iter().chain(moved).collect()
     }
 }
 
@@ -66,8 +63,16 @@ mod tests {
     #[test]
     fn the_parent_stays() {
         let of = |name: &str| address(json!({"parentRef": {"resource": "services", "name": name}}));
-        let errors = IpAddress.validate_update(&of("a"), &of("b"), "");
-        assert_eq!(errors[0].field, "spec.parentRef");
-        assert!(IpAddress.validate_update(&of("a"), &of("a"), "").is_empty());
+        let said = |new: &Object| -> Vec<String> {
+            let errors = IpAddress.validate_update(new, &of("b"), "");
+            errors.iter().map(ToString::to_string).collect()
+        };
+        assert!(said(&of("b")).is_empty());
+        assert_eq!(said(&of("a")).len(), 1);
+        let gone = [
+            "spec.parentRef: Required value",
+            "spec.parentRef: Invalid value: null: field is immutable",
+        ];
+        assert_eq!(said(&address(json!({}))), gone);
     }
 }
