@@ -25,9 +25,14 @@ impl Strategy for ServiceCidr {
         if cidrs.is_empty() {
             return vec![FieldError::required(AT, "at least one CIDR required")];
         }
-        let wrong = |detail: &str| vec![FieldError::invalid(AT, spec.clone(), detail)];
         if cidrs.len() > MAX {
-            return wrong("may only hold up to 2 values");
+            // Upstream shows the whole struct here, with Go's name of the field.
+            let shown = json!({"CIDRs": cidrs});
+            return vec![FieldError::invalid(
+                AT,
+                shown,
+                "may only hold up to 2 values",
+            )];
         }
         let range = |(i, text): (usize, &&str)| canonical(&format!("{AT}[{i}]"), text);
         let mut errors: Vec<_> = cidrs.iter().enumerate().filter_map(range).collect();
@@ -36,9 +41,8 @@ impl Strategy for ServiceCidr {
             && is_v6(first).is_some()
             && is_v6(first) == is_v6(second)
         {
-            errors.extend(wrong(
-                "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
-            ));
+            let detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
+            errors.push(FieldError::invalid(AT, json!(cidrs), detail));
         }
         errors
     }
@@ -70,7 +74,11 @@ impl Strategy for ServiceCidr {
                 errors.extend(self.validate(new));
                 errors
             }
-            _ => Vec::from_iter(check::immutable(AT, Some(&json!(is)), Some(&json!(was)))),
+            _ => vec![FieldError::invalid(
+                AT,
+                new.at(&["spec", "cidrs"]).cloned().unwrap_or_default(),
+                "field is immutable",
+            )],
         }
     }
 }
@@ -135,6 +143,23 @@ mod tests {
         let errors = ServiceCidr.validate(&range(cidrs));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, wrong);
+    }
+
+    #[rstest]
+    #[case(&["10.0.0.0/24", "10.1.0.0/24"], "spec.cidrs: Invalid value: [\"10.0.0.0/24\",\"10.1.0.0/24\"]: may specify no more than one IP")]
+    #[case(&["a", "b", "c"], "spec.cidrs: Invalid value: {\"CIDRs\":[\"a\",\"b\",\"c\"]}: may only hold up to 2 values")]
+    #[case(&[], "spec.cidrs: Required value: at least one CIDR required")]
+    fn what_is_shown(#[case] cidrs: &[&str], #[case] said: &str) {
+        let errors = ServiceCidr.validate(&range(cidrs));
+        assert!(errors[0].to_string().starts_with(said), "{}", errors[0]);
+    }
+
+    #[test]
+    fn a_range_that_is_taken_away_is_shown_as_none() {
+        let none = Object::from_value(json!({"spec": {}})).unwrap();
+        let errors = ServiceCidr.validate_update(&none, &range(&["10.0.0.0/24"]), "");
+        let said = "spec.cidrs: Invalid value: null: field is immutable";
+        assert_eq!(errors[0].to_string(), said);
     }
 
     #[test]
