@@ -40,7 +40,7 @@ impl Strategy for Ingress {
 
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
         if subresource == "status" {
-            return status(new);
+            return status(new, old);
         }
         spec(new, Some(old))
     }
@@ -60,7 +60,8 @@ fn class(object: &Object) -> Option<&str> {
     present(field(&object.0, "spec"), "ingressClassName").and_then(Value::as_str)
 }
 
-/// Names of secrets are not looked at where one was wrong before: early versions looked at none.
+/// Names of secrets are not looked at where one was wrong before, nor rules for a star where one led nowhere: early
+/// versions looked at none.
 fn spec(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
     let spec = field(&object.0, "spec");
     let mut errors = Vec::new();
@@ -72,8 +73,17 @@ fn spec(object: &Object, old: Option<&Object>) -> Vec<FieldError> {
     if let Some(default) = default {
         errors.extend(backend("spec.defaultBackend", default));
     }
+    let lax = old.is_some_and(|old| {
+        list(field(&old.0, "spec"), "rules")
+            .iter()
+            .any(leads_nowhere)
+    });
     for (i, rule) in rules.iter().enumerate() {
-        errors.extend(self::rule(&format!("spec.rules[{i}]"), rule));
+        let at = format!("spec.rules[{i}]");
+        errors.extend(rule_host(&at, rule));
+        if !(lax && is_for_a_star(rule)) {
+            errors.extend(http(&at, rule));
+        }
     }
     let lenient = old.is_some_and(|old| secrets(old).any(|s| !check::subdomain("", s).is_empty()));
     for (i, tls) in list(spec, "tls").iter().enumerate() {
@@ -100,19 +110,33 @@ fn secrets(object: &Object) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
-fn rule(path: &str, rule: &Value) -> Vec<FieldError> {
+fn is_for_a_star(rule: &Value) -> bool {
+    text(rule, "host").contains('*')
+}
+
+fn leads_nowhere(rule: &Value) -> bool {
+    is_for_a_star(rule) && !http("", rule).is_empty()
+}
+
+fn rule_host(path: &str, rule: &Value) -> Vec<FieldError> {
     let (at, host) = (format!("{path}.host"), text(rule, "host"));
-    let mut errors = Vec::new();
-    if !host.is_empty() {
-        if check::loose_ip(host).is_some() {
-            let detail = "must be a DNS name, not an IP address";
-            errors.push(FieldError::invalid(&at, host, detail));
-        }
-        errors.extend(self::host(&at, host));
+    if host.is_empty() {
+        return Vec::new();
     }
+    let mut errors = Vec::new();
+    if check::loose_ip(host).is_some() {
+        let detail = "must be a DNS name, not an IP address";
+        errors.push(FieldError::invalid(&at, host, detail));
+    }
+    errors.extend(self::host(&at, host));
+    errors
+}
+
+fn http(path: &str, rule: &Value) -> Vec<FieldError> {
     let Some(http) = present(rule, "http") else {
-        return errors;
+        return Vec::new();
     };
+    let mut errors = Vec::new();
     let paths = list(http, "paths");
     if paths.is_empty() {
         errors.push(FieldError::required(format!("{path}.http.paths"), ""));
@@ -167,16 +191,14 @@ fn http_path(at: &str, value: &Value) -> Vec<FieldError> {
     errors
 }
 
-fn status(object: &Object) -> Vec<FieldError> {
-    let points = object.at(&["status", "loadBalancer", "ingress"]);
-    let points = points
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
+/// Addresses that were there before may stay as they are.
+fn status(new: &Object, old: &Object) -> Vec<FieldError> {
+    let known: Vec<&str> = points(old).iter().map(|point| text(point, "ip")).collect();
     let mut errors = Vec::new();
-    for (i, point) in points.iter().enumerate() {
+    for (i, point) in points(new).iter().enumerate() {
         let at = |key: &str| format!("status.loadBalancer.ingress[{i}].{key}");
         let (ip, hostname) = (text(point, "ip"), text(point, "hostname"));
-        if !ip.is_empty() {
+        if !ip.is_empty() && !known.contains(&ip) {
             errors.extend(check::ip(&at("ip"), ip).err());
         }
         if !hostname.is_empty() {
@@ -188,6 +210,13 @@ fn status(object: &Object) -> Vec<FieldError> {
         }
     }
     errors
+}
+
+fn points(object: &Object) -> &[Value] {
+    let points = object.at(&["status", "loadBalancer", "ingress"]);
+    points
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -270,12 +299,38 @@ mod tests {
     }
 
     #[test]
+    fn what_led_nowhere_for_a_star_may_stay_so() {
+        let rules = |host: &str, to: &str| {
+            let mut value = path("Exact".into(), to);
+            value["rules"][0]["host"] = host.into();
+            ingress(value)
+        };
+        let (bad, good) = (rules("*.a.com", "x"), rules("*.a.com", "/x"));
+        let wrong = "spec.rules[0].http.paths[0].path";
+        let update = |new: &Object, old: &Object| fields(Ingress.validate_update(new, old, ""));
+        assert!(update(&rules("*.a.com", "y"), &bad).is_empty());
+        assert_eq!(update(&bad, &good), [wrong]);
+        assert_eq!(update(&rules("b.a.com", "y"), &bad), [wrong]);
+        assert_eq!(
+            update(&rules("*.a.com", "y"), &rules("b.a.com", "x")),
+            [wrong]
+        );
+    }
+
+    #[test]
     fn a_status_has_addresses() {
         let with = |ingress: Value| {
             Object::from_value(json!({"status": {"loadBalancer": {"ingress": ingress}}})).unwrap()
         };
         let good = with(json!([{"ip": "10.0.0.1"}, {"hostname": "a.example.com"}]));
         assert!(Ingress.validate_update(&good, &good, "status").is_empty());
+        let loose = with(json!([{"ip": "010.0.0.1"}]));
+        let both = with(json!([{"ip": "10.0.0.2"}, {"ip": "010.0.0.1"}]));
+        assert!(Ingress.validate_update(&both, &loose, "status").is_empty());
+        assert_eq!(
+            fields(Ingress.validate_update(&both, &good, "status")),
+            ["status.loadBalancer.ingress[1].ip"]
+        );
         let bad = with(json!([{"ip": "10.0.0"}, {"hostname": "10.0.0.1"}]));
         assert_eq!(
             fields(Ingress.validate_update(&bad, &good, "status")),

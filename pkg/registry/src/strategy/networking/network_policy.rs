@@ -12,6 +12,8 @@ use crate::value::{child, default, field, list, present, structs_mut, text, text
 /// In the order that upstream names them in.
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 const TYPES: &[&str] = &["Ingress", "Egress"];
+/// Lists of rules, and the lists of peers in them.
+const DIRECTIONS: [(&str, &str); 2] = [("ingress", "from"), ("egress", "to")];
 
 pub(in crate::strategy) struct NetworkPolicy;
 
@@ -19,7 +21,7 @@ impl Strategy for NetworkPolicy {
     fn default(&self, object: &mut Object) {
         let spec = child_mut(&mut object.0, "spec");
         child_mut(spec, "podSelector");
-        for direction in ["ingress", "egress"] {
+        for (direction, _) in DIRECTIONS {
             for rule in structs_mut(spec, direction) {
                 structs_mut(rule, "ports").for_each(|port| default(port, "protocol", "TCP"));
             }
@@ -38,59 +40,72 @@ impl Strategy for NetworkPolicy {
     }
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
-        let spec = field(&object.0, "spec");
-        let mut errors = check::selector("spec.podSelector", child(spec, "podSelector"));
-        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
-            for (i, rule) in list(spec, direction).iter().enumerate() {
-                let at = format!("spec.{direction}[{i}]");
-                for (j, value) in list(rule, "ports").iter().enumerate() {
-                    errors.extend(port(&format!("{at}.ports[{j}]"), value));
-                }
-                for (j, value) in list(rule, peers).iter().enumerate() {
-                    errors.extend(peer(&format!("{at}.{peers}[{j}]"), value));
-                }
-            }
-        }
-        let types = texts(spec, "policyTypes");
-        if types.len() > 2 {
-            let detail = "may not specify more than two policyTypes";
-            errors.push(FieldError::invalid(
-                "spec.policyTypes",
-                json!(types),
-                detail,
-            ));
-            return errors;
-        }
-        for (i, kind) in types.into_iter().enumerate() {
-            if !TYPES.contains(&kind) {
-                let at = format!("spec.policyTypes[{i}]");
-                errors.push(FieldError::not_supported(at, kind, TYPES));
-            }
-        }
-        errors
+        spec(object, &[])
+    }
+
+    /// A range that stood anywhere before may stand anywhere, as it is.
+    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+        let known: Vec<&str> = ranges(old).into_iter().map(|(_, range)| range).collect();
+        spec(new, &known)
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
         let _ = old;
-        let spec = field(&new.0, "spec");
-        let mut said = Vec::new();
-        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
-            for (i, rule) in list(spec, direction).iter().enumerate() {
-                for (j, peer) in list(rule, peers).iter().enumerate() {
-                    let at = format!("spec.{direction}[{i}].{peers}[{j}].ipBlock");
-                    let block = child(peer, "ipBlock");
-                    said.extend(check::unusual_cidr(
-                        &format!("{at}.cidr"),
-                        text(block, "cidr"),
-                    ));
-                    for (k, except) in texts(block, "except").into_iter().enumerate() {
-                        said.extend(check::unusual_cidr(&format!("{at}.except[{k}]"), except));
-                    }
-                }
+        let each = ranges(new).into_iter();
+        each.filter_map(|(at, range)| check::unusual_cidr(&at, range))
+            .collect()
+    }
+}
+
+fn spec(object: &Object, known: &[&str]) -> Vec<FieldError> {
+    let spec = field(&object.0, "spec");
+    let mut errors = check::selector("spec.podSelector", child(spec, "podSelector"));
+    for (direction, peers) in DIRECTIONS {
+        for (i, rule) in list(spec, direction).iter().enumerate() {
+            let at = format!("spec.{direction}[{i}]");
+            for (j, value) in list(rule, "ports").iter().enumerate() {
+                errors.extend(port(&format!("{at}.ports[{j}]"), value));
+            }
+            for (j, value) in list(rule, peers).iter().enumerate() {
+                errors.extend(peer(&format!("{at}.{peers}[{j}]"), value, known));
             }
         }
-        said
     }
+    let types = texts(spec, "policyTypes");
+    if types.len() > TYPES.len() {
+        let detail = "may not specify more than two policyTypes";
+        errors.push(FieldError::invalid(
+            "spec.policyTypes",
+            json!(types),
+            detail,
+        ));
+        return errors;
+    }
+    for (i, kind) in types.into_iter().enumerate() {
+        if !TYPES.contains(&kind) {
+            let at = format!("spec.policyTypes[{i}]");
+            errors.push(FieldError::not_supported(at, kind, TYPES));
+        }
+    }
+    errors
+}
+
+/// Every range of a policy, and where it stands.
+fn ranges(object: &Object) -> Vec<(String, &str)> {
+    let spec = field(&object.0, "spec");
+    let mut all = Vec::new();
+    for (direction, peers) in DIRECTIONS {
+        for (i, rule) in list(spec, direction).iter().enumerate() {
+            for (j, peer) in list(rule, peers).iter().enumerate() {
+                let at = format!("spec.{direction}[{i}].{peers}[{j}].ipBlock");
+                let block = child(peer, "ipBlock");
+                all.push((format!("{at}.cidr"), text(block, "cidr")));
+                let excepts = texts(block, "except").into_iter().enumerate();
+                all.extend(excepts.map(|(k, except)| (format!("{at}.except[{k}]"), except)));
+            }
+        }
+    }
+    all
 }
 
 fn is_empty_list(spec: &Map<String, Value>, key: &str) -> bool {
@@ -137,7 +152,7 @@ fn port(path: &str, port: &Value) -> Vec<FieldError> {
     errors
 }
 
-fn peer(path: &str, peer: &Value) -> Vec<FieldError> {
+fn peer(path: &str, peer: &Value, known: &[&str]) -> Vec<FieldError> {
     let at = |key: &str| format!("{path}.{key}");
     let [pods, namespaces, block] =
         ["podSelector", "namespaceSelector", "ipBlock"].map(|key| present(peer, key));
@@ -145,7 +160,7 @@ fn peer(path: &str, peer: &Value) -> Vec<FieldError> {
     errors.extend(pods.map_or_else(Vec::new, |pods| check::selector(&at("podSelector"), pods)));
     errors
         .extend(namespaces.map_or_else(Vec::new, |n| check::selector(&at("namespaceSelector"), n)));
-    errors.extend(block.map_or_else(Vec::new, |block| ip_block(&at("ipBlock"), block)));
+    errors.extend(block.map_or_else(Vec::new, |block| ip_block(&at("ipBlock"), block, known)));
     if pods.is_none() && namespaces.is_none() && block.is_none() {
         errors.push(FieldError::required(path, "must specify a peer"));
     } else if block.is_some() && (pods.is_some() || namespaces.is_some()) {
@@ -155,18 +170,22 @@ fn peer(path: &str, peer: &Value) -> Vec<FieldError> {
     errors
 }
 
-fn ip_block(path: &str, block: &Value) -> Vec<FieldError> {
+fn ip_block(path: &str, block: &Value, known: &[&str]) -> Vec<FieldError> {
     let (at, cidr) = (format!("{path}.cidr"), text(block, "cidr"));
     if cidr.is_empty() {
         return vec![FieldError::required(at, "")];
     }
-    let mut errors = Vec::from_iter(check::cidr(&at, cidr));
+    let wrong = |at: &str, range| match known.contains(&range) {
+        true => None,
+        false => check::cidr(at, range),
+    };
+    let mut errors = Vec::from_iter(wrong(&at, cidr));
     let Some(whole) = check::loose_net(cidr) else {
         return errors;
     };
     for (i, except) in texts(block, "except").into_iter().enumerate() {
         let at = format!("{path}.except[{i}]");
-        errors.extend(check::cidr(&at, except));
+        errors.extend(wrong(&at, except));
         let Some(part) = check::loose_net(except) else {
             continue;
         };
@@ -251,6 +270,26 @@ mod tests {
             "must be a strict subset of `cidr`",
         ];
         assert_eq!(details, want);
+    }
+
+    #[test]
+    fn a_range_that_was_there_may_stay() {
+        let block = |cidr: &str, except: &str| {
+            policy(from(json!({"ipBlock": {"cidr": cidr, "except": [except]}})))
+        };
+        let old = block("010.0.0.0/8", "10.1.0.1/16");
+        let wrong = |new: &Object| -> Vec<String> {
+            let errors = NetworkPolicy.validate_update(new, &old, "");
+            errors.into_iter().map(|e| e.field).collect()
+        };
+        assert!(wrong(&old).is_empty());
+        let moved =
+            json!({"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.1/16"}}]}]});
+        assert!(wrong(&policy(moved)).is_empty());
+        let cidr = "spec.ingress[0].from[0].ipBlock.cidr";
+        assert_eq!(wrong(&block("010.0.0.0/9", "10.1.0.1/16")), [cidr]);
+        let except = "spec.ingress[0].from[0].ipBlock.except[0]";
+        assert_eq!(wrong(&block("10.1.0.1/16", "010.0.0.0/8")), [except]);
     }
 
     #[test]
