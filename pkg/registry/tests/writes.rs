@@ -79,6 +79,26 @@ async fn names_are_generated_until_one_is_free() {
 }
 
 #[tokio::test]
+async fn an_address_is_no_beginning_of_a_name() {
+    let world = world().await;
+    let address = |base: &str| {
+        object(json!({
+            "metadata": {"generateName": base}, "spec": {"parentRef": {"resource": "services", "name": "s"}},
+        }))
+    };
+    let all = world.cluster_target("ipaddresses", "");
+    let create = |base: &str| {
+        let new = address(base);
+        let (registry, all) = (&world.registry, &all);
+        async move { registry.create(all, new, &options()).await }
+    };
+    let made = create("192.0.2.1").await.unwrap();
+    assert_eq!(parse(&made.value)["metadata"]["name"], "192.0.2.1");
+    assert!(create("192.0.2.1").await.unwrap_err().is_already_exists());
+    assert_eq!(create("192.0.2.").await.unwrap_err().code, 422);
+}
+
+#[tokio::test]
 async fn bodies_must_fit_their_path() {
     let world = world().await;
     let elsewhere = json!({"metadata": {"name": "c", "namespace": "other"}});

@@ -56,7 +56,7 @@ impl Registry {
             let now = Timestamp::now();
             let snapshot = self.store().snapshot();
             let mut new = object.clone();
-            metadata::begin(&mut new, target.rules().generation, now);
+            metadata::begin(&mut new, target.rules(), now);
             let named = Target {
                 name: new.name().to_string(),
                 ..target.clone()

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::check;
 use crate::request::Target;
-use crate::strategy::NameRule;
+use crate::strategy::{NameRule, Rules};
 use crate::value::{copy_field, field};
 
 /// The namespace of an object is that of its path; the object may leave it out.
@@ -81,11 +81,15 @@ fn field_text(value: &Value, key: &str) -> String {
     text.unwrap_or_default().to_string()
 }
 
-/// Fields of a new object; its name is made where only the beginning was given.
-pub(super) fn begin(object: &mut Object, generation: bool, now: Timestamp) {
+/// Fields of a new object; its name is made where only the beginning was given. An address has no beginning: it is the
+/// name.
+pub(super) fn begin(object: &mut Object, rules: Rules, now: Timestamp) {
     let base = object.meta_text("generateName");
     if object.name().is_empty() && !base.is_empty() {
-        let name = names::generate(base, crate::registry::random());
+        let name = match rules.name {
+            NameRule::Address => base.to_string(),
+            _ => names::generate(base, crate::registry::random()),
+        };
         object.meta_mut().insert("name".into(), name.into());
     }
     let meta = object.meta_mut();
@@ -105,7 +109,7 @@ pub(super) fn begin(object: &mut Object, generation: bool, now: Timestamp) {
             .into(),
     );
     meta.insert("creationTimestamp".into(), time::rfc3339(now).into());
-    if generation {
+    if rules.generation {
         meta.insert("generation".into(), 1.into());
     }
 }
