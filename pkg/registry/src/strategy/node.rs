@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Strategy;
 use crate::check;
-use crate::value::{default, field, list, pairs, present, structs_mut, text, texts};
+use crate::value::{default, field, is_empty, list, pairs, present, structs_mut, text, texts};
 
 /// `NodeSystemInfo`: Go writes each, empty or not.
 const SYSTEM_INFO: &[&str] = &[
@@ -69,14 +69,16 @@ impl Strategy for Node {
                 condition.entry(key).or_insert(Value::Null);
             }
         }
-        if let Some(first) = list(field(&object.0, "spec"), "podCIDRs").first().cloned() {
-            default(child_mut(&mut object.0, "spec"), "podCIDR", first);
-        } else if let Some(only) = object
-            .at(&["spec", "podCIDR"])
-            .filter(|v| v.as_str() != Some(""))
-            .cloned()
-        {
-            child_mut(&mut object.0, "spec").insert("podCIDRs".into(), json!([only]));
+        // Where both are given and differ, the one stands: who knows no list patches that.
+        let spec = child_mut(&mut object.0, "spec");
+        let first = field(spec, "podCIDRs").get(0).cloned();
+        let only = Some(field(spec, "podCIDR").clone()).filter(|v| !is_empty(v));
+        match (first, only) {
+            (Some(first), None) => default(spec, "podCIDR", first),
+            (first, Some(only)) if first.as_ref() != Some(&only) => {
+                spec.insert("podCIDRs".into(), json!([only]));
+            }
+            _ => {}
         }
     }
 

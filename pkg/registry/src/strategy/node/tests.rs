@@ -34,6 +34,22 @@ fn a_bare_node_is_filled() {
 }
 
 #[test]
+fn one_range_is_the_first_of_all() {
+    let with = |spec: Value| node(json!({"spec": spec})).0["spec"].clone();
+    let both = json!({"podCIDR": "10.42.0.0/24", "podCIDRs": ["10.42.0.0/24"]});
+    let others = json!(["10.43.0.0/24", "2001:db8::/64"]);
+    assert_eq!(with(json!({"podCIDRs": ["10.42.0.0/24"]})), both);
+    assert_eq!(
+        with(json!({"podCIDR": "10.42.0.0/24", "podCIDRs": others})),
+        both
+    );
+    assert_eq!(
+        with(json!({"podCIDR": "", "podCIDRs": others}))["podCIDRs"],
+        others
+    );
+}
+
+#[test]
 fn what_is_wrong() {
     let twice = json!({"type": "InternalIP", "address": "10.0.0.1"});
     let taint = json!({"key": "a", "effect": "NoSchedule"});

@@ -177,7 +177,8 @@ fn volume(volume: &mut Map<String, Value>) {
     }
 }
 
-/// `podIP` is the first of `podIPs`, whichever was given; times of conditions are written even when unknown.
+/// `podIP` is the first of `podIPs`, whichever was given, and stands alone where they differ: who knows no list patches
+/// that. Times of conditions are written even when unknown.
 fn status(status: &mut Map<String, Value>) {
     omit_empty(status, &["podIP", "hostIP", "phase", "qosClass"]);
     let plural = field(status, "podIPs")
@@ -185,13 +186,13 @@ fn status(status: &mut Map<String, Value>) {
         .and_then(|ips| ips.first())
         .map(|ip| text(ip, "ip").to_string());
     match (plural, field(status, "podIP").as_str().map(String::from)) {
-        (Some(first), _) => {
+        (Some(first), None) => {
             status.insert("podIP".into(), first.into());
         }
-        (None, Some(only)) => {
+        (first, Some(only)) if first.as_ref() != Some(&only) => {
             status.insert("podIPs".into(), json!([{"ip": only}]));
         }
-        (None, None) => {}
+        _ => {}
     }
     for condition in structs_mut(status, "conditions") {
         for key in ["lastProbeTime", "lastTransitionTime"] {
@@ -347,5 +348,11 @@ mod tests {
         let both = json!({"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]});
         assert_eq!(with(json!({"podIP": "10.0.0.1"})), both);
         assert_eq!(with(json!({"podIPs": [{"ip": "10.0.0.1"}]})), both);
+        let others = json!([{"ip": "10.0.0.2"}, {"ip": "2001:db8::1"}]);
+        assert_eq!(with(json!({"podIP": "10.0.0.1", "podIPs": others})), both);
+        assert_eq!(
+            with(json!({"podIP": "", "podIPs": others}))["podIPs"],
+            others
+        );
     }
 }
