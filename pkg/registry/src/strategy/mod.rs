@@ -101,10 +101,15 @@ pub(crate) trait Strategy: Send + Sync {
         }
     }
 
-    /// What is taken and may surprise: texts for `Warning` headers. `old` is what an update changes; an update of the
-    /// status has none.
+    /// What is taken and may surprise: texts for `Warning` headers. `old` is what an update changes.
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
         let _ = (new, old);
+        Vec::new()
+    }
+
+    /// The same of an update of the status.
+    fn status_warnings(&self, new: &Object) -> Vec<String> {
+        let _ = new;
         Vec::new()
     }
 

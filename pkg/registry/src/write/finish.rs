@@ -129,7 +129,7 @@ impl Registry {
         if errors.is_empty() {
             self.admit(&attributes, Some(new))?;
             if target.subresource == "status" {
-                return Ok(Vec::new());
+                return Ok(strategy.status_warnings(new));
             }
             let mut said = strategy.warnings(new, Some(old));
             said.extend(metadata::warnings(new, Some(old), &target.kind));

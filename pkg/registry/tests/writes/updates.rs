@@ -3,7 +3,7 @@
 use kedge_registry::{Patch, PatchKind, WriteOptions};
 use serde_json::json;
 
-use crate::common::{configmap, options, parse, world};
+use crate::common::{configmap, object, options, parse, world};
 
 #[tokio::test]
 async fn updates_conflict_only_when_they_name_a_version() {
@@ -92,6 +92,30 @@ async fn status_and_spec_are_written_apart() {
         .await
         .unwrap();
     assert_eq!(main["status"]["loadBalancer"]["ingress"], ingress);
+}
+
+#[tokio::test]
+async fn a_pod_is_reported_of_by_who_stands_in_for_a_kubelet() {
+    let world = world().await;
+    let spec = json!({"containers": [{"name": "c", "image": "i"}]});
+    let pod = json!({"metadata": {"name": "p"}, "spec": spec});
+    let made = world.create("pods", pod).await.unwrap();
+    let target = world.target("pods", "p").subresource("status");
+    let mut report = made.clone();
+    report["status"] = json!({"phase": "Running", "podIP": "2001:DB8::1"});
+    let options = options();
+    let put = world.registry.update(&target, object(report), &options);
+    let put = put.await.unwrap();
+    let status = &parse(&put.value)["status"];
+    assert_eq!(status["qosClass"], made["status"]["qosClass"]);
+    assert_eq!(status["podIPs"], json!([{"ip": "2001:DB8::1"}]));
+    assert_eq!(put.warnings.len(), 1, "{:?}", put.warnings);
+    let moved = world.merge(&target, json!({"status": {"podIP": "10.0.0.2"}}));
+    let moved = moved.await.unwrap();
+    assert_eq!(moved["status"]["podIPs"], json!([{"ip": "10.0.0.2"}]));
+    let twice = json!({"status": {"podIPs": [{"ip": "10.0.0.2"}, {"ip": "10.0.0.3"}]}});
+    let refused = world.merge(&target, twice).await.unwrap_err();
+    assert_eq!(refused.details.unwrap().causes[0].field, "status.podIPs");
 }
 
 #[tokio::test]

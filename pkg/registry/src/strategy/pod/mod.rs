@@ -1,6 +1,7 @@
 //! Pods. No kubelet runs them here: they are the endpoints that people and tools declare.
 
 mod defaults;
+mod status;
 mod sysctls;
 mod update;
 mod validate;
@@ -14,7 +15,7 @@ use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Value, json};
 
 use super::Strategy;
-use crate::value::{copy_field, field, int, text};
+use crate::value::{field, int, text};
 
 /// The lists of containers of a Pod.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -36,9 +37,7 @@ impl Strategy for Pod {
 
     fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
         if subresource == "status" {
-            // Old kubelets wrote broken owner references here.
-            let Some(meta) = old.meta() else { return };
-            copy_field(new.meta_mut(), meta, "ownerReferences");
+            status::prepare(new, old);
         }
     }
 
@@ -48,7 +47,7 @@ impl Strategy for Pod {
 
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
         if subresource == "status" {
-            validate::status(new, old)
+            status::validate(new, old)
         } else {
             update::validate(new, old)
         }
@@ -70,6 +69,10 @@ impl Strategy for Pod {
         }
         said.extend(warnings("", &Value::Object(new.0.clone())));
         said
+    }
+
+    fn status_warnings(&self, new: &Object) -> Vec<String> {
+        status::warnings(new)
     }
 
     /// A pod on no node, or one that has ended, has nobody to wait for.

@@ -211,28 +211,6 @@ fn ports(path: &str, ports: &[Value]) -> Vec<FieldError> {
     errors
 }
 
-/// What a kubelet, or who stands in for one, may report.
-pub(super) fn status(new: &Object, old: &Object) -> Vec<FieldError> {
-    let (is, was) = (field(&new.0, "status"), field(&old.0, "status"));
-    let mut errors = Vec::new();
-    for (i, item) in list(is, "podIPs").iter().enumerate() {
-        errors.extend(check::ip(&format!("status.podIPs[{i}]"), text(item, "ip")).err());
-    }
-    let nominated = text(is, "nominatedNodeName");
-    if !nominated.is_empty() {
-        errors.extend(check::subdomain("status.nominatedNodeName", nominated));
-    }
-    let class = |status| text(status, "qosClass");
-    if !class(was).is_empty() && class(is) != class(was) {
-        errors.push(FieldError::invalid(
-            "status.qosClass",
-            class(is),
-            "field is immutable",
-        ));
-    }
-    errors
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -277,17 +255,5 @@ mod tests {
     )]
     fn validation(#[case] spec: Value, #[case] want: &[&str]) {
         assert_eq!(with(spec), want);
-    }
-
-    #[test]
-    fn reports() {
-        let object = |status: Value| Object::from_value(json!({"status": status})).unwrap();
-        let old = object(json!({"qosClass": "BestEffort"}));
-        let errors = status(
-            &object(json!({"qosClass": "Burstable", "podIPs": [{"ip": "x"}]})),
-            &old,
-        );
-        let fields: Vec<_> = errors.iter().map(|e| e.field.as_str()).collect();
-        assert_eq!(fields, ["status.podIPs[0]", "status.qosClass"]);
     }
 }

@@ -81,4 +81,8 @@ impl Strategy for Service {
         let _ = old;
         warnings::service(new)
     }
+
+    fn status_warnings(&self, new: &Object) -> Vec<String> {
+        warnings::status(new)
+    }
 }

@@ -1,10 +1,11 @@
 //! What of a Service is taken and may surprise (upstream: `pkg/api/service/warnings.go`).
 
 use kedge_machinery::Object;
+use serde_json::Value;
 
 use super::spec::{NONE, Spec};
 use crate::check;
-use crate::value::texts;
+use crate::value::{text, texts};
 
 /// The older name of the annotation below.
 pub(super) const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
@@ -75,10 +76,22 @@ pub(super) fn service(service: &Object) -> Vec<String> {
     said
 }
 
+/// What a load balancer reported. Upstream's path ends at the item.
+pub(super) fn status(service: &Object) -> Vec<String> {
+    let points = service.at(&["status", "loadBalancer", "ingress"]);
+    let each = points.and_then(Value::as_array).into_iter().flatten();
+    each.enumerate()
+        .filter_map(|(i, point)| {
+            let at = format!("status.loadBalancer.ingress[{i}]");
+            check::unusual_ip(&at, text(point, "ip"))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -95,5 +108,15 @@ mod tests {
         let object = Object::from_value(json!({"spec": spec})).unwrap();
         let said = service(&object);
         assert_eq!(said.len(), count, "{said:?}");
+    }
+
+    #[test]
+    fn of_what_a_load_balancer_reports() {
+        let points =
+            json!([{"ip": "192.0.2.1"}, {"ip": "2001:DB8::1"}, {"hostname": "a.example.com"}]);
+        let status = json!({"status": {"loadBalancer": {"ingress": points}}});
+        let said = super::status(&Object::from_value(status).unwrap());
+        let want = "status.loadBalancer.ingress[1]: IPv6 address \"2001:DB8::1\" should be in RFC 5952 canonical format (\"2001:db8::1\")";
+        assert_eq!(said, [want]);
     }
 }
