@@ -28,9 +28,16 @@ impl Strategy for Endpoints {
             .collect()
     }
 
+    /// Subsets that stay are right: earlier versions took more.
+    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+        match are_same(new, old) {
+            true => Vec::new(),
+            false => self.validate(new),
+        }
+    }
+
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
-        let subsets = |object: &Object| object.0.get("subsets").cloned();
-        if old.is_some_and(|old| subsets(old) == subsets(new)) {
+        if old.is_some_and(|old| are_same(new, old)) {
             return Vec::new();
         }
         let mut said = Vec::new();
@@ -45,6 +52,10 @@ impl Strategy for Endpoints {
         }
         said
     }
+}
+
+fn are_same(new: &Object, old: &Object) -> bool {
+    field(&new.0, "subsets") == field(&old.0, "subsets")
 }
 
 fn subset(path: &str, subset: &Value) -> Vec<FieldError> {
@@ -148,6 +159,12 @@ mod tests {
     fn validation(#[case] subsets: Value, #[case] want: &[&str]) {
         let mut object = Object::from_value(json!({"subsets": subsets})).unwrap();
         Endpoints.default(&mut object);
+        let none = Object::default();
+        assert!(Endpoints.validate_update(&object, &object, "").is_empty());
+        assert_eq!(
+            Endpoints.validate_update(&object, &none, "").len(),
+            want.len()
+        );
         let got: Vec<String> = Endpoints
             .validate(&object)
             .into_iter()

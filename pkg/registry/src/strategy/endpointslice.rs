@@ -52,30 +52,11 @@ impl Strategy for EndpointSlice {
     }
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
-        let kind = field(&object.0, "addressType").as_str().unwrap_or_default();
-        let mut errors: Vec<_> = check::one_of("addressType", kind, ADDRESS_TYPES)
-            .into_iter()
-            .collect();
-        let endpoints = field(&object.0, "endpoints")
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
-        if endpoints.len() > MAX_ENDPOINTS {
-            errors.push(too_many("endpoints", endpoints.len(), MAX_ENDPOINTS));
-            return errors;
-        }
-        for (i, item) in endpoints.iter().enumerate() {
-            errors.extend(endpoint(&format!("endpoints[{i}]"), item, kind));
-        }
-        errors.extend(ports(
-            field(&object.0, "ports")
-                .as_array()
-                .map_or(&[][..], Vec::as_slice),
-        ));
-        errors
+        validate(object, None)
     }
 
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors = self.validate(new);
+        let mut errors = validate(new, Some(old));
         errors.extend(check::immutable(
             "addressType",
             new.0.get("addressType"),
@@ -100,6 +81,28 @@ impl Strategy for EndpointSlice {
         }
         said
     }
+}
+
+/// Endpoints that an update leaves as they were are right: earlier versions took more.
+fn validate(new: &Object, old: Option<&Object>) -> Vec<FieldError> {
+    const ENDPOINTS: &str = "endpoints";
+    let items = |key| field(&new.0, key).as_array().map_or(&[][..], Vec::as_slice);
+    let kind = field(&new.0, "addressType").as_str().unwrap_or_default();
+    let mut errors = Vec::from_iter(check::one_of("addressType", kind, ADDRESS_TYPES));
+    if old.is_none_or(|old| field(&old.0, ENDPOINTS) != field(&new.0, ENDPOINTS)) {
+        errors.extend(endpoints(items(ENDPOINTS), kind));
+    }
+    errors.extend(ports(items("ports")));
+    errors
+}
+
+fn endpoints(endpoints: &[Value], kind: &str) -> Vec<FieldError> {
+    if endpoints.len() > MAX_ENDPOINTS {
+        return vec![too_many("endpoints", endpoints.len(), MAX_ENDPOINTS)];
+    }
+    let each = endpoints.iter().enumerate();
+    each.flat_map(|(i, item)| endpoint(&format!("endpoints[{i}]"), item, kind))
+        .collect()
 }
 
 /// What `v1beta1` had is left over at most (`dropTopologyOnV1`).
@@ -292,6 +295,23 @@ mod tests {
     ])]
     fn validation(#[case] slice: Value, #[case] want: &[&str]) {
         assert_eq!(wrong(slice), want);
+    }
+
+    #[rstest]
+    #[case(json!({"addressType": "IPv6", "endpoints": [{"addresses": ["10.0.0.1"]}]}), &["addressType"])]
+    #[case(json!({"addressType": "IPv6", "endpoints": [{"addresses": ["10.0.0.2"]}]}), &["endpoints[0].addresses", "addressType"])]
+    #[case(json!({"addressType": "IPv4", "endpoints": [{"addresses": []}]}), &["endpoints[0].addresses"])]
+    #[case(json!({"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"name": "B"}]}), &["ports[0].name"])]
+    fn what_an_update_may_not(#[case] new: Value, #[case] want: &[&str]) {
+        let old = json!({"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}]});
+        let [new, old] = [new, old].map(|value| {
+            let mut slice = Object::from_value(value).unwrap();
+            EndpointSlice.default(&mut slice);
+            slice
+        });
+        let errors = EndpointSlice.validate_update(&new, &old, "");
+        let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, want);
     }
 
     #[test]
