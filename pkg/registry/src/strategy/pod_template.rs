@@ -44,10 +44,11 @@ pub(super) fn default(parent: &mut Map<String, Value>) {
     pod::spec_of_template(child_mut(template, "spec"));
 }
 
-/// What is wrong with a template (`ValidatePodTemplateSpec`).
+/// What is wrong with a template (`ValidatePodTemplateSpec`). Upstream's paths of labels and annotations leave the
+/// metadata out.
 pub(super) fn validate(at: &str, template: &Value) -> Vec<FieldError> {
     let (metadata, spec) = (child(template, "metadata"), child(template, "spec"));
-    let mut errors = check::labels(&format!("{at}.metadata.labels"), pairs(metadata, "labels"));
+    let mut errors = check::labels(&format!("{at}.labels"), pairs(metadata, "labels"));
     errors.extend(annotations(at, metadata));
     errors.extend(pod::validate_spec(&format!("{at}.spec"), spec));
     if !list(spec, "ephemeralContainers").is_empty() {
@@ -59,7 +60,7 @@ pub(super) fn validate(at: &str, template: &Value) -> Vec<FieldError> {
 }
 
 fn annotations(at: &str, metadata: &Value) -> Vec<FieldError> {
-    let at = format!("{at}.metadata.annotations");
+    let at = format!("{at}.annotations");
     pairs(metadata, "annotations")
         .flat_map(|(key, _)| check::qualified_name(&at, &key.to_lowercase()))
         .collect()
@@ -193,6 +194,19 @@ mod tests {
                 "securityContext": {}, "terminationGracePeriodSeconds": 30,
             })
         );
+    }
+
+    #[rstest]
+    #[case(json!({"labels": {"a": "b c"}}), "t.labels: Invalid value: \"b c\": ")]
+    #[case(json!({"labels": {"a b": ""}}), "t.labels: Invalid value: \"a b\": ")]
+    #[case(json!({"annotations": {"a b": ""}}), "t.annotations: Invalid value: \"a b\": ")]
+    fn labels_and_annotations(#[case] metadata: Value, #[case] wrong: &str) {
+        let spec = json!({"containers": [{"name": "c", "image": "i"}]});
+        let mut parent = json!({"template": {"metadata": metadata, "spec": spec}});
+        default(parent.as_object_mut().unwrap());
+        let errors = validate("t", &parent["template"]);
+        assert!(errors[0].to_string().starts_with(wrong), "{}", errors[0]);
+        assert_eq!(errors.len(), 1);
     }
 
     #[rstest]
