@@ -8,11 +8,13 @@ use serde_json::Value;
 
 mod address;
 mod number;
+mod prefixed_path;
 mod selector;
 mod toleration;
 
 pub(crate) use address::{cidr, ip, loose_ip, loose_net, unusual_cidr, unusual_ip};
 pub(crate) use number::{at_most_100_percent, int_or_percent, is_zero, non_negative};
+pub(crate) use prefixed_path::prefixed_path;
 pub(crate) use selector::selector;
 pub(crate) use toleration::tolerations;
 

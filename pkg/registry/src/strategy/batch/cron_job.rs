@@ -4,7 +4,7 @@ use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
 
-use super::{job, schedule};
+use super::{job, policy, schedule};
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
 use crate::value::{child, default, field, present, text};
@@ -12,6 +12,7 @@ use crate::value::{child, default, field, present, text};
 const CONCURRENCY: &[&str] = &["Allow", "Forbid", "Replace"];
 /// Its Jobs have 11 characters more in their names.
 const MAX_NAME: usize = 52;
+const MAX_ZONE_PART: usize = 14;
 
 pub(in crate::strategy) struct CronJob;
 
@@ -22,8 +23,9 @@ impl Strategy for CronJob {
         default(spec, "suspend", false);
         default(spec, "successfulJobsHistoryLimit", 3);
         default(spec, "failedJobsHistoryLimit", 1);
-        let job = child_mut(spec, "jobTemplate");
-        pod_template::default(child_mut(job, "spec"));
+        let job = child_mut(child_mut(spec, "jobTemplate"), "spec");
+        pod_template::default(job);
+        policy::default(job);
         child_mut(&mut object.0, "status");
     }
 
@@ -84,19 +86,30 @@ fn spec(spec: &Value) -> Vec<FieldError> {
         text(spec, "concurrencyPolicy"),
         CONCURRENCY,
     ));
+    const JOB: &str = "spec.jobTemplate.spec";
     let job = child(child(spec, "jobTemplate"), "spec");
-    if child(job, "manualSelector") == &json!(true) {
-        let at = "spec.jobTemplate.spec.manualSelector";
+    errors.extend(super::spec::validate(JOB, job));
+    if let Some(selector) = present(job, "selector") {
         let detail = "`selector` will be auto-generated";
-        errors.push(FieldError::invalid(at, true, detail));
+        let at = format!("{JOB}.selector");
+        errors.push(FieldError::invalid(at, selector.clone(), detail));
     }
-    errors.extend(job::template(
-        "spec.jobTemplate.spec.template",
-        child(job, "template"),
-    ));
+    if child(job, "manualSelector") == &json!(true) {
+        let (at, none) = (format!("{JOB}.manualSelector"), &["nil", "false"]);
+        errors.push(FieldError::not_supported(at, true, none));
+    }
     errors.extend(number("successfulJobsHistoryLimit"));
     errors.extend(number("failedJobsHistoryLimit"));
     errors
+}
+
+/// What may stand between the slashes of a zone's name.
+fn is_part_of_zone(part: &str) -> bool {
+    let is_fit = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
+    (1..=MAX_ZONE_PART).contains(&part.len())
+        && part.bytes().all(is_fit)
+        && !part.starts_with('-')
+        && !matches!(part, "." | "..")
 }
 
 /// A name of the time zone database, which is the machine's to know.
@@ -107,10 +120,7 @@ fn time_zone(spec: &Value) -> Option<FieldError> {
     } else if name.eq_ignore_ascii_case("local") {
         "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
             .into()
-    } else if !name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b))
-    {
+    } else if !name.split('/').all(is_part_of_zone) {
         format!("unknown time zone {name}")
     } else {
         return None;
@@ -156,11 +166,23 @@ mod tests {
     #[case(json!({"schedule": "* * * *"}), &["spec.schedule"])]
     #[case(json!({"timeZone": "Local"}), &["spec.timeZone"])]
     #[case(json!({"timeZone": "Europe/Berlin"}), &[])]
+    #[case(json!({"timeZone": "Etc/GMT+1"}), &[])]
+    #[case(json!({"timeZone": "/UTC"}), &["spec.timeZone"])]
+    #[case(json!({"timeZone": "Europe/../Berlin"}), &["spec.timeZone"])]
+    #[case(json!({"timeZone": "Europe/-Berlin"}), &["spec.timeZone"])]
+    #[case(json!({"timeZone": "Continent/Zone"}), &[])]
+    #[case(json!({"timeZone": "TooLongContinent/A"}), &["spec.timeZone"])]
     #[case(json!({"concurrencyPolicy": "Maybe", "failedJobsHistoryLimit": -1}), &["spec.concurrencyPolicy", "spec.failedJobsHistoryLimit"])]
     #[case(json!({"jobTemplate": {"spec": {"manualSelector": true, "template": {"spec": {"containers": []}}}}}), &[
-        "spec.jobTemplate.spec.manualSelector", "spec.jobTemplate.spec.template.spec.containers",
-        "spec.jobTemplate.spec.template.spec.restartPolicy",
+        "spec.jobTemplate.spec.template.spec.containers", "spec.jobTemplate.spec.template.spec.restartPolicy",
+        "spec.jobTemplate.spec.manualSelector",
     ])]
+    #[case(
+        json!({"jobTemplate": {"spec": {"parallelism": -1, "selector": {}, "template": {
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]},
+        }}}}),
+        &["spec.jobTemplate.spec.parallelism", "spec.jobTemplate.spec.selector"]
+    )]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
         let errors = CronJob.validate(&cron_job("c", spec));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();

@@ -2,39 +2,20 @@
 
 use kedge_machinery::object::child_mut;
 use kedge_machinery::selector::LabelSelector;
-use kedge_machinery::{FieldError, Object};
+use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Map, Value, json};
 
+use super::{generated, policy};
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
 use crate::value::{child, default, field, int, present, text};
 
-const COMPLETION_MODES: &[&str] = &["Indexed", "NonIndexed"];
-const REPLACEMENT: &[&str] = &["Failed", "TerminatingOrFailed"];
-/// A template's Pods end.
-const RESTART: &[&str] = &["OnFailure", "Never"];
-const MAX_LABEL: usize = 63;
 /// Beyond these the indexes of an Indexed Job may be too many to write down.
 const MANY_COMPLETIONS: i64 = 100_000;
 const MANY_AT_ONCE: i64 = 10_000;
 
-/// Labels that tie a Pod to its Job: of the Job's uid and name, each in the newer and the older form.
-const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
-const NAME_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
-
-const COUNTS: [&str; 7] = [
-    "parallelism",
-    "completions",
-    "activeDeadlineSeconds",
-    "backoffLimit",
-    "ttlSecondsAfterFinished",
-    "backoffLimitPerIndex",
-    "maxFailedIndexes",
-];
 /// Fields of the spec that stay.
-const FROZEN: [&str; 7] = [
-    "completions",
-    "selector",
+const FROZEN: [&str; 5] = [
     "completionMode",
     "podFailurePolicy",
     "backoffLimitPerIndex",
@@ -48,6 +29,7 @@ impl Strategy for Job {
     fn default(&self, object: &mut Object) {
         let spec = child_mut(&mut object.0, "spec");
         pod_template::default(spec);
+        policy::default(spec);
         if field(spec, "parallelism").is_null() {
             spec.insert("parallelism".into(), json!(1));
             default(spec, "completions", 1);
@@ -81,51 +63,15 @@ impl Strategy for Job {
         }))
     }
 
-    /// Unless the client chose a selector, the Job's uid is it.
     fn prepare_create(&self, new: &mut Object) {
         new.0.insert("status".into(), json!({}));
-        if new.at(&["spec", "manualSelector"]) == Some(&json!(true)) {
-            return;
-        }
-        let (uid, name) = (new.uid().to_string(), new.name().to_string());
-        let spec = child_mut(&mut new.0, "spec");
-        let template = child_mut(child_mut(spec, "template"), "metadata");
-        let labels = child_mut(template, "labels");
-        for (keys, value) in [(UID_LABELS, &uid), (NAME_LABELS, &name)] {
-            if value.len() <= MAX_LABEL {
-                keys.iter()
-                    .for_each(|key| default(labels, key, value.as_str()));
-            }
-        }
-        let selector = child_mut(child_mut(spec, "selector"), "matchLabels");
-        if !selector.contains_key(UID_LABELS[1]) {
-            default(selector, UID_LABELS[0], uid);
-        }
+        generated::fill(new);
     }
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
-        let spec = field(&object.0, "spec");
-        let number = |key: &str| present(spec, key).and_then(Value::as_i64);
-        let mut errors: Vec<FieldError> = COUNTS
-            .iter()
-            .filter_map(|key| check::non_negative(&format!("spec.{key}"), number(key)?))
-            .collect();
-        let mode = text(spec, "completionMode");
-        if !mode.is_empty() && !COMPLETION_MODES.contains(&mode) {
-            let at = "spec.completionMode";
-            errors.push(FieldError::not_supported(at, mode, COMPLETION_MODES));
-        }
-        if mode == "Indexed" && number("completions").is_none() {
-            let detail = "when completion mode is Indexed";
-            errors.push(FieldError::required("spec.completions", detail));
-        }
-        let policy = text(spec, "podReplacementPolicy");
-        if !policy.is_empty() && !REPLACEMENT.contains(&policy) {
-            let at = "spec.podReplacementPolicy";
-            errors.push(FieldError::not_supported(at, policy, REPLACEMENT));
-        }
-        errors.extend(selector(spec));
-        errors.extend(template("spec.template", child(spec, "template")));
+        let mut errors = generated::validate(object);
+        errors.extend(spec(object));
+        errors.extend(last_hostname(object));
         errors
     }
 
@@ -141,26 +87,19 @@ impl Strategy for Job {
                 .filter_map(count)
                 .collect();
         }
-        let mut errors = self.validate(new);
         let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
-        for key in FROZEN {
-            // An indexed Job may grow and shrink, as long as both numbers do.
-            let elastic = key == "completions"
-                && text(is, "completionMode") == "Indexed"
-                && child(is, "completions") == child(is, "parallelism");
-            if !elastic {
-                let at = format!("spec.{key}");
-                errors.extend(check::immutable(&at, is.get(key), was.get(key)));
-            }
+        // Upstream looks at the spec once as that of a Job, and once as that of a changed one.
+        let mut errors = self.validate(new);
+        errors.extend(spec(new));
+        errors.extend(completions(is, was));
+        let frozen =
+            |key: &str| check::immutable(&format!("spec.{key}"), is.get(key), was.get(key));
+        errors.extend(frozen("selector"));
+        let [before, after] = [was, is].map(|spec| child(spec, "template"));
+        if !is_unstarted(old) || without_directives(before) != without_directives(after) {
+            errors.extend(frozen("template"));
         }
-        if !is_unstarted(old) {
-            let template = "template";
-            errors.extend(check::immutable(
-                "spec.template",
-                is.get(template),
-                was.get(template),
-            ));
-        }
+        errors.extend(FROZEN.into_iter().filter_map(frozen));
         errors
     }
 
@@ -177,13 +116,59 @@ fn is_unstarted(job: &Object) -> bool {
         && job.at(&["status", "startTime"]).is_none_or(Value::is_null)
 }
 
-fn selector(spec: &Value) -> Vec<FieldError> {
-    const AT: &str = "spec.selector";
-    let Some(selector) = present(spec, "selector") else {
-        return vec![FieldError::required(AT, "")];
+/// A template without what says where its Pods go and what they ask of a node.
+fn without_directives(template: &Value) -> Value {
+    let mut rest = template.clone();
+    let mut forget = |parent: &str, keys: &[&str]| {
+        let part = rest.pointer_mut(parent).and_then(Value::as_object_mut);
+        if let Some(part) = part {
+            keys.iter().for_each(|key| drop(part.remove(*key)));
+        }
     };
-    let mut errors = check::selector(AT, selector);
-    let labels = child(child(child(spec, "template"), "metadata"), "labels");
+    forget("/metadata", &["annotations", "labels"]);
+    forget("/spec/affinity", &["nodeAffinity"]);
+    if template
+        .pointer("/spec/affinity")
+        .is_some_and(is_only_of_nodes)
+    {
+        forget("/spec", &["affinity"]);
+    }
+    forget("/spec", &["nodeSelector", "schedulingGates", "tolerations"]);
+    for list in ["containers", "initContainers"] {
+        let count = template["spec"][list].as_array().map_or(0, Vec::len);
+        (0..count).for_each(|i| forget(&format!("/spec/{list}/{i}"), &["resources"]));
+    }
+    rest
+}
+
+fn is_only_of_nodes(affinity: &Value) -> bool {
+    ["podAffinity", "podAntiAffinity"]
+        .iter()
+        .all(|key| present(affinity, key).is_none())
+}
+
+/// Indexed Jobs grow and shrink, Pods at once and completions alike.
+fn completions(is: &Value, was: &Value) -> Option<FieldError> {
+    const AT: &str = "spec.completions";
+    let [after, before] = [is, was].map(|spec| present(spec, "completions"));
+    if text(is, "completionMode") != "Indexed" {
+        return check::immutable(AT, after, before);
+    }
+    let after = after.filter(|after| Some(*after) != before)?;
+    let detail = "can only be modified in tandem with spec.parallelism";
+    (child(is, "parallelism") != after).then(|| FieldError::invalid(AT, after.clone(), detail))
+}
+
+fn spec(job: &Object) -> Vec<FieldError> {
+    const AT: &str = "spec.selector";
+    let spec = field(&job.0, "spec");
+    let mut errors = super::spec::validate("spec", spec);
+    let Some(selector) = present(spec, "selector") else {
+        errors.push(FieldError::required(AT, ""));
+        return errors;
+    };
+    errors.extend(check::selector(AT, selector));
+    let labels = generated::labels(spec);
     if let Ok(parsed) = LabelSelector::from_json(selector)
         && !parsed.matches(|key| labels.get(key).and_then(Value::as_str))
     {
@@ -192,6 +177,20 @@ fn selector(spec: &Value) -> Vec<FieldError> {
         errors.push(FieldError::invalid(at, labels.clone(), detail));
     }
     errors
+}
+
+/// The Pods of an Indexed Job are named after it and their index.
+fn last_hostname(job: &Object) -> Option<FieldError> {
+    let spec = field(&job.0, "spec");
+    let (name, completions) = (job.name(), int(spec, "completions"));
+    if text(spec, "completionMode") != "Indexed" || completions <= 0 {
+        return None;
+    }
+    let last = format!("{name}-{}", completions - 1);
+    (!names::dns1123_label(&last).is_empty()).then(|| {
+        let detail = format!("will not able to create pod with invalid DNS label: {last}");
+        FieldError::invalid("metadata.name", name, detail)
+    })
 }
 
 /// What is said of the spec of a Job at a path, of a new object or one whose generation an update counts on.
@@ -218,20 +217,6 @@ pub(super) fn warnings(path: &[&str], new: &Object, old: Option<&Object>) -> Vec
         old,
     ));
     said
-}
-
-/// A template whose Pods end.
-pub(super) fn template(at: &str, template: &Value) -> Vec<FieldError> {
-    let mut errors = pod_template::validate(at, template);
-    let policy = text(child(template, "spec"), "restartPolicy");
-    let at = format!("{at}.spec.restartPolicy");
-    if matches!(policy, "" | "Always") {
-        let detail = "valid values: \"OnFailure\", \"Never\"";
-        errors.push(FieldError::required(at, detail));
-    } else if !RESTART.contains(&policy) {
-        errors.push(FieldError::not_supported(at, policy, RESTART));
-    }
-    errors
 }
 
 #[cfg(test)]
@@ -290,12 +275,65 @@ mod tests {
     #[case(json!({"completionMode": "Indexed", "parallelism": 2}), &["spec.completions"])]
     #[case(json!({"completionMode": "Other"}), &["spec.completionMode"])]
     #[case(json!({"manualSelector": true}), &["spec.selector"])]
+    #[case(json!({"selector": {"matchLabels": {"a": "b"}}}), &["spec.selector", "spec.template.metadata.labels"])]
+    #[case(json!({"completionMode": "Indexed", "completions": 0}), &[])]
     #[case(json!({"manualSelector": true, "selector": {"matchLabels": {"a": "b"}}}), &["spec.template.metadata.labels"])]
     #[case(json!({"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}), &["spec.template.spec.restartPolicy"])]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
         let errors = Job.validate(&job(spec));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn names_leave_room_for_indexes() {
+        let named = |name: &str, completions: i64| {
+            let mut job = job(json!({"completionMode": "Indexed", "completions": completions}));
+            job.meta_mut().insert("name".into(), name.into());
+            last_hostname(&job)
+        };
+        let long = "j".repeat(61);
+        assert!(named(&long, 10).is_none() && named("a.b", 0).is_none());
+        assert_eq!(named(&long, 11).unwrap().field, "metadata.name");
+        assert!(named("a.b", 1).is_some());
+    }
+
+    #[test]
+    fn a_long_name_is_no_label() {
+        let mut long = job(json!({}));
+        long.meta_mut().insert("name".into(), "j".repeat(64).into());
+        long.0["spec"]["template"]["metadata"]["labels"] = json!({"app": "j"});
+        Job.prepare_create(&mut long);
+        let errors = Job.validate(&long);
+        assert_eq!(errors[0].field, "spec.template.labels");
+        assert!(errors[0].detail.starts_with("must be no more than 63 "));
+    }
+
+    #[test]
+    fn a_suspended_job_may_be_told_where_to_run() {
+        let with = |pod: Value| {
+            let mut spec =
+                json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]});
+            spec.as_object_mut()
+                .unwrap()
+                .extend(pod.as_object().unwrap().clone());
+            job(json!({"suspend": true, "template": {"spec": spec}}))
+        };
+        let old = with(json!({}));
+        let moved = |pod: Value| !Job.validate_update(&with(pod), &old, "").is_empty();
+        assert!(!moved(
+            json!({"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]})
+        ));
+        assert!(!moved(json!({"affinity": {"nodeAffinity": {}}})));
+        assert!(moved(json!({"affinity": {"podAffinity": {}}})));
+        assert!(moved(json!({"hostNetwork": true})));
+        let mut started = old.clone();
+        started.0["status"] = json!({"startTime": "2026-01-01T00:00:00Z"});
+        let selected = with(json!({"nodeSelector": {"a": "b"}}));
+        assert_eq!(
+            Job.validate_update(&selected, &started, "")[0].field,
+            "spec.template"
+        );
     }
 
     #[rstest]
@@ -306,6 +344,17 @@ mod tests {
         json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3}),
         &[]
     )]
+    #[case(
+        json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2}),
+        json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2}),
+        &["spec.completions"]
+    )]
+    #[case(
+        json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2}),
+        json!({"completionMode": "Indexed", "completions": 2, "parallelism": 1}),
+        &[]
+    )]
+    #[case(json!({}), json!({"parallelism": -1, "completions": 1}), &["spec.parallelism", "spec.parallelism"])]
     #[case(
         json!({}),
         json!({"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "other"}]}}}),

@@ -12,8 +12,6 @@ use crate::value::{field, present, text};
 /// Bytes of `spec.controller`.
 const MAX_CONTROLLER: usize = 250;
 const SCOPES: &[&str] = &["Cluster", "Namespace"];
-/// What a URL's path may have in it besides letters and digits.
-const PATH_MARKS: &str = "/-._~%!$&'()*+,;=:";
 
 pub(in crate::strategy) struct IngressClass;
 
@@ -37,7 +35,7 @@ impl Strategy for IngressClass {
             let kind = FieldErrorKind::TooLong;
             errors.push(FieldError::new(kind, "spec.controller", None, detail));
         }
-        errors.extend(prefixed_path("spec.controller", controller));
+        errors.extend(check::prefixed_path("spec.controller", controller));
         if let Some(parameters) = present(spec, "parameters") {
             errors.extend(self::parameters(parameters));
         }
@@ -53,30 +51,6 @@ impl Strategy for IngressClass {
         );
         moved.into_iter().chain(self.validate(new)).collect()
     }
-}
-
-/// `DOMAIN/PATH`.
-fn prefixed_path(at: &str, value: &str) -> Vec<FieldError> {
-    if value.is_empty() {
-        return vec![FieldError::required(at, "")];
-    }
-    let Some((domain, path)) = value
-        .split_once('/')
-        .filter(|(d, p)| !d.is_empty() && !p.is_empty())
-    else {
-        let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-        return vec![FieldError::invalid(at, value, detail)];
-    };
-    let mut errors = check::subdomain(at, domain);
-    if !path
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || PATH_MARKS.contains(c))
-    {
-        let detail =
-            "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
-        errors.push(FieldError::invalid(at, path, detail));
-    }
-    errors
 }
 
 fn parameters(parameters: &Value) -> Vec<FieldError> {
