@@ -17,6 +17,22 @@ pub(super) fn count(text: &str, completions: i64) -> Result<i64, String> {
     Ok(total)
 }
 
+/// The first index that two lists have in common; what cannot be read is passed over.
+pub(super) fn common(one: &str, other: &str, completions: i64) -> Option<i64> {
+    let read = |text: &str| -> Vec<(i64, i64)> {
+        let parts = text.split(',');
+        parts
+            .filter_map(|part| interval(part, completions).ok())
+            .collect()
+    };
+    let (one, other) = (read(one), read(other));
+    let pairs = one.iter().flat_map(|a| other.iter().map(move |b| (a, b)));
+    pairs
+        .filter(|(a, b)| a.0 <= b.1 && b.0 <= a.1)
+        .map(|(a, b)| a.0.max(b.0))
+        .min()
+}
+
 fn interval(part: &str, completions: i64) -> Result<(i64, i64), String> {
     let index = |text: &str| match text.parse::<i64>() {
         Err(_) => Err(format!(
@@ -49,6 +65,15 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case("0-2,5", "3,6-7", None)]
+    #[case("0-2,5-8", "3,6-7", Some(6))]
+    #[case("1,x", "x,1-2", Some(1))]
+    #[case("", "0", None)]
+    fn shared(#[case] one: &str, #[case] other: &str, #[case] want: Option<i64>) {
+        assert_eq!(common(one, other, 10), want);
+    }
 
     #[rstest]
     #[case("", Ok(0))]

@@ -5,7 +5,7 @@ use kedge_machinery::selector::LabelSelector;
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Map, Value, json};
 
-use super::{generated, policy};
+use super::{generated, policy, status};
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
 use crate::value::{child, default, field, int, present, text};
@@ -77,15 +77,7 @@ impl Strategy for Job {
 
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
         if subresource == "status" {
-            let status = field(&new.0, "status");
-            let count = |key: &&str| {
-                let number = present(status, key).and_then(Value::as_i64)?;
-                check::non_negative(&format!("status.{key}"), number)
-            };
-            return ["active", "succeeded", "failed"]
-                .iter()
-                .filter_map(count)
-                .collect();
+            return status::validate(new, old);
         }
         let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
         // Upstream looks at the spec once as that of a Job, and once as that of a changed one.

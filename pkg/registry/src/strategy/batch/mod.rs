@@ -7,6 +7,7 @@ mod job;
 mod policy;
 mod schedule;
 mod spec;
+mod status;
 
 pub(super) use cron_job::CronJob;
 pub(super) use job::Job;
