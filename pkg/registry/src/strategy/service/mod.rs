@@ -56,7 +56,7 @@ impl Strategy for Service {
 
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
         if subresource == "status" {
-            return validate::status(new);
+            return validate::status(new, old);
         }
         let mut errors = validate::change(new, old);
         errors.extend(validate::service(new));

@@ -9,7 +9,7 @@ use super::spec::{NONE, Spec};
 use super::warnings::{TOPOLOGY_HINTS, TOPOLOGY_MODE};
 use crate::allocate::Family;
 use crate::check;
-use crate::value::{field, int, pairs, present, text, texts};
+use crate::value::{child, field, int, list, pairs, present, text, texts};
 
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 const TYPES: &[&str] = &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -446,13 +446,17 @@ fn listed(key: &str, one: &str, was: &[&str], is: &[&str], spec: Spec<'_>) -> Ve
     errors
 }
 
-/// What a load balancer may report.
-pub(super) fn status(service: &Object) -> Vec<FieldError> {
+/// Where a load balancer takes traffic.
+pub(super) fn points(service: &Object) -> &[Value] {
+    let balancer = child(field(&service.0, "status"), "loadBalancer");
+    list(balancer, "ingress")
+}
+
+/// What a load balancer may report. Addresses that were there before may stay as they are.
+pub(super) fn status(service: &Object, old: &Object) -> Vec<FieldError> {
     const PATH: &str = "status.loadBalancer.ingress";
-    let balancer = field(&service.0, "status")
-        .get("loadBalancer")
-        .unwrap_or(&Value::Null);
-    let ingress = crate::value::list(balancer, "ingress");
+    let ingress = points(service);
+    let known: Vec<&str> = points(old).iter().map(|item| text(item, "ip")).collect();
     if !Spec::of(service).is_load_balancer() && !ingress.is_empty() {
         return vec![FieldError::forbidden(
             PATH,
@@ -463,7 +467,7 @@ pub(super) fn status(service: &Object) -> Vec<FieldError> {
     for (i, item) in ingress.iter().enumerate() {
         let at = |key: &str| format!("{PATH}[{i}].{key}");
         let (ip, hostname) = (text(item, "ip"), text(item, "hostname"));
-        if !ip.is_empty() {
+        if !ip.is_empty() && !known.contains(&ip) {
             errors.extend(check::ip(&at("ip"), ip).err());
         }
         match (

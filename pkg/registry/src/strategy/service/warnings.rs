@@ -1,9 +1,9 @@
 //! What of a Service is taken and may surprise (upstream: `pkg/api/service/warnings.go`).
 
 use kedge_machinery::Object;
-use serde_json::Value;
 
 use super::spec::{NONE, Spec};
+use super::validate::points;
 use crate::check;
 use crate::value::{text, texts};
 
@@ -78,20 +78,18 @@ pub(super) fn service(service: &Object) -> Vec<String> {
 
 /// What a load balancer reported. Upstream's path ends at the item.
 pub(super) fn status(service: &Object) -> Vec<String> {
-    let points = service.at(&["status", "loadBalancer", "ingress"]);
-    let each = points.and_then(Value::as_array).into_iter().flatten();
-    each.enumerate()
-        .filter_map(|(i, point)| {
-            let at = format!("status.loadBalancer.ingress[{i}]");
-            check::unusual_ip(&at, text(point, "ip"))
-        })
-        .collect()
+    let each = points(service).iter().enumerate();
+    each.filter_map(|(i, point)| {
+        let at = format!("status.loadBalancer.ingress[{i}]");
+        check::unusual_ip(&at, text(point, "ip"))
+    })
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

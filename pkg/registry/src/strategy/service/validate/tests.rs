@@ -315,5 +315,7 @@ fn reports(#[case] kind: &str, #[case] ingress: Value, #[case] want: &[&str]) {
         "status".into(),
         json!({"loadBalancer": {"ingress": [ingress]}}),
     );
-    assert_eq!(fields(status(&service)), want);
+    assert_eq!(fields(status(&service, &Object::default())), want);
+    let again = fields(status(&service, &service));
+    assert!(!again.contains(&"status.loadBalancer.ingress[0].ip".into()));
 }
