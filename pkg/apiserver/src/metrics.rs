@@ -1,5 +1,6 @@
 //! What the server measures, under kube-apiserver's names, and the page `/metrics`.
 
+use std::fmt;
 use std::time::Instant;
 
 use axum::response::IntoResponse;
@@ -7,11 +8,12 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use kedge_api::Catalog;
 use kedge_telemetry::metrics::{Metrics, OPEN_METRICS, Registry};
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
+use smol_str::{SmolStr, StrExt};
 
 use crate::answer::Answer;
 use crate::request_info::RequestInfo;
@@ -31,21 +33,37 @@ pub(crate) struct Requests {
 /// What is asked for: words of the catalog only, so that strangers cannot make up any number of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Asked {
-    verb: String,
-    group: String,
-    version: String,
-    resource: String,
-    subresource: String,
+    verb: Word,
+    group: Word,
+    version: Word,
+    resource: Word,
+    subresource: Word,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
-    verb: String,
-    group: String,
-    version: String,
-    resource: String,
-    subresource: String,
+    verb: Word,
+    group: Word,
+    version: Word,
+    resource: Word,
+    subresource: Word,
     code: u16,
+}
+
+/// Nearly all of them are short enough to need no place of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Word(SmolStr);
+
+impl Word {
+    fn of(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.as_str().encode(encoder)
+    }
 }
 
 /// A request at work.
@@ -83,11 +101,11 @@ impl Requests {
         let subresource = Some(info.subresource.as_str()).filter(served);
         Some(Begun {
             asked: Asked {
-                verb: info.verb.to_ascii_uppercase(),
-                group: info.group.clone(),
-                version: info.version.clone(),
-                resource: info.resource.clone(),
-                subresource: subresource.unwrap_or_default().into(),
+                verb: Word(info.verb.to_uppercase_smolstr()),
+                group: Word::of(&info.group),
+                version: Word::of(&info.version),
+                resource: Word::of(&info.resource),
+                subresource: Word::of(subresource.unwrap_or_default()),
             },
             is_watch: info.is_long_running(),
             at: Instant::now(),

@@ -41,29 +41,29 @@ impl RequestInfo {
     pub fn parse(method: &Method, path: &str, query: &str) -> Self {
         // Decoded before it is split, as upstream does it: an encoded slash separates too.
         let path = query::decode_path(path);
-        let segments: Vec<String> = path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(Into::into)
-            .collect();
-        let mut info = Self {
-            path,
-            verb: method.as_str().to_ascii_lowercase(),
-            ..Self::default()
+        let info = Self::read(method, &path, query);
+        Self { path, ..info }
+    }
+
+    /// All but the path itself.
+    fn read(method: &Method, path: &str, query: &str) -> Self {
+        let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let mut info = Self::default();
+        let mut parts = match segments[..] {
+            ["api", version, _, ..] => {
+                info.version = version.into();
+                &segments[2..]
+            }
+            ["apis", group, version, _, ..] => {
+                info.group = group.into();
+                info.version = version.into();
+                &segments[3..]
+            }
+            _ => {
+                info.verb = method.as_str().to_ascii_lowercase();
+                return info;
+            }
         };
-        let mut parts = segments.as_slice();
-        match parts {
-            [prefix, version, _, ..] if prefix == "api" => {
-                info.version = version.clone();
-                parts = &parts[2..];
-            }
-            [prefix, group, version, _, ..] if prefix == "apis" => {
-                info.group = group.clone();
-                info.version = version.clone();
-                parts = &parts[3..];
-            }
-            _ => return info,
-        }
         info.is_resource = true;
         info.verb = match *method {
             Method::POST => "create",
@@ -75,9 +75,7 @@ impl RequestInfo {
         }
         .into();
         // The older form of a watch, `/api/v1/watch/services`.
-        if let [word, _, ..] = parts
-            && word == "watch"
-        {
+        if let ["watch", _, ..] = parts {
             info.verb = "watch".into();
             parts = &parts[1..];
         }
@@ -87,24 +85,22 @@ impl RequestInfo {
         info
     }
 
-    fn take_namespace<'a>(&mut self, parts: &'a [String]) -> &'a [String] {
+    fn take_namespace<'a, 'p>(&mut self, parts: &'a [&'p str]) -> &'a [&'p str] {
         match parts {
-            [word, namespace, third, ..]
-                if word == "namespaces" && !NAMESPACE_SUBRESOURCES.contains(&third.as_str()) =>
-            {
-                self.namespace = namespace.clone();
+            ["namespaces", namespace, third, ..] if !NAMESPACE_SUBRESOURCES.contains(third) => {
+                self.namespace = (*namespace).into();
                 &parts[2..]
             }
-            [word, namespace, ..] if word == "namespaces" => {
-                self.namespace = namespace.clone();
+            ["namespaces", namespace, ..] => {
+                self.namespace = (*namespace).into();
                 parts
             }
             _ => parts,
         }
     }
 
-    fn take_resource(&mut self, parts: &[String]) {
-        let mut parts = parts.iter().cloned();
+    fn take_resource(&mut self, parts: &[&str]) {
+        let mut parts = parts.iter().map(|part| String::from(*part));
         self.resource = parts.next().unwrap_or_default();
         self.name = parts.next().unwrap_or_default();
         self.subresource = parts.next().unwrap_or_default();

@@ -191,7 +191,10 @@ impl FieldSet {
     /// Adds one path.
     pub fn insert(&mut self, path: &[PathElement]) {
         if let Some((first, rest)) = path.split_first() {
-            let node = self.0.entry(first.clone()).or_default();
+            let node = match self.0.get_mut(first) {
+                Some(node) => node,
+                None => self.0.entry(first.clone()).or_default(),
+            };
             if rest.is_empty() {
                 node.member = true;
             } else {

@@ -3,13 +3,15 @@
 //! The rules are kube-apiserver's (`endpoints/filters/impersonation.go`): each header is asked of the authorizers
 //! as the verb `impersonate`, and only the request's own user is asked for.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use kedge_machinery::Status;
 
 use super::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::authz::{self, Authorizer};
 use crate::request_info::RequestInfo;
 
+/// What the names of these headers begin with.
+const ALL: &str = "impersonate-";
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
 const UID: &str = "impersonate-uid";
@@ -35,6 +37,10 @@ pub(crate) fn impersonate(
 
 /// What the headers say; 400 when they say more of a user than who it is.
 fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
+    let concerns_us = |name: &HeaderName| name.as_str().starts_with(ALL);
+    if !headers.keys().any(concerns_us) {
+        return Ok(None);
+    }
     let texts = |name: &str| -> Vec<String> {
         headers
             .get_all(name)

@@ -1,6 +1,6 @@
 //! How two values differ, field by field (structured-merge-diff `typed/compare.go`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -82,12 +82,18 @@ impl<'a> Walk<'a> {
         let nothing = Map::new();
         let old = old.and_then(Value::as_object).unwrap_or(&nothing);
         let new = new.and_then(Value::as_object).unwrap_or(&nothing);
-        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        for name in names {
-            self.path.push(PathElement::field(name));
-            self.value(form.field(name), old.get(name), new.get(name));
-            self.path.pop();
+        for (name, before) in old {
+            self.field(form, name, Some(before), new.get(name));
         }
+        for (name, after) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+            self.field(form, name, None, Some(after));
+        }
+    }
+
+    fn field(&mut self, form: Form<'a>, name: &str, old: Option<&Value>, new: Option<&Value>) {
+        self.path.push(PathElement::field(name));
+        self.value(form.field(name), old, new);
+        self.path.pop();
     }
 
     fn list(&mut self, form: Form<'a>, old: Option<&Value>, new: Option<&Value>) {

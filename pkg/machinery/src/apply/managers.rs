@@ -167,6 +167,9 @@ impl Managers {
 
     /// Makes one of the oldest update managers, an entry for each version, until there are few enough.
     pub(super) fn bundle_old_updates(&mut self) {
+        if self.0.len() <= MAX_UPDATERS {
+            return;
+        }
         let mut updates: Vec<(String, Id)> = self
             .0
             .iter()

@@ -45,11 +45,9 @@ impl Registry {
     ) -> apply::Context<'a> {
         let (catalog, kind) = (&self.inner.builtin, &target.kind);
         // The one kind that two groups serve.
-        let event = ["v1", "events.k8s.io/v1"].map(String::from);
-        let also = if kind.kind == "Event" {
-            event.into()
-        } else {
-            Vec::new()
+        let also = match kind.kind.as_str() {
+            "Event" => ["v1", "events.k8s.io/v1"].map(String::from).into(),
+            _ => Vec::new(),
         };
         apply::Context {
             definitions: catalog.definitions(),
