@@ -332,6 +332,34 @@ async fn objects_go_before_their_definition_and_hold_it() {
 }
 
 #[tokio::test]
+async fn a_definition_that_somebody_else_holds_tells_that_its_objects_are_gone() {
+    let world = serving().await;
+    let mut held = definition(sizes());
+    held["metadata"]["finalizers"] = json!(["example.com/keep"]);
+    define(&world, held).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    make(&world, "v1", json!({})).await.unwrap();
+    let whole = world.cluster_target(PLURAL, "gadgets.example.com");
+    let options = DeleteOptions::default();
+    world.registry.delete(&whole, &options).await.unwrap();
+    let finalizers = |found: &Value| found["metadata"]["finalizers"].clone();
+    until(&world.registry, "gadgets.example.com", |found| {
+        found.is_some_and(|found| finalizers(found) == json!(["example.com/keep"]))
+    })
+    .await;
+    let entry = world.registry.get(&whole, &GetOptions::default()).unwrap();
+    let found: Value = serde_json::from_slice(&entry.value).unwrap();
+    assert_eq!(
+        condition(&found, "Terminating"),
+        Some(("False".into(), "InstanceDeletionCompleted".into()))
+    );
+    let kind = kind(&world.registry, "v1").unwrap();
+    let all = Target::new(kind, "default", "g");
+    let gone = world.registry.get(&all, &GetOptions::default());
+    assert_eq!(gone.unwrap_err().code, 404);
+}
+
+#[tokio::test]
 async fn a_number_is_the_same_however_it_is_spelled() {
     let world = serving().await;
     let page = json!({"type": "object", "properties": {

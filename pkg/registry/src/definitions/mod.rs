@@ -202,7 +202,17 @@ impl Definitions {
         Ok(())
     }
 
+    /// Lets a definition go, as far as its objects held it. Whom somebody else holds, that is told of first.
     async fn release(&self, name: &str) -> Result<(), Status> {
+        let (_, object) = self.current(name)?;
+        if object.finalizers().any(|finalizer| finalizer != FINALIZER) {
+            self.write(name, |status, now| {
+                let reason = "InstanceDeletionCompleted";
+                let why = "removed all instances";
+                set_condition(status, "Terminating", false, reason, why, now)
+            })
+            .await?;
+        }
         let (target, mut object) = self.current(name)?;
         let finalizers = object.meta_mut().get_mut("finalizers");
         if let Some(list) = finalizers.and_then(Value::as_array_mut) {
