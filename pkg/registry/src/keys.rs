@@ -5,6 +5,9 @@ use kedge_api::Kind;
 
 use crate::stored;
 
+/// Bytes that most keys fit in: each request makes one, which shall not grow piece by piece.
+const ROOM: usize = 96;
+
 /// The key of an object; `namespace` is ignored for a cluster-scoped kind.
 pub(crate) fn object(kind: &Kind, namespace: &str, name: &str) -> String {
     let mut key = prefix(kind, namespace);
@@ -27,16 +30,21 @@ pub(crate) fn prefix(kind: &Kind, namespace: &str) -> String {
 
 /// What all keys of a resource begin with.
 pub(crate) fn resource(group: &str, plural: &str) -> String {
-    format!("{}{plural}/", self::group(group))
+    let mut key = self::group(group);
+    key.push_str(plural);
+    key.push('/');
+    key
 }
 
 /// What all keys of a group begin with; of the core group, all objects' keys.
 pub(crate) fn group(group: &str) -> String {
-    if group.is_empty() {
-        "/registry/".into()
-    } else {
-        format!("/registry/{group}/")
+    let mut key = String::with_capacity(ROOM);
+    key.push_str("/registry/");
+    if !group.is_empty() {
+        key.push_str(group);
+        key.push('/');
     }
+    key
 }
 
 /// Namespace (empty for a cluster-scoped kind) and name in a store key of the kind.
