@@ -1,6 +1,7 @@
 //! A load: so many requests over so many connections, each connection asking again when it was answered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kedge_tests::connection::{Ask, Endpoint, Version};
@@ -69,10 +70,9 @@ impl Load {
         version: Version,
         make: impl Fn(usize) -> Ask,
     ) -> Result<Outcome, ToolError> {
-        let mut shares: Vec<Vec<Ask>> = vec![Vec::new(); self.connections];
-        for index in 0..self.count {
-            shares[index % self.connections].push(make(index));
-        }
+        let asks: Arc<[Ask]> = (0..self.count).map(make).collect();
+        // Who is answered takes the next one, so that all connections are at work to the end.
+        let next = Arc::new(AtomicUsize::new(0));
         let mut connections = Vec::new();
         for _ in 0..self.connections {
             connections.push(endpoint.connect(version).await?);
@@ -81,10 +81,11 @@ impl Load {
         let begun = Instant::now();
         let until = begun + self.longest;
         let mut tasks = JoinSet::new();
-        for (share, mut connection) in shares.into_iter().zip(connections) {
+        for mut connection in connections {
+            let (asks, next) = (Arc::clone(&asks), Arc::clone(&next));
             tasks.spawn(async move {
-                let mut times = Vec::with_capacity(share.len());
-                for ask in &share {
+                let mut times = Vec::new();
+                while let Some(ask) = asks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let sent = Instant::now();
                     if sent > until {
                         break;
