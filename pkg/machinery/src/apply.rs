@@ -248,7 +248,7 @@ fn once(
     // The order of list items alone is no difference, and not worth a write.
     let same = difference == Comparison::default();
     difference.removed = difference.removed.difference(&emptied);
-    take(context, &mut managers, &id, &difference)?;
+    take(context, &mut managers, &id, difference)?;
     let mut object = match live {
         Some(live) if same && managers == before => return Ok(live.clone()),
         Some(live) if same => live.clone(),
@@ -320,9 +320,9 @@ fn take(
     context: &Context<'_>,
     managers: &mut Managers,
     id: &Id,
-    difference: &Comparison,
+    difference: Comparison,
 ) -> Result<(), ApplyError> {
-    let changed = difference.changed();
+    let (changed, removed) = difference.into_changed();
     let mut conflicts = Vec::new();
     for other in managers.others(id) {
         let fields = managers.fields(&other);
@@ -334,7 +334,7 @@ fn take(
                 field,
             }));
         }
-        let left = fields.difference(&taken).difference(&difference.removed);
+        let left = fields.difference(&taken).difference(&removed);
         managers.keep(&other, left);
     }
     if conflicts.is_empty() {

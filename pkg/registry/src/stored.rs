@@ -7,6 +7,8 @@ use bytes::Bytes;
 use kedge_api::Kind;
 use kedge_machinery::{Object, Status};
 use kedge_store::{Encoded, Entry};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::strategy::event::conversion as event;
@@ -66,6 +68,19 @@ pub(crate) fn parse(entry: &Entry) -> Result<Object, Status> {
         .ok()
         .and_then(Object::from_value)
         .ok_or_else(|| Status::internal(format!("{}: the stored value is no object", entry.key)))
+}
+
+/// Of stored metadata no more than whether the object is going: for who asks that with every write.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Going {
+    deletion_timestamp: Option<IgnoredAny>,
+}
+
+impl Going {
+    pub(crate) fn is_terminating(&self) -> bool {
+        self.deletion_timestamp.is_some()
+    }
 }
 
 /// An object of the kind, as it is stored.

@@ -17,12 +17,7 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// What the new value has and the old one had not.
-    pub(super) fn changed(&self) -> FieldSet {
-        self.modified.union(&self.added)
-    }
-
-    /// The same, and what the old value had and the new one has not.
+    /// What the new value has and the old one had not, and what the old one had and the new one has not.
     pub(super) fn into_changed(self) -> (FieldSet, FieldSet) {
         let mut changed = self.modified;
         changed.extend(self.added);

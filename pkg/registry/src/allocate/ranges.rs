@@ -7,9 +7,9 @@ use ipnet::IpNet;
 use kedge_machinery::service_cidr::ServiceCidrSpec;
 use kedge_store::{Condition, Snapshot};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::keys;
+use crate::stored::Going;
 
 /// The ranges of a ServiceCIDR, and which state of it says so.
 struct Held {
@@ -47,16 +47,10 @@ fn held(snapshot: &Snapshot) -> impl Iterator<Item = Held> {
 /// A ServiceCIDR, read for every address that is given: no more of it than that takes.
 #[derive(Deserialize)]
 struct Range<'a> {
-    metadata: Metadata,
+    metadata: Going,
     spec: Option<ServiceCidrSpec>,
     #[serde(borrow)]
     status: Option<Status<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    deletion_timestamp: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +74,6 @@ impl Range<'_> {
         let status = self.status.as_ref();
         let conditions = status.and_then(|status| status.conditions.as_ref());
         let ready = conditions.into_iter().flatten().find(|c| c.kind == "Ready");
-        self.metadata.deletion_timestamp.is_none() && ready.is_none_or(|c| c.status == "True")
+        !self.metadata.is_terminating() && ready.is_none_or(|c| c.status == "True")
     }
 }

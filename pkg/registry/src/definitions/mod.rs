@@ -204,7 +204,7 @@ impl Definitions {
 
     /// Lets a definition go, as far as its objects held it. Whom somebody else holds, that is told of first.
     async fn release(&self, name: &str) -> Result<(), Status> {
-        let (_, object) = self.current(name)?;
+        let (target, mut object) = self.current(name)?;
         if object.finalizers().any(|finalizer| finalizer != FINALIZER) {
             self.write(name, |status, now| {
                 let reason = "InstanceDeletionCompleted";
@@ -212,8 +212,8 @@ impl Definitions {
                 set_condition(status, "Terminating", false, reason, why, now)
             })
             .await?;
+            (_, object) = self.current(name)?;
         }
-        let (target, mut object) = self.current(name)?;
         let finalizers = object.meta_mut().get_mut("finalizers");
         if let Some(list) = finalizers.and_then(Value::as_array_mut) {
             list.retain(|finalizer| finalizer != FINALIZER);

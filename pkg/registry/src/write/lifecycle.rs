@@ -5,10 +5,10 @@ use kedge_machinery::{Cause, Status};
 use kedge_store::{Condition, Entry, Snapshot};
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::keys;
 use crate::request::Target;
+use crate::stored::Going;
 
 /// That an object may be made; the conditions under which that still holds at the commit.
 pub(super) fn admit(target: &Target, snapshot: &Snapshot) -> Result<Vec<Condition>, Status> {
@@ -49,15 +49,10 @@ fn is_terminating(entry: &Entry) -> Result<bool, Status> {
     }
     #[derive(Deserialize)]
     struct View {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        deletion_timestamp: Option<IgnoredAny>,
+        metadata: Going,
     }
     serde_json::from_slice(&entry.value)
-        .map(|View { metadata }| metadata.deletion_timestamp.is_some())
+        .map(|View { metadata }| metadata.is_terminating())
         .map_err(|error| Status::internal(format!("{}: {error}", entry.key)))
 }
 

@@ -5,14 +5,11 @@ use kedge_machinery::selector::LabelSelector;
 use kedge_machinery::{FieldError, Object, names};
 use serde_json::{Map, Value, json};
 
+use super::spec::{MANY_COMPLETIONS, MAX_OF_MANY};
 use super::{generated, policy, status};
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
 use crate::value::{child, default, field, int, present, text};
-
-/// Beyond these the indexes of an Indexed Job may be too many to write down.
-const MANY_COMPLETIONS: i64 = 100_000;
-const MANY_AT_ONCE: i64 = 10_000;
 
 /// Fields of the spec that stay.
 const FROZEN: [&str; 5] = [
@@ -194,7 +191,7 @@ pub(super) fn warnings(path: &[&str], new: &Object, old: Option<&Object>) -> Vec
     let spec = new.at(path).unwrap_or(&Value::Null);
     let many = text(spec, "completionMode") == "Indexed"
         && int(spec, "completions") > MANY_COMPLETIONS
-        && int(spec, "parallelism") > MANY_AT_ONCE;
+        && int(spec, "parallelism") > MAX_OF_MANY;
     let mut said = Vec::new();
     if many {
         said.push(format!(

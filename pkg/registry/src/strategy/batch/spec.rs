@@ -18,8 +18,8 @@ const MAX_MANAGER: usize = 63;
 /// Of an Indexed Job: Pods at once, and indexes that may fail.
 const MAX_INDEXED: i64 = 100_000;
 /// Beyond so many completions fewer Pods run at once and fewer indexes may fail, where each has a limit of its own.
-const MANY_COMPLETIONS: i64 = 100_000;
-const MAX_OF_MANY: i64 = 10_000;
+pub(super) const MANY_COMPLETIONS: i64 = 100_000;
+pub(super) const MAX_OF_MANY: i64 = 10_000;
 
 const COUNTS: [&str; 7] = [
     "parallelism",
