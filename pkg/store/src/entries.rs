@@ -42,6 +42,57 @@ impl Borrow<str> for Chunk {
     }
 }
 
+/// Keys from one to another. Two of them are equal to a tree where they meet: so it finds the chunk around a key in one descent.
+trait Span {
+    fn bounds(&self) -> (&str, &str);
+}
+
+impl Span for Chunk {
+    fn bounds(&self) -> (&str, &str) {
+        let last = self.entries.last();
+        (&self.first, last.map_or(&*self.first, |last| &*last.key))
+    }
+}
+
+impl Span for &str {
+    fn bounds(&self) -> (&str, &str) {
+        (self, self)
+    }
+}
+
+impl<'a> Borrow<dyn Span + 'a> for Chunk {
+    fn borrow(&self) -> &(dyn Span + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn Span + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for dyn Span + '_ {}
+
+impl PartialOrd for dyn Span + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn Span + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ((first, last), (other_first, other_last)) = (self.bounds(), other.bounds());
+        if last < other_first {
+            Ordering::Less
+        } else if other_last < first {
+            Ordering::Greater
+        } else {
+            Ordering::Equal
+        }
+    }
+}
+
 impl PartialEq for Chunk {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
@@ -71,7 +122,8 @@ pub(crate) struct Entries {
 
 impl Entries {
     pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
-        let home = self.home(key)?;
+        let key_alone: &dyn Span = &key;
+        let home = self.chunks.get(key_alone)?;
         home.entries.get(home.find(key).ok()?)
     }
 
