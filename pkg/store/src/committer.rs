@@ -1,7 +1,7 @@
 //! The one thread that writes.
 //!
-//! It takes all transactions that wait, works them out one after the other, writes them as one batch, makes the
-//! batch durable, publishes it, and then answers everybody. While it waits for the disk, the next batch gathers.
+//! It takes all transactions that wait, works them out one after the other, writes them, makes all of them
+//! durable at once, publishes them, and then answers everybody. While it waits for the disk, the next batch gathers.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -191,7 +191,7 @@ impl Committer {
         let Health::Works(engine) = &mut self.engine else {
             return Err("the engine failed".into());
         };
-        if let Err(why) = caught(|| engine.write(&prepared.batch)) {
+        if let Err(why) = caught(|| engine.write(&prepared.batches)) {
             let path = self.folder.path().display();
             tracing::error!(%path, error = why, "writing the store; it will be opened anew");
             let failed = Health::Failed {
@@ -211,14 +211,15 @@ impl Committer {
     }
 
     fn publish(&mut self, prepared: Prepared) {
+        let records: Vec<&[u8]> = prepared.records().collect();
+        let records = records.concat();
         let Prepared {
-            batch,
             state,
             totals,
             events,
+            ..
         } = prepared;
-        let records: Vec<&[u8]> = batch.puts.iter().map(|put| put.bytes.as_slice()).collect();
-        self.backup.append(&records.concat(), &events, &state);
+        self.backup.append(&records, &events, &state);
         self.totals = totals;
         self.hub.publish(state, events, totals.compacted);
     }
@@ -230,7 +231,7 @@ impl Committer {
             .folder
             .free()
             .map_err(|error| format!("{path}: {error}"))?;
-        let bytes: usize = prepared.batch.puts.iter().map(|put| put.bytes.len()).sum();
+        let bytes: usize = prepared.records().map(<[u8]>::len).sum();
         let deletes = |event: &Arc<Event>| matches!(event.kind, EventKind::Delete(_));
         let keep = if prepared.events.iter().all(deletes) {
             KEEP_FREE / 2
@@ -264,20 +265,28 @@ impl Committer {
             Ok(Loaded::Sound { engine, totals, .. }) if totals == self.totals => {
                 self.engine = Health::Works(engine);
             }
-            Ok(Loaded::Sound { engine, totals, .. }) if totals == pending.totals => {
-                // It was durable after all. Who waited was told of an error; a watch tells what is.
+            Ok(Loaded::Sound {
+                mut engine, totals, ..
+            }) => {
+                let Some(rest) = pending.rest(totals) else {
+                    *why = format!(
+                        "the engine came back at revision {}; restart to recover",
+                        totals.revision
+                    );
+                    return Err(why.clone());
+                };
+                // Some of it was durable after all, so all of it shall be. Who waited was told of an error; a watch tells what is.
+                if !rest.is_empty()
+                    && let Err(again) = caught(|| engine.write(rest))
+                {
+                    *why = again;
+                    return Err(why.clone());
+                }
                 if let Health::Failed { pending, .. } =
                     std::mem::replace(&mut self.engine, Health::Works(engine))
                 {
                     self.publish(*pending);
                 }
-            }
-            Ok(Loaded::Sound { totals, .. }) => {
-                *why = format!(
-                    "the engine came back at revision {}; restart to recover",
-                    totals.revision
-                );
-                return Err(why.clone());
             }
             Ok(Loaded::Damaged(salvage)) => {
                 *why = format!("{}; restart to recover", salvage.why);

@@ -97,6 +97,6 @@ impl Filler {
     fn flush(&mut self) -> Result<(), EngineError> {
         self.bytes = 0;
         let batch = std::mem::take(&mut self.batch);
-        caught(|| self.engine.write(&batch)).map_err(EngineError)
+        caught(|| self.engine.write(&[batch])).map_err(EngineError)
     }
 }

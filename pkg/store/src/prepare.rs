@@ -12,14 +12,31 @@ use crate::{CommitError, Committed, Event, EventKind, Transaction};
 /// What a transaction is answered once its batch is visible.
 pub(crate) type Answer = Result<Committed, CommitError>;
 
-/// A batch that is neither durable nor visible.
+/// What is neither durable nor visible.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub batch: Batch,
-    /// As it is once the batch is durable.
+    /// One for each transaction that changes something.
+    pub batches: Vec<Batch>,
+    /// The totals with each of them.
+    pub reached: Vec<Totals>,
+    /// As they are once all of it is durable.
     pub state: Arc<State>,
     pub totals: Totals,
     pub events: Vec<Arc<Event>>,
+}
+
+impl Prepared {
+    /// What is to be put into the engine, encoded.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let puts = self.batches.iter().flat_map(|batch| &batch.puts);
+        puts.map(|put| put.bytes.as_slice())
+    }
+
+    /// What is left to write to an engine that holds these totals; `None` when they are not of this.
+    pub fn rest(&self, totals: Totals) -> Option<&[Batch]> {
+        let held = self.reached.iter().position(|reached| *reached == totals)?;
+        self.batches.get(held + 1..)
+    }
 }
 
 /// Works the transactions out in order, each seeing the ones before it. `excess` is what leaves the event window.
@@ -55,26 +72,51 @@ pub(crate) fn prepare(
         return (answers, None);
     }
 
-    let mut totals = Totals { revision, ..totals };
-    if let Some(newest) = excess.last() {
-        totals.compacted = newest.revision;
+    let mut totals = totals;
+    let (mut batches, mut reached) = (Vec::new(), Vec::new());
+    for changes in events.chunk_by(|one, next| one.revision == next.revision) {
+        let mut batch = Batch::default();
+        for event in changes {
+            totals.revision = event.revision;
+            totals.add(event.revision, &event.entry().key);
+        }
+        // What leaves the window leaves the engine with the last of them.
+        if totals.revision == revision
+            && let Some(newest) = excess.last()
+        {
+            totals.compacted = newest.revision;
+            for entry in excess.iter().flat_map(|event| records_of(event)) {
+                totals.remove(entry.revision, &entry.key);
+                let len = encoded_len(&entry.key, entry.value.len());
+                batch.removes.push(Remove {
+                    revision: entry.revision,
+                    key: Arc::clone(&entry.key),
+                    len,
+                });
+            }
+        }
+        batch.puts = puts(changes, totals);
+        batches.push(batch);
+        reached.push(totals);
     }
-    for event in &events {
-        totals.add(event.revision, &event.entry().key);
-    }
-    let mut batch = Batch::default();
-    for entry in excess.iter().flat_map(|event| records_of(event)) {
-        totals.remove(entry.revision, &entry.key);
-        let len = encoded_len(&entry.key, entry.value.len());
-        batch.removes.push(Remove {
-            revision: entry.revision,
-            key: Arc::clone(&entry.key),
-            len,
-        });
-    }
-    for (index, event) in events.iter().enumerate() {
-        let next = events.get(index + 1);
+    let state = Arc::new(State { revision, entries });
+    (
+        answers,
+        Some(Prepared {
+            batches,
+            reached,
+            state,
+            totals,
+            events,
+        }),
+    )
+}
+
+/// The records of one transaction's changes, the last of them with the totals.
+fn puts(changes: &[Arc<Event>], totals: Totals) -> Vec<Put> {
+    let record = |(index, event): (usize, &Arc<Event>)| {
         let entry = event.entry();
+        let last = index + 1 == changes.len();
         let record = Record {
             revision: event.revision,
             kind: if matches!(event.kind, EventKind::Put(_)) {
@@ -82,27 +124,18 @@ pub(crate) fn prepare(
             } else {
                 Kind::Delete
             },
-            last: next.is_none_or(|next| next.revision != event.revision),
-            totals: next.is_none().then_some(totals),
+            last,
+            totals: last.then_some(totals),
             key: &entry.key,
             value: &entry.value,
         };
         let mut bytes = Vec::new();
         record.encode(&mut bytes);
-        batch.puts.push(Put {
+        Put {
             revision: event.revision,
             key: Arc::clone(&entry.key),
             bytes,
-        });
-    }
-    let state = Arc::new(State { revision, entries });
-    (
-        answers,
-        Some(Prepared {
-            batch,
-            state,
-            totals,
-            events,
-        }),
-    )
+        }
+    };
+    changes.iter().enumerate().map(record).collect()
 }

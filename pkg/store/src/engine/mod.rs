@@ -88,8 +88,9 @@ pub(crate) type Visit<'a> = dyn FnMut(Row<'_>) -> ControlFlow<()> + 'a;
 
 /// An engine, used by one thread at a time. Records are ordered by revision.
 pub(crate) trait Engine: Send {
-    /// Writes a batch; it survives a power cut once this returns. After an error the engine is of no further use.
-    fn write(&mut self, batch: &Batch) -> Result<(), EngineError>;
+    /// Writes batches in their order; all survive a power cut once this returns, and one that survives an earlier one has all before it
+    /// with it. After an error the engine is of no further use.
+    fn write(&mut self, batches: &[Batch]) -> Result<(), EngineError>;
 
     /// Visits records until it is told to break; stops at the first that cannot be read.
     fn scan(&self, direction: Direction, visit: &mut Visit<'_>) -> Result<(), EngineError>;

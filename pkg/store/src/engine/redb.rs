@@ -33,23 +33,21 @@ impl Redb {
 }
 
 impl Engine for Redb {
-    fn write(&mut self, batch: &Batch) -> Result<(), EngineError> {
+    fn write(&mut self, batches: &[Batch]) -> Result<(), EngineError> {
         // The default durability is the one wanted: fsync before commit returns.
         let transaction = self.database.begin_write().map_err(failed)?;
         {
             let mut table = transaction.open_table(RECORDS).map_err(failed)?;
-            for put in &batch.puts {
-                table
-                    .insert(
-                        row_key(put.revision, &put.key).as_slice(),
-                        put.bytes.as_slice(),
-                    )
-                    .map_err(failed)?;
-            }
-            for remove in &batch.removes {
-                table
-                    .remove(row_key(remove.revision, &remove.key).as_slice())
-                    .map_err(failed)?;
+            for Batch { puts, removes } in batches {
+                for put in puts {
+                    let place = row_key(put.revision, &put.key);
+                    let bytes = put.bytes.as_slice();
+                    table.insert(place.as_slice(), bytes).map_err(failed)?;
+                }
+                for remove in removes {
+                    let place = row_key(remove.revision, &remove.key);
+                    table.remove(place.as_slice()).map_err(failed)?;
+                }
             }
         }
         transaction.commit().map_err(failed)

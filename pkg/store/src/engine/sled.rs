@@ -71,8 +71,9 @@ impl Sled {
     }
 }
 
-impl Engine for Sled {
-    fn write(&mut self, batch: &Batch) -> Result<(), EngineError> {
+impl Sled {
+    /// Puts a batch into the tree, and so into the log, whose order what survives a power cut keeps to.
+    fn apply(&self, batch: &Batch) -> Result<(), sled::Error> {
         let mut rows = Vec::with_capacity(batch.puts.len() + batch.removes.len());
         for put in &batch.puts {
             let place = row_key(put.revision, &put.key);
@@ -86,7 +87,7 @@ impl Engine for Sled {
         }
         match &rows[..] {
             // One row is whole or absent by itself; a batch costs sled one more write to the disk.
-            [(row, Some(part))] => drop(self.database.insert(row, *part).map_err(failed)?),
+            [(row, Some(part))] => self.database.insert(row, *part).map(drop),
             rows => {
                 let mut changes = sled::Batch::default();
                 for (row, part) in rows {
@@ -95,8 +96,16 @@ impl Engine for Sled {
                         None => changes.remove(row),
                     }
                 }
-                self.database.apply_batch(changes).map_err(failed)?;
+                self.database.apply_batch(changes)
             }
+        }
+    }
+}
+
+impl Engine for Sled {
+    fn write(&mut self, batches: &[Batch]) -> Result<(), EngineError> {
+        for batch in batches {
+            self.apply(batch).map_err(failed)?;
         }
         self.database.flush().map_err(failed)?;
         self.file.sync_data().map_err(failed)

@@ -94,7 +94,7 @@ fn holds_what_was_written(#[values(EngineKind::Sled, EngineKind::Redb)] kind: En
                     len,
                 });
             }
-            engine.write(&batch).unwrap();
+            engine.write(&[batch]).unwrap();
             if reopen {
                 engine.close().unwrap();
                 engine = open(kind, folder.path()).unwrap();
@@ -125,15 +125,12 @@ fn holds_what_was_written(#[values(EngineKind::Sled, EngineKind::Redb)] kind: En
 fn a_scan_ends_when_told(#[values(EngineKind::Sled, EngineKind::Redb)] kind: EngineKind) {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = open(kind, folder.path()).unwrap();
-    let puts = (1..=9)
-        .map(|revision| put(revision, "/a", b"value"))
-        .collect();
-    engine
-        .write(&Batch {
-            puts,
-            removes: Vec::new(),
-        })
-        .unwrap();
+    let batch = |revision| Batch {
+        puts: vec![put(revision, "/a", b"value")],
+        removes: Vec::new(),
+    };
+    let batches: Vec<_> = (1..=9).map(batch).collect();
+    engine.write(&batches).unwrap();
     for (direction, first) in [(Direction::Forward, 1), (Direction::Backward, 9)] {
         let mut seen = Vec::new();
         engine
@@ -170,7 +167,7 @@ fn sled_keeps_everything_in_its_log() {
                 len,
             });
         }
-        engine.write(&batch).unwrap();
+        engine.write(&[batch]).unwrap();
         assert_eq!(blobs(folder.path()), 0, "revision {revision}");
     }
     engine.close().unwrap();
@@ -200,4 +197,81 @@ fn a_record_in_the_place_of_another_is_none() {
             .is_err()
         );
     }
+}
+
+/// A power cut in the middle of a write leaves of the log's new bytes what had come to the disk, from the first on.
+#[test]
+fn of_sleds_batches_a_power_cut_leaves_the_first_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, log) = (
+        folder.path().join("engine"),
+        folder.path().join("engine").join(sled::FILE),
+    );
+    let alone = |revision| Batch {
+        puts: vec![put(revision, "/registry/a", &vec![7; 1_500])],
+        removes: Vec::new(),
+    };
+    let mut engine = open(EngineKind::Sled, &path).unwrap();
+    for revision in 1..=20 {
+        engine.write(&[alone(revision)]).unwrap();
+    }
+    let before = std::fs::read(&log).unwrap();
+    // One of them is of several records, and takes an old one out.
+    let mut together: Vec<_> = (21..=30).map(alone).collect();
+    together[4].puts.push(put(25, "/registry/b", b"small"));
+    together[4].removes.push(Remove {
+        revision: 1,
+        key: "/registry/a".into(),
+        len: encoded_len("/registry/a", 1_500),
+    });
+    engine.write(&together).unwrap();
+    let after = std::fs::read(&log).unwrap();
+    drop(engine);
+
+    let old = |at: usize| before.get(at).copied().unwrap_or(0);
+    let changed = |at: &usize| after[*at] != old(*at);
+    let first = (0..after.len()).find(changed).unwrap();
+    let last = (0..after.len()).rfind(changed).unwrap();
+    let mut survived = std::collections::BTreeSet::new();
+    for cut in (first..=last + 1).step_by(199).chain([last + 1]) {
+        let torn: Vec<u8> = (0..after.len())
+            .map(|at| if at < cut { after[at] } else { old(at) })
+            .collect();
+        let copy = folder.path().join("copy");
+        std::fs::create_dir(&copy).unwrap();
+        for file in std::fs::read_dir(&path).unwrap().map(Result::unwrap) {
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+            }
+        }
+        std::fs::write(copy.join(sled::FILE), torn).unwrap();
+        let engine = open(EngineKind::Sled, &copy).unwrap();
+        let found: Vec<_> = contents(&*engine, Direction::Forward)
+            .into_iter()
+            .map(|(revision, key, _)| (revision, key.ends_with('b')))
+            .collect();
+        let newest = found.last().unwrap().0;
+        let mut expected: Vec<_> = (1..=newest).map(|revision| (revision, false)).collect();
+        if newest >= 25 {
+            expected.insert(25, (25, true));
+            expected.remove(0);
+        }
+        let sorted = |mut rows: Vec<(u64, bool)>| {
+            rows.sort_unstable();
+            rows
+        };
+        assert_eq!(
+            sorted(found),
+            sorted(expected),
+            "cut at {cut} of {first} to {last}"
+        );
+        survived.insert(newest);
+        drop(engine);
+        std::fs::remove_dir_all(&copy).unwrap();
+    }
+    assert!(
+        survived.contains(&20) && survived.contains(&30),
+        "{survived:?}"
+    );
+    assert!(survived.len() > 5, "{survived:?}");
 }

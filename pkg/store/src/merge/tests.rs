@@ -72,19 +72,22 @@ fn history(steps: &[Step], snapshot_after: usize, window: usize) -> History {
             continue;
         };
         let Prepared {
-            batch: Batch { puts, removes },
+            batches,
             state: next,
             totals: of_all,
             events,
+            ..
         } = prepared;
-        for put in puts {
-            journal.extend(&put.bytes);
-            engine.insert((put.revision, put.key.to_string()), put.bytes);
-        }
-        for remove in removes {
-            engine
-                .remove(&(remove.revision, remove.key.to_string()))
-                .unwrap();
+        for Batch { puts, removes } in batches {
+            for put in puts {
+                journal.extend(&put.bytes);
+                engine.insert((put.revision, put.key.to_string()), put.bytes);
+            }
+            for remove in removes {
+                engine
+                    .remove(&(remove.revision, remove.key.to_string()))
+                    .unwrap();
+            }
         }
         window.compact(of_all.compacted);
         events.into_iter().for_each(|event| window.push(event));
