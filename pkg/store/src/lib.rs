@@ -1,13 +1,13 @@
 //! Revisions, transactions and watches over an embedded engine.
 //!
 //! Durable before visible before acknowledged: one committer thread takes all transactions that wait,
-//! writes them as one batch, makes the batch durable, then publishes and answers.
+//! writes them in order, makes all of them durable at once, then publishes and answers.
 //!
 //! Every change is one record, kept in the engine under its revision: the record of a live object is the object, and the
 //! records of the last changes are the event window, so nothing is written twice. All of it is read once, at the start,
 //! into a persistent map in memory; from then on the engine is only written.
 //!
-//! Every record has a checksum, and the last record of each batch says how many records there are and what they
+//! Every record has a checksum, and the last record of each transaction says how many records there are and what they
 //! sum up to, so a loss is seen. Beside the engine lie a snapshot file and a journal of every change after it: an
 //! engine that is damaged is set aside and made anew from them and from what it still gives.
 #![forbid(unsafe_code)]
