@@ -15,6 +15,7 @@ const GENERATED_BASE_MAX: usize = DNS_LABEL_MAX - SUFFIX_LENGTH;
 
 const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const UNDERSCORE_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 const WILDCARD_RULE: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const DNS_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -77,6 +78,23 @@ pub fn dns1123_subdomain(text: &str) -> Vec<String> {
     }
     if !text.split('.').all(is_label) {
         errors.push(SUBDOMAIN_RULE.into());
+    }
+    errors
+}
+
+/// A subdomain whose labels may have underscores in them and before them, as names of services have.
+#[must_use]
+pub fn underscored_subdomain(text: &str) -> Vec<String> {
+    let mut errors = Vec::new();
+    if text.len() > DNS_SUBDOMAIN_MAX {
+        errors.push(too_long(DNS_SUBDOMAIN_MAX));
+    }
+    let is_label = |label: &str| {
+        let rest = label.strip_prefix('_').unwrap_or(label);
+        framed(rest, is_lower_alphanumeric, |b| matches!(b, b'-' | b'_'))
+    };
+    if !text.split('.').all(is_label) {
+        errors.push(UNDERSCORE_RULE.into());
     }
     errors
 }
@@ -278,6 +296,16 @@ mod tests {
         let both = ["must be no more than 63 bytes", "must not contain dots"];
         assert_eq!(dns1123_label(&long), both);
         assert!(qualified_name("a/b/c")[0].starts_with("a valid label key must consist of"));
+    }
+
+    #[test]
+    fn underscores() {
+        for good in ["a_b.c", "_sip._tcp.example.com", "a-b"] {
+            assert!(underscored_subdomain(good).is_empty(), "{good}");
+        }
+        for bad in ["", "a.", "__a", "a_", "A", "a..b"] {
+            assert_eq!(underscored_subdomain(bad), [UNDERSCORE_RULE], "{bad}");
+        }
     }
 
     #[test]

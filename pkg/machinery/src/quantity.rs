@@ -25,6 +25,7 @@ enum Form {
 }
 
 const NANO: i128 = 1_000_000_000;
+const THOUSANDTH: i128 = NANO / 1000;
 const DECIMAL: [(&str, i32); 10] = [
     ("n", -9),
     ("u", -6),
@@ -101,11 +102,26 @@ impl Quantity {
         self.nanos < 0
     }
 
+    /// How many, a fraction rounded up.
+    #[must_use]
+    pub fn count(&self) -> i128 {
+        self.nanos.div_euclid(NANO) + i128::from(self.nanos.rem_euclid(NANO) > 0)
+    }
+
+    /// In whole thousandths, away from 0: as fine as lists of resources count.
+    #[must_use]
+    pub fn to_thousandths(self) -> Self {
+        let away = (THOUSANDTH - 1) * self.nanos.signum();
+        Self {
+            nanos: (self.nanos + away) / THOUSANDTH * THOUSANDTH,
+            ..self
+        }
+    }
+
     /// Without a fraction, counted in thousandths that are rounded up, as upstream does.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let thousandth = NANO / 1000;
-        (self.nanos + thousandth - 1).div_euclid(thousandth) % 1000 == 0
+        (self.nanos + THOUSANDTH - 1).div_euclid(THOUSANDTH) % 1000 == 0
     }
 }
 
@@ -126,6 +142,18 @@ fn scale(suffix: &str) -> Result<(Form, i32, u32), BadQuantity> {
         Ok((Form::Exponent, power, 0))
     } else {
         Err(BadQuantity)
+    }
+}
+
+/// The sum, written as the first of the two is; what is too large to hold stays the largest.
+impl std::ops::Add for Quantity {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            nanos: self.nanos.saturating_add(other.nanos),
+            ..self
+        }
     }
 }
 
@@ -241,6 +269,27 @@ mod tests {
         ] {
             assert_eq!(parse(text).is_whole(), whole, "{text}");
         }
+    }
+
+    #[rstest]
+    #[case("1", 1, "1")]
+    #[case("1m", 1, "1m")]
+    #[case("1u", 1, "1m")]
+    #[case("1500u", 1, "2m")]
+    #[case("-1u", 0, "-1m")]
+    #[case("-1500m", -1, "-1500m")]
+    #[case("2Ki", 2048, "2Ki")]
+    fn counts_and_thousandths(#[case] text: &str, #[case] count: i128, #[case] rounded: &str) {
+        let quantity = Quantity::parse(text).unwrap();
+        assert_eq!(quantity.count(), count);
+        assert_eq!(quantity.to_thousandths().to_string(), rounded);
+    }
+
+    #[test]
+    fn sums() {
+        let parse = |text: &str| Quantity::parse(text).unwrap();
+        assert_eq!((parse("1Gi") + parse("512Mi")).to_string(), "1536Mi");
+        assert_eq!((parse("250m") + parse("750m")).to_string(), "1");
     }
 
     proptest! {

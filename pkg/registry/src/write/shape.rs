@@ -56,8 +56,13 @@ pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Valu
             }
         }
         (Shape::Map { value: item, .. }, Value::Object(map)) => {
-            map.values_mut()
-                .for_each(|value| shape(definitions, item, value));
+            let of_resources = matches!(definitions.resolve(item).shape, Shape::Quantity);
+            for value in map.values_mut() {
+                shape(definitions, item, value);
+                if of_resources {
+                    in_thousandths(value);
+                }
+            }
         }
         (Shape::List { item, .. }, Value::Array(list)) => {
             list.iter_mut()
@@ -84,6 +89,14 @@ pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Valu
             }
         }
         _ => {}
+    }
+}
+
+/// A list of resources counts no finer (`SetDefaults_ResourceList`).
+fn in_thousandths(value: &mut Value) {
+    let amount = value.as_str().map(Quantity::parse);
+    if let Some(Ok(amount)) = amount {
+        *value = amount.to_thousandths().to_string().into();
     }
 }
 
@@ -190,6 +203,17 @@ mod tests {
                 "cpu": "500m", "memory": "2Gi", "count": "3",
             })
         );
+    }
+
+    #[test]
+    fn resources_are_counted_in_thousandths() {
+        let resources = Shape::Map {
+            value: Box::new(field(Shape::Quantity)),
+            atomic: false,
+        };
+        let mut value = json!({"cpu": "100u", "memory": "1500u", "pods": 2});
+        shape(&Definitions::default(), &field(resources), &mut value);
+        assert_eq!(value, json!({"cpu": "1m", "memory": "2m", "pods": "2"}));
     }
 
     #[test]
