@@ -1,6 +1,9 @@
 //! What is taken and may surprise (upstream: `pkg/api/pod/warnings.go`), in a Pod or in a template at a path.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod overlaps;
+mod ports;
+
+use std::collections::BTreeSet;
 
 use kedge_machinery::quantity::Quantity;
 use serde_json::Value;
@@ -97,7 +100,9 @@ pub(in crate::strategy) fn warnings(at: &str, pod: &Value) -> Vec<String> {
         }
         said.extend(hidden_variables(&place, item));
     }
-    said.extend(ports(&path, spec));
+    let all = containers(&path, spec);
+    said.extend(ports::ports(&all));
+    said.extend(ports::names(&path, &all));
     if int(spec, "terminationGracePeriodSeconds") < 0 {
         said.push(format!(
             "{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
@@ -176,40 +181,20 @@ fn volumes(at: &str, spec: &Value) -> Vec<String> {
     let all = list(spec, "volumes");
     for (i, volume) in all.iter().enumerate() {
         for (source, why) in VOLUMES.iter().filter(|(s, _)| present(volume, s).is_some()) {
-            said.push(format!("{at}.volumes[{i}].{source}: {why}"));
+            // Upstream spells one of them otherwise.
+            let shown = source.replace("storageos", "storageOS");
+            said.push(format!("{at}.volumes[{i}].{shown}: {why}"));
         }
+        let template = child(child(volume, "ephemeral"), "volumeClaimTemplate");
+        let asked = child(child(child(template, "spec"), "resources"), "requests");
+        let at = format!("{at}.volumes[{i}].ephemeral.volumeClaimTemplate.spec");
+        said.extend(fraction(
+            &format!("{at}.resources.requests"),
+            asked,
+            "storage",
+        ));
     }
-    let sources = |volume| list(child(volume, "projected"), "sources").iter();
-    let tokens: BTreeSet<&str> = all
-        .iter()
-        .flat_map(sources)
-        .filter_map(|source| present(source, "serviceAccountToken"))
-        .map(|token| text(token, "path"))
-        .collect();
-    for (i, volume) in all.iter().enumerate() {
-        let at = format!("{at}.volumes[{i}].projected.sources");
-        let clash = |place: String, path: &str| {
-            let why = "has duplicated path with ServiceAccountToken";
-            tokens
-                .contains(path)
-                .then(|| format!("{at}.{place}: {why} \"{path}\""))
-        };
-        for source in sources(volume) {
-            for (key, name) in [
-                ("configMap", "configMap"),
-                ("secret", "secrets"),
-                ("downwardAPI", "downwardAPI"),
-            ] {
-                let items = list(child(source, key), "items").iter().enumerate();
-                said.extend(
-                    items.filter_map(|(j, item)| clash(format!("{name}[{j}]"), text(item, "path"))),
-                );
-            }
-            if let Some(bundle) = present(source, "clusterTrustBundle") {
-                said.extend(clash("ClusterTrustBundle".into(), text(bundle, "path")));
-            }
-        }
-    }
+    said.extend(overlaps::overlaps(all));
     said
 }
 
@@ -229,16 +214,18 @@ fn twice(at: &str, spec: &Value, field: &str, key: &str) -> Vec<String> {
 
 /// Parts of a byte.
 fn fractions(at: &str, amounts: &Value) -> Vec<String> {
-    let part = |name: &&str| {
-        let amount = text(amounts, name);
-        let broken = Quantity::parse(amount).is_ok_and(|amount| !amount.is_whole());
-        broken.then(|| {
-            format!(
-                "{at}[{name}]: fractional byte value \"{amount}\" is invalid, must be an integer"
-            )
-        })
-    };
-    BYTES.iter().filter_map(part).collect()
+    let bytes = BYTES.iter();
+    bytes
+        .filter_map(|name| fraction(at, amounts, name))
+        .collect()
+}
+
+fn fraction(at: &str, amounts: &Value, name: &str) -> Option<String> {
+    let amount = text(amounts, name);
+    let broken = Quantity::parse(amount).is_ok_and(|amount| !amount.is_whole());
+    broken.then(|| {
+        format!("{at}[{name}]: fractional byte value \"{amount}\" is invalid, must be an integer")
+    })
 }
 
 /// A variable that is set again hides the first, unless it builds on it.
@@ -258,39 +245,6 @@ fn hidden_variables(at: &str, container: &Value) -> Vec<String> {
         })
     });
     hiding.collect()
-}
-
-/// Ports that are said twice, or that overlap, in any containers.
-fn ports(at: &str, spec: &Value) -> Vec<String> {
-    let mut said = Vec::new();
-    let mut all: BTreeMap<(i64, &str), Vec<(String, &Value)>> = BTreeMap::new();
-    for (place, container) in containers(at, spec) {
-        for (i, port) in list(container, "ports").iter().enumerate() {
-            let here = format!("{place}.ports[{i}]");
-            let (address, host) = (text(port, "hostIP"), int(port, "hostPort"));
-            if !address.is_empty() && host == 0 {
-                said.push(format!("{here}: hostIP set without hostPort: {port}"));
-            }
-            let same = all
-                .entry((int(port, "containerPort"), text(port, "protocol")))
-                .or_default();
-            for (there, other) in same.iter() {
-                let (their_address, their_host) = (text(other, "hostIP"), int(other, "hostPort"));
-                let how = if (address, host) == (their_address, their_host) {
-                    "duplicate"
-                } else if host == 0 || their_host == 0 {
-                    "overlapping"
-                } else if host == their_host && address.is_empty() != their_address.is_empty() {
-                    "dangerously ambiguous"
-                } else {
-                    continue;
-                };
-                said.push(format!("{here}: {how} port definition with {there}"));
-            }
-            same.push((here, port));
-        }
-    }
-    said
 }
 
 #[cfg(test)]
@@ -323,11 +277,10 @@ mod tests {
         json!({"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "k"}]}}}),
         &["affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector"]
     )]
+    #[case(json!({"volumes": [{"name": "v", "storageos": {}}]}), &["volumes[0].storageOS"])]
     #[case(
-        json!({"volumes": [{"name": "v", "projected": {"sources": [
-            {"serviceAccountToken": {"path": "token"}}, {"secret": {"items": [{"key": "k", "path": "token"}]}},
-        ]}}]}),
-        &["volumes[0].projected.sources.secrets[0]"]
+        json!({"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {"resources": {"requests": {"storage": "200m"}}}}}}]}),
+        &["volumes[0].ephemeral.volumeClaimTemplate.spec.resources.requests[storage]"]
     )]
     fn about_the_spec(#[case] more: Value, #[case] about: &[&str]) {
         let said = warnings("", &with(more));
@@ -346,13 +299,6 @@ mod tests {
     #[case(json!({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)"}]}), Some("hides previous definition of \"A\""))]
     #[case(json!({"env": [{"name": "A", "value": "1"}, {"name": "A", "valueFrom": {}}]}), Some("hides previous"))]
     #[case(json!({"resources": {"limits": {"memory": "0.5"}}}), Some("fractional byte value \"0.5\""))]
-    #[case(json!({"ports": [{"containerPort": 80}, {"containerPort": 80}]}), Some("duplicate port definition with spec.containers[0].ports[0]"))]
-    #[case(json!({"ports": [{"containerPort": 80}, {"containerPort": 80, "hostPort": 81}]}), Some("overlapping"))]
-    #[case(json!({"ports": [
-        {"containerPort": 80, "hostPort": 81}, {"containerPort": 80, "hostPort": 81, "hostIP": "10.0.0.1"},
-    ]}), Some("dangerously ambiguous"))]
-    #[case(json!({"ports": [{"containerPort": 80, "hostPort": 81}, {"containerPort": 80, "hostPort": 82}]}), None)]
-    #[case(json!({"ports": [{"containerPort": 80, "hostIP": "10.0.0.1"}]}), Some("hostIP set without hostPort"))]
     fn about_a_container(#[case] container: Value, #[case] about: Option<&str>) {
         let said = warnings("", &with(json!({"containers": [container]})));
         match about {
