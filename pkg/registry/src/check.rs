@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
+use kedge_machinery::status::FieldErrorKind;
 use kedge_machinery::{FieldError, names};
 use serde_json::Value;
 
 mod address;
 mod number;
 mod prefixed_path;
+pub(crate) mod resource;
 mod selector;
 mod toleration;
 
@@ -115,7 +117,7 @@ pub(crate) fn labels<'a>(
         .collect()
 }
 
-/// One of a few words: required when empty, not supported when another. `words` are sorted.
+/// One of a few words: required when empty, not supported when another.
 pub(crate) fn one_of(path: &str, value: &str, words: &[&str]) -> Option<FieldError> {
     if value.is_empty() {
         Some(FieldError::required(path, ""))
@@ -124,6 +126,11 @@ pub(crate) fn one_of(path: &str, value: &str, words: &[&str]) -> Option<FieldErr
     } else {
         Some(FieldError::not_supported(path, value, words))
     }
+}
+
+/// What is named and is not there.
+pub(crate) fn not_found(path: &str, value: &str) -> FieldError {
+    FieldError::new(FieldErrorKind::NotFound, path, Some(value.into()), "")
 }
 
 /// 422 for a field that must not change.

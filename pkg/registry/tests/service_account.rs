@@ -146,25 +146,32 @@ async fn only_listed_secrets_where_the_account_says_so() {
 async fn a_mirror_has_no_account_and_no_secrets() {
     let world = world().await;
     let mirror = json!({"annotations": {"kubernetes.io/config.mirror": "x"}});
-    let pod = run(&world, mirror.clone(), json!({})).await.unwrap();
+    let placed = json!({"nodeName": "n"});
+    let pod = run(&world, mirror.clone(), placed).await.unwrap();
     assert!(pod["spec"].get("serviceAccountName").is_none());
     let token =
         json!([{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]);
     let secret = json!([{"name": "v", "secret": {"secretName": "s"}}]);
-    for (spec, expected) in [
+    for (spec, code, expected) in [
         (
-            json!({"serviceAccountName": "default"}),
+            json!({"nodeName": "n", "serviceAccountName": "default"}),
+            403,
             "may not reference service accounts",
         ),
-        (json!({"volumes": secret}), "may not reference secrets"),
         (
-            json!({"volumes": token}),
-            "may not use ServiceAccountToken volume projections",
+            json!({"nodeName": "n", "volumes": secret}),
+            403,
+            "may not reference secrets",
+        ),
+        (
+            json!({"nodeName": "n", "volumes": token}),
+            422,
+            "must not be specified when serviceAccountName is not set",
         ),
     ] {
         let refused = run(&world, mirror.clone(), spec).await.unwrap_err();
         assert!(
-            refused.code == 403 && refused.message.contains(expected),
+            refused.code == code && refused.message.contains(expected),
             "{}",
             refused.message
         );

@@ -28,24 +28,9 @@ const SYSTEM_INFO: &[&str] = &[
     "architecture",
 ];
 
-/// What is counted besides extended resources.
-const COUNTED: &[&str] = &[
-    "configmaps",
-    "persistentvolumeclaims",
-    "pods",
-    "replicationcontrollers",
-    "resourcequotas",
-    "secrets",
-    "services",
-    "services.loadbalancers",
-    "services.nodeports",
-];
-
-const TAINT_EFFECTS: &[&str] = &["NoExecute", "NoSchedule", "PreferNoSchedule"];
+const TAINT_EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 /// Upstream's path begins so.
 const TAINTS: &str = "metadata.taints";
-/// What a quota writes before a resource's name.
-const REQUESTS: &str = "requests.";
 
 pub(super) struct Node;
 
@@ -175,26 +160,10 @@ fn resources(node: &Object) -> Vec<FieldError> {
                 continue;
             };
             let path = format!("status.{list}.{name}");
-            let mut wrong = |detail| {
-                errors.push(FieldError::invalid(&path, quantity.to_string(), detail));
-            };
-            if quantity.is_negative() {
-                wrong("must be greater than or equal to 0");
-            }
-            let is_counted = COUNTED.contains(&name) || is_extended(name);
-            if is_counted && !quantity.is_whole() {
-                wrong("must be an integer");
-            }
+            errors.extend(check::resource::amount(&path, name, quantity));
         }
     }
     errors
-}
-
-/// A resource that Kubernetes does not know: of a domain, and such that a quota can name it.
-fn is_extended(name: &str) -> bool {
-    let is_native = !name.contains('/') || name.contains("kubernetes.io/");
-    let of_quota = format!("{REQUESTS}{name}");
-    !is_native && !name.starts_with(REQUESTS) && names::qualified_name(&of_quota).is_empty()
 }
 
 /// Two ranges are of two families.

@@ -50,7 +50,7 @@ pub(super) fn validate(at: &str, template: &Value) -> Vec<FieldError> {
     let (metadata, spec) = (child(template, "metadata"), child(template, "spec"));
     let mut errors = check::labels(&format!("{at}.labels"), pairs(metadata, "labels"));
     errors.extend(annotations(at, metadata));
-    errors.extend(pod::validate_spec(&format!("{at}.spec"), spec));
+    errors.extend(pod::validate_template(at, template));
     if !list(spec, "ephemeralContainers").is_empty() {
         let at = format!("{at}.spec.ephemeralContainers");
         let detail = "ephemeral containers not allowed in pod template";

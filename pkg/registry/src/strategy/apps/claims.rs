@@ -50,12 +50,13 @@ pub(super) fn validate(spec: &Value) -> Vec<FieldError> {
         .iter()
         .enumerate()
         .flat_map(|(i, claim)| {
-            self::claim(&format!("spec.{TEMPLATES}[{i}].spec"), child(claim, "spec"))
+            self::claim_spec(&format!("spec.{TEMPLATES}[{i}].spec"), child(claim, "spec"))
         })
         .collect()
 }
 
-fn claim(at: &str, claim: &Value) -> Vec<FieldError> {
+/// What a claim asks for, which stands at a path.
+pub(in crate::strategy) fn claim_spec(at: &str, claim: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let modes = texts(claim, "accessModes");
     if modes.is_empty() {

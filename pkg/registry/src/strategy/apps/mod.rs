@@ -7,6 +7,7 @@ mod deployment;
 mod replica_set;
 mod stateful_set;
 
+pub(super) use claims::claim_spec;
 pub(super) use controller_revision::ControllerRevision;
 pub(super) use daemon_set::DaemonSet;
 pub(super) use deployment::Deployment;

@@ -1,17 +1,18 @@
 //! What a Pod is given when it does not say (upstream: `SetDefaults_Pod` and its parts), and what admission adds.
 
+mod volume;
+
 use kedge_machinery::Object;
 use kedge_machinery::object::child_mut;
 use serde_json::{Map, Value, json};
 
-use super::CONTAINERS;
-use crate::value::{
-    default, field, is_empty, list, list_mut, omit_empty, present, structs_mut, text,
-};
+use super::validate::together;
+use super::{CONTAINERS, quality};
+use crate::check::resource::HUGE_PAGES;
+use crate::value::{default, field, is_empty, omit_empty, structs_mut, text};
 
-/// 0644.
-const FILE_MODE: i64 = 420;
-
+/// Resources that a whole Pod asks for.
+const OF_PODS: [&str; 2] = ["cpu", "memory"];
 /// Fields that are no pointers in Go: their empty value is the same as their absence.
 const PLAIN: &[&str] = &[
     "hostIPC",
@@ -36,6 +37,7 @@ pub(super) fn apply(pod: &mut Object) {
             }
         }
     }
+    pod_requests(spec);
     status(child_mut(&mut pod.0, "status"));
 }
 
@@ -58,7 +60,7 @@ pub(in crate::strategy) fn spec_of_template(spec: &mut Map<String, Value>) {
     for key in CONTAINERS {
         structs_mut(spec, key).for_each(container);
     }
-    structs_mut(spec, "volumes").for_each(volume);
+    structs_mut(spec, "volumes").for_each(volume::volume);
 }
 
 /// What a container may use at most, it asks for, unless it says otherwise.
@@ -73,6 +75,26 @@ fn requests(container: &mut Map<String, Value>) {
     }
 }
 
+/// A Pod that says what it may use at most asks for what its containers ask for, or else for that (KEP-2837).
+fn pod_requests(spec: &mut Map<String, Value>) {
+    let whole = Value::Object(spec.clone());
+    let limits = field(spec, "resources").get("limits").cloned();
+    let Some(Value::Object(limits)) = limits.filter(|limits| !is_empty(limits)) else {
+        return;
+    };
+    let requests = child_mut(child_mut(spec, "resources"), "requests");
+    for (name, amount) in together(&whole) {
+        if OF_PODS.contains(&name.as_str()) {
+            requests.entry(name).or_insert(amount.to_string().into());
+        }
+    }
+    for (name, amount) in limits {
+        if OF_PODS.contains(&name.as_str()) || name.starts_with(HUGE_PAGES) {
+            requests.entry(name).or_insert(amount);
+        }
+    }
+}
+
 /// On the node's network a container's port is the node's.
 fn host_ports(container: &mut Map<String, Value>) {
     for port in structs_mut(container, "ports") {
@@ -83,12 +105,7 @@ fn host_ports(container: &mut Map<String, Value>) {
 
 fn container(container: &mut Map<String, Value>) {
     omit_empty(container, &["workingDir"]);
-    let latest = is_latest(field(container, "image").as_str().unwrap_or_default());
-    default(
-        container,
-        "imagePullPolicy",
-        if latest { "Always" } else { "IfNotPresent" },
-    );
+    pull_policy(container, "image", "imagePullPolicy");
     default(container, "terminationMessagePath", "/dev/termination-log");
     default(container, "terminationMessagePolicy", "File");
     child_mut(container, "resources");
@@ -101,10 +118,35 @@ fn container(container: &mut Map<String, Value>) {
         field_ref(variable.get_mut("valueFrom"));
     }
     for key in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        if let Some(item) = container.get_mut(key).and_then(Value::as_object_mut) {
+        if let Some(item) = struct_mut(container, key) {
             probe(item);
         }
     }
+    if let Some(lifecycle) = struct_mut(container, "lifecycle") {
+        for key in ["postStart", "preStop"] {
+            if let Some(get) = struct_mut(lifecycle, key).and_then(|h| struct_mut(h, "httpGet")) {
+                http_get(get);
+            }
+        }
+    }
+}
+
+/// A struct that is there, for writing.
+fn struct_mut<'a>(
+    map: &'a mut Map<String, Value>,
+    key: &str,
+) -> Option<&'a mut Map<String, Value>> {
+    map.get_mut(key).and_then(Value::as_object_mut)
+}
+
+fn http_get(get: &mut Map<String, Value>) {
+    default(get, "path", "/");
+    default(get, "scheme", "HTTP");
+}
+
+fn pull_policy(map: &mut Map<String, Value>, image: &str, policy: &str) {
+    let latest = is_latest(field(map, image).as_str().unwrap_or_default());
+    default(map, policy, if latest { "Always" } else { "IfNotPresent" });
 }
 
 /// An image without a tag and without a digest means `latest`.
@@ -137,43 +179,11 @@ fn probe(probe: &mut Map<String, Value>) {
         }
     }
     omit_empty(probe, &["initialDelaySeconds"]);
-    if let Some(get) = probe.get_mut("httpGet").and_then(Value::as_object_mut) {
-        default(get, "path", "/");
-        default(get, "scheme", "HTTP");
+    if let Some(get) = struct_mut(probe, "httpGet") {
+        http_get(get);
     }
-    if let Some(grpc) = probe.get_mut("grpc").and_then(Value::as_object_mut) {
+    if let Some(grpc) = struct_mut(probe, "grpc") {
         grpc.entry("service").or_insert("".into());
-    }
-}
-
-fn volume(volume: &mut Map<String, Value>) {
-    if volume.keys().all(|key| key == "name") {
-        volume.insert("emptyDir".into(), json!({}));
-    }
-    for key in ["secret", "configMap", "downwardAPI", "projected"] {
-        let Some(source) = volume.get_mut(key).and_then(Value::as_object_mut) else {
-            continue;
-        };
-        default(source, "defaultMode", FILE_MODE);
-        for item in list_mut(source, "items") {
-            field_ref(Some(item));
-        }
-        for part in list_mut(source, "sources") {
-            if let Some(token) = part
-                .get_mut("serviceAccountToken")
-                .and_then(Value::as_object_mut)
-            {
-                default(token, "expirationSeconds", 3600);
-            }
-            if let Some(downward) = part.get_mut("downwardAPI").and_then(Value::as_object_mut) {
-                list_mut(downward, "items")
-                    .iter_mut()
-                    .for_each(|item| field_ref(Some(item)));
-            }
-        }
-    }
-    if let Some(path) = volume.get_mut("hostPath").and_then(Value::as_object_mut) {
-        path.entry("type").or_insert("".into());
     }
 }
 
@@ -203,7 +213,7 @@ fn status(status: &mut Map<String, Value>) {
 
 /// What kube-apiserver's default admission adds to a new Pod, where no other object counts for it; and its first status.
 pub(super) fn admit(pod: &mut Object) {
-    let class = quality(field(&pod.0, "spec"));
+    let class = quality::class(field(&pod.0, "spec"));
     let spec = child_mut(&mut pod.0, "spec");
     default(spec, "preemptionPolicy", "PreemptLowerPriority");
     let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
@@ -229,33 +239,6 @@ pub(super) fn admit(pod: &mut Object) {
 fn tolerates(toleration: &Value, key: &str) -> bool {
     let (own, effect) = (text(toleration, "key"), text(toleration, "effect"));
     (own == key || own.is_empty()) && (effect == "NoExecute" || effect.is_empty())
-}
-
-/// The quality-of-service class: by what the containers ask of CPU and memory.
-fn quality(spec: &Value) -> &'static str {
-    let containers = || {
-        list(spec, "containers")
-            .iter()
-            .chain(list(spec, "initContainers"))
-    };
-    let amount = |container: &Value, kind: &str, name: &str| -> Option<Value> {
-        present(container, "resources")
-            .and_then(|r| present(r, kind))
-            .and_then(|m| present(m, name))
-            .cloned()
-    };
-    let each = || {
-        containers().flat_map(|c| {
-            ["cpu", "memory"].map(|name| (amount(c, "requests", name), amount(c, "limits", name)))
-        })
-    };
-    if each().all(|(request, limit)| request.is_none() && limit.is_none()) {
-        "BestEffort"
-    } else if each().all(|(request, limit)| limit.is_some() && request == limit) {
-        "Guaranteed"
-    } else {
-        "Burstable"
-    }
 }
 
 #[cfg(test)]
@@ -306,18 +289,19 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_requests_and_make_the_class() {
-        let class = |resources: Value| {
-            let pod = pod(json!({"containers": [{"resources": resources}]}));
-            quality(&pod.0["spec"])
+    fn a_pod_asks_for_its_containers_or_for_its_limits() {
+        let asks = json!({"resources": {"requests": {"cpu": "1", "ephemeral-storage": "1Gi"}}});
+        let with = |limits: Value| {
+            let pod = pod(json!({"containers": [asks, asks], "resources": {"limits": limits}}));
+            let spec = pod.0["spec"].clone();
+            (spec["resources"]["requests"].clone(), quality::class(&spec))
         };
-        assert_eq!(
-            class(json!({"limits": {"cpu": "1", "memory": "1Gi"}})),
-            "Guaranteed"
-        );
-        assert_eq!(class(json!({"limits": {"cpu": "1"}})), "Burstable");
-        assert_eq!(class(json!({"requests": {"memory": "1Mi"}})), "Burstable");
-        assert_eq!(class(json!({})), "BestEffort");
+        let limits = json!({"cpu": "4", "memory": "1Gi", "hugepages-2Mi": "2Mi"});
+        let requests = json!({"cpu": "2", "memory": "1Gi", "hugepages-2Mi": "2Mi"});
+        assert_eq!(with(limits), (requests, "Burstable"));
+        let all = json!({"cpu": "2", "memory": "1Gi"});
+        assert_eq!(with(all.clone()), (all, "Guaranteed"));
+        assert_eq!(with(json!({})), (Value::Null, "Burstable"));
     }
 
     #[test]
@@ -336,6 +320,14 @@ mod tests {
         assert_eq!(container["livenessProbe"], probe);
         let volumes = json!([{"name": "a", "emptyDir": {}}, {"name": "b", "secret": {"secretName": "s", "defaultMode": 420}}]);
         assert_eq!(pod.0["spec"]["volumes"], volumes);
+    }
+
+    #[test]
+    fn what_runs_at_the_end_has_an_address_too() {
+        let pod =
+            pod(json!({"containers": [{"lifecycle": {"preStop": {"httpGet": {"port": 80}}}}]}));
+        let get = &pod.0["spec"]["containers"][0]["lifecycle"]["preStop"]["httpGet"];
+        assert_eq!(get, &json!({"port": 80, "path": "/", "scheme": "HTTP"}));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Pods. No kubelet runs them here: they are the endpoints that people and tools declare.
 
 mod defaults;
+mod mutate;
+mod quality;
 mod status;
 mod sysctls;
 mod update;
@@ -8,7 +10,7 @@ mod validate;
 mod warnings;
 
 pub(super) use defaults::spec_of_template;
-pub(super) use validate::spec as validate_spec;
+pub(super) use validate::template as validate_template;
 pub(super) use warnings::warnings;
 
 use kedge_machinery::{FieldError, Object, names};
@@ -33,6 +35,7 @@ impl Strategy for Pod {
 
     fn prepare_create(&self, new: &mut Object) {
         defaults::admit(new);
+        mutate::mutate(new);
     }
 
     fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
@@ -42,7 +45,7 @@ impl Strategy for Pod {
     }
 
     fn validate(&self, object: &Object) -> Vec<FieldError> {
-        validate::pod(object)
+        validate::new(object)
     }
 
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {

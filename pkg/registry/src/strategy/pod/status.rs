@@ -3,6 +3,7 @@
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Map, Value, json};
 
+use super::update;
 use crate::check;
 use crate::value::{child, copy_field, field, int, list, present, structs_mut, text};
 
@@ -45,7 +46,8 @@ fn keep_generation(is: &mut Map<String, Value>, was: &Map<String, Value>) {
 
 pub(super) fn validate(new: &Object, old: &Object) -> Vec<FieldError> {
     let (is, was) = (field(&new.0, "status"), field(&old.0, "status"));
-    let mut errors = conditions(list(is, "conditions"));
+    let mut errors = update::annotations(new, old);
+    errors.extend(conditions(list(is, "conditions")));
     let nominated = text(is, "nominatedNodeName");
     if !nominated.is_empty() && nominated != text(was, "nominatedNodeName") {
         errors.extend(check::subdomain("status.nominatedNodeName", nominated));

@@ -1,259 +1,224 @@
-//! What a Pod may say. The parts that endpoints, kubectl and the dataplane rest on; what only a kubelet
-//! would act on is stored as it is.
+//! What a Pod may say, and the template of one (`ValidatePodSpec` and what it calls), in the order in which upstream looks.
+
+mod affinity;
+mod annotations;
+mod container;
+mod drives;
+mod environment;
+mod mounts;
+mod network;
+mod paths;
+mod probe;
+mod projected;
+mod resources;
+mod restart;
+mod security;
+mod spread;
+mod volumes;
+mod windows;
 
 use std::collections::BTreeSet;
 
 use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
-use super::sysctls::sysctls;
 use crate::check;
-use crate::value::{field, int, list, present, text};
+use crate::value::{child, field, list, pairs, present, text};
 
-const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
-const RESTART_POLICIES: &[&str] = &["Always", "Never", "OnFailure"];
-const DNS_POLICIES: &[&str] = &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
-const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
-const MESSAGE_POLICIES: &[&str] = &["FallbackToLogsOnError", "File"];
+pub(super) use annotations::changes as annotation_changes;
+pub(super) use container::padded_image;
+pub(super) use resources::together;
 
+const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];
+const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+const PREEMPTION: &[&str] = &["PreemptLowerPriority", "Never"];
+
+/// A Pod, new or changed.
 pub(super) fn pod(pod: &Object) -> Vec<FieldError> {
-    spec("spec", field(&pod.0, "spec"))
-}
-
-/// A Pod's spec, or that of a template, at a path.
-pub(in crate::strategy) fn spec(at: &str, spec: &Value) -> Vec<FieldError> {
-    let path = |key: &str| format!("{at}.{key}");
-    let mut errors = Vec::new();
-    let volumes = volumes(&path("volumes"), list(spec, "volumes"), &mut errors);
-    let mut names = BTreeSet::new();
-    if list(spec, "containers").is_empty() {
-        errors.push(FieldError::required(path("containers"), ""));
+    let (metadata, spec) = (field(&pod.0, "metadata"), field(&pod.0, "spec"));
+    let mut errors = own_annotations(pod);
+    errors.extend(self::spec("spec", spec, Some(text(metadata, "name"))));
+    if text(spec, "serviceAccountName").is_empty() {
+        errors.extend(volumes::tokens("spec.volumes", list(spec, "volumes")));
     }
-    for key in ["containers", "initContainers", "ephemeralContainers"] {
-        for (i, item) in list(spec, key).iter().enumerate() {
-            let path = format!("{at}.{key}[{i}]");
-            errors.extend(container(&path, item, &volumes));
-            let name = text(item, "name");
-            if !name.is_empty() && !names.insert(name) {
-                errors.push(FieldError::duplicate(format!("{path}.name"), name));
-            }
+    for key in ["containers", "initContainers"] {
+        for (i, container) in list(spec, key).iter().enumerate() {
+            errors.extend(padded_image(&format!("spec.{key}[{i}]"), container));
         }
     }
+    errors
+}
+
+/// What its annotations say.
+pub(super) fn own_annotations(pod: &Object) -> Vec<FieldError> {
+    let (metadata, spec) = (field(&pod.0, "metadata"), field(&pod.0, "spec"));
+    annotations::annotations("metadata.annotations", metadata, spec)
+}
+
+/// A new Pod.
+pub(super) fn new(pod: &Object) -> Vec<FieldError> {
+    let (metadata, spec) = (field(&pod.0, "metadata"), field(&pod.0, "spec"));
+    let mut errors = self::pod(pod);
+    if !list(spec, "ephemeralContainers").is_empty() {
+        let detail = "cannot be set on create";
+        errors.push(FieldError::forbidden("spec.ephemeralContainers", detail));
+    }
+    if !text(spec, "nodeName").is_empty() && !list(spec, "schedulingGates").is_empty() {
+        let detail = "cannot be set until all schedulingGates have been cleared";
+        errors.push(FieldError::forbidden("spec.nodeName", detail));
+    }
+    errors.extend(annotations::disagreements("spec", metadata, spec));
+    errors
+}
+
+/// Annotations and spec of a template at a path. Upstream leaves the metadata out of paths.
+pub(in crate::strategy) fn template(at: &str, template: &Value) -> Vec<FieldError> {
+    let (metadata, spec) = (child(template, "metadata"), child(template, "spec"));
+    let at_spec = format!("{at}.spec");
+    let mut errors = annotations::annotations(&format!("{at}.annotations"), metadata, spec);
+    errors.extend(self::spec(&at_spec, spec, None));
+    errors.extend(annotations::disagreements(&at_spec, metadata, spec));
+    errors
+}
+
+/// A spec at a path; `pod` is the name of the Pod that it is of, none for a template.
+fn spec(at: &str, spec: &Value, pod: Option<&str>) -> Vec<FieldError> {
+    let path = |key: &str| format!("{at}.{key}");
+    let grace = present(spec, "terminationGracePeriodSeconds").and_then(Value::as_i64);
+    let claims = list(spec, "resourceClaims");
+    let (known, mut errors) = volumes::all(&path("volumes"), list(spec, "volumes"), pod);
+    errors.extend(device_claims(&path("resourceClaims"), claims));
+    let around = container::Around {
+        volumes: known,
+        claims: claims
+            .iter()
+            .map(|claim| text(claim, "name"))
+            .filter(|name| !name.is_empty())
+            .collect(),
+        grace,
+        restart_policy: text(spec, "restartPolicy"),
+        host_users: present(spec, "hostUsers") != Some(&Value::Bool(false)),
+    };
+    errors.extend(container::all(at, spec, &around));
+    errors.extend(resources::of_pod(&path("resources"), spec));
+    errors.extend(network::host_ports(at, spec, pod.is_some()));
     for (key, words) in [
         ("restartPolicy", RESTART_POLICIES),
         ("dnsPolicy", DNS_POLICIES),
     ] {
         errors.extend(check::one_of(&path(key), text(spec, key), words));
     }
-    for (key, rule) in [
-        (
-            "nodeName",
-            check::subdomain as fn(&str, &str) -> Vec<FieldError>,
-        ),
-        ("serviceAccountName", check::subdomain),
-        ("hostname", check::label),
-        ("subdomain", check::label),
-    ] {
-        match text(spec, key) {
-            "" => {}
-            value => errors.extend(rule(&path(key), value)),
-        }
-    }
     errors.extend(check::labels(
         &path("nodeSelector"),
-        crate::value::pairs(spec, "nodeSelector"),
+        pairs(spec, "nodeSelector"),
     ));
+    errors.extend(security::of_pod(at, spec));
+    if let Some(affinity) = present(spec, "affinity") {
+        errors.extend(affinity::affinity(&path("affinity"), affinity));
+    }
+    errors.extend(network::dns(at, spec));
+    errors.extend(gates(at, spec));
+    errors.extend(spread::all(
+        &path("topologySpreadConstraints"),
+        list(spec, "topologySpreadConstraints"),
+    ));
+    errors.extend(windows::host_processes(at, spec));
+    errors.extend(network::host_users(at, spec));
+    errors.extend(scalars(at, spec));
+    errors
+}
+
+fn scalars(at: &str, spec: &Value) -> Vec<FieldError> {
+    let path = |key: &str| format!("{at}.{key}");
+    let mut errors = Vec::new();
+    let name = |key: &str, rule: fn(&str, &str) -> Vec<FieldError>| match text(spec, key) {
+        "" => Vec::new(),
+        value => rule(&path(key), value),
+    };
+    errors.extend(name("serviceAccountName", check::subdomain));
+    errors.extend(name("nodeName", check::subdomain));
+    let deadline = present(spec, "activeDeadlineSeconds").and_then(Value::as_i64);
+    if let Some(seconds) = deadline.filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
+        let detail = "must be between 1 and 2147483647, inclusive";
+        let at = path("activeDeadlineSeconds");
+        errors.push(FieldError::invalid(at, seconds, detail));
+    }
+    errors.extend(name("hostname", check::label));
+    errors.extend(name("subdomain", check::label));
+    errors.extend(network::hostname_override(at, spec));
     errors.extend(check::tolerations(
         &path("tolerations"),
         list(spec, "tolerations"),
     ));
-    errors.extend(sysctls(at, spec));
-    errors.extend(numbers(at, spec));
+    errors.extend(network::aliases(
+        &path("hostAliases"),
+        list(spec, "hostAliases"),
+    ));
+    errors.extend(name("priorityClassName", check::subdomain));
+    if let Some(class) = present(spec, "runtimeClassName").and_then(Value::as_str) {
+        errors.extend(check::subdomain(&path("runtimeClassName"), class));
+    }
+    if let Some(policy) = present(spec, "preemptionPolicy").and_then(Value::as_str) {
+        let at = path("preemptionPolicy");
+        errors.extend(check::one_of(&at, policy, PREEMPTION));
+    }
+    if let Some(overhead) = present(spec, "overhead") {
+        errors.extend(resources::overhead(&path("overhead"), overhead));
+    }
+    errors.extend(windows::system(at, spec));
     errors
 }
 
-fn numbers(at: &str, spec: &Value) -> Vec<FieldError> {
-    let number = |key: &str| present(spec, key).and_then(Value::as_i64);
+/// Conditions that a Pod waits for: to be ready, to be scheduled.
+fn gates(at: &str, spec: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    if let Some(seconds) = number("activeDeadlineSeconds")
-        && !(1..=i64::from(i32::MAX)).contains(&seconds)
-    {
-        let detail = "must be between 1 and 2147483647, inclusive";
-        let at = format!("{at}.activeDeadlineSeconds");
-        errors.push(FieldError::invalid(at, seconds, detail));
+    for (i, gate) in list(spec, "readinessGates").iter().enumerate() {
+        let at = format!("{at}.readinessGates[{i}].conditionType");
+        errors.extend(check::qualified_name(&at, text(gate, "conditionType")));
     }
-    if let Some(seconds) = number("terminationGracePeriodSeconds") {
-        let at = format!("{at}.terminationGracePeriodSeconds");
-        errors.extend(check::non_negative(&at, seconds));
-    }
-    errors
-}
-
-fn volumes<'a>(at: &str, volumes: &'a [Value], errors: &mut Vec<FieldError>) -> BTreeSet<&'a str> {
-    let mut names = BTreeSet::new();
-    for (i, volume) in volumes.iter().enumerate() {
-        let path = format!("{at}[{i}]");
-        match text(volume, "name") {
-            "" => errors.push(FieldError::required(format!("{path}.name"), "")),
-            name => {
-                errors.extend(check::label(&format!("{path}.name"), name));
-                if !names.insert(name) {
-                    errors.push(FieldError::duplicate(format!("{path}.name"), name));
-                }
-            }
-        }
-        let sources = volume
-            .as_object()
-            .map_or(0, |v| v.keys().filter(|key| *key != "name").count());
-        if sources > 1 {
-            errors.push(FieldError::forbidden(
-                &path,
-                "may not specify more than 1 volume type",
-            ));
-        }
-    }
-    names
-}
-
-fn container(path: &str, container: &Value, volumes: &BTreeSet<&str>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let at = |key: &str| format!("{path}.{key}");
-    match text(container, "name") {
-        "" => errors.push(FieldError::required(at("name"), "")),
-        name => errors.extend(check::label(&at("name"), name)),
-    }
-    let image = text(container, "image");
-    if image.is_empty() {
-        errors.push(FieldError::required(at("image"), ""));
-    } else if image.trim() != image {
-        errors.push(FieldError::invalid(
-            at("image"),
-            image,
-            "must not have leading or trailing whitespace",
-        ));
-    }
-    for (key, words) in [
-        ("terminationMessagePolicy", MESSAGE_POLICIES),
-        ("imagePullPolicy", PULL_POLICIES),
-    ] {
-        errors.extend(check::one_of(&at(key), text(container, key), words));
-    }
-    errors.extend(ports(&at("ports"), list(container, "ports")));
-    for (i, variable) in list(container, "env").iter().enumerate() {
-        let path = format!("{path}.env[{i}].name");
-        match text(variable, "name") {
-            "" => errors.push(FieldError::required(path, "")),
-            name if !is_printable(name) => {
-                let detail = "a valid environment variable name must consist only of printable ASCII characters other than '='";
-                errors.push(FieldError::invalid(path, name, detail));
-            }
-            _ => {}
-        }
-    }
-    let mut paths = BTreeSet::new();
-    for (i, mount) in list(container, "volumeMounts").iter().enumerate() {
-        let at = |key: &str| format!("{path}.volumeMounts[{i}].{key}");
-        let (name, target) = (text(mount, "name"), text(mount, "mountPath"));
-        match name {
-            "" => errors.push(FieldError::required(at("name"), "")),
-            name if !volumes.contains(name) => {
-                let kind = kedge_machinery::status::FieldErrorKind::NotFound;
-                errors.push(FieldError::new(kind, at("name"), Some(name.into()), ""));
-            }
-            _ => {}
-        }
-        if target.is_empty() {
-            errors.push(FieldError::required(at("mountPath"), ""));
-        } else if !paths.insert(target) {
-            errors.push(FieldError::invalid(
-                at("mountPath"),
-                target,
-                "must be unique",
-            ));
+    let mut seen = BTreeSet::new();
+    for (i, gate) in list(spec, "schedulingGates").iter().enumerate() {
+        let at = format!("{at}.schedulingGates[{i}]");
+        let name = text(gate, "name");
+        errors.extend(check::qualified_name(&at, name));
+        if !seen.insert(name) {
+            errors.push(FieldError::duplicate(at, name));
         }
     }
     errors
 }
 
-fn is_printable(name: &str) -> bool {
-    name.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'=')
-}
-
-fn ports(path: &str, ports: &[Value]) -> Vec<FieldError> {
+/// Devices that a Pod claims: by a claim that is there or by the template of one.
+fn device_claims(path: &str, claims: &[Value]) -> Vec<FieldError> {
+    const SOURCES: [&str; 2] = ["resourceClaimName", "resourceClaimTemplateName"];
     let mut errors = Vec::new();
-    let mut names = BTreeSet::new();
-    for (i, port) in ports.iter().enumerate() {
-        let at = |key: &str| format!("{path}[{i}].{key}");
-        match text(port, "name") {
-            "" => {}
-            name => {
-                let bad = kedge_machinery::names::port_name(name);
-                if bad.is_empty() && !names.insert(name) {
-                    errors.push(FieldError::duplicate(at("name"), name));
-                }
-                errors.extend(check::invalid(&at("name"), name, bad));
+    let mut seen = BTreeSet::new();
+    for (i, claim) in claims.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        let at = format!("{path}.name");
+        match text(claim, "name") {
+            "" => errors.push(FieldError::required(at, "")),
+            name if !seen.insert(name) => errors.push(FieldError::duplicate(at, name)),
+            name => errors.extend(check::label(&at, name)),
+        }
+        let given = SOURCES.map(|key| present(claim, key).and_then(Value::as_str));
+        let detail = match given {
+            [Some(_), Some(_)] => {
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
             }
+            [None, None] => "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+            _ => "",
+        };
+        if !detail.is_empty() {
+            errors.push(FieldError::invalid(&path, claim.clone(), detail));
         }
-        match int(port, "containerPort") {
-            0 => errors.push(FieldError::required(at("containerPort"), "")),
-            number => errors.extend(check::port(&at("containerPort"), number)),
+        for (key, name) in SOURCES.iter().zip(given) {
+            let bad = name.map(|name| check::subdomain(&format!("{path}.{key}"), name));
+            errors.extend(bad.into_iter().flatten());
         }
-        match int(port, "hostPort") {
-            0 => {}
-            number => errors.extend(check::port(&at("hostPort"), number)),
-        }
-        errors.extend(check::one_of(
-            &at("protocol"),
-            text(port, "protocol"),
-            PROTOCOLS,
-        ));
     }
     errors
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-    use serde_json::json;
-
-    use super::super::defaults;
-    use super::*;
-
-    fn with(spec: Value) -> Vec<String> {
-        let mut object = Object::from_value(json!({"spec": spec})).unwrap();
-        defaults::apply(&mut object);
-        pod(&object).into_iter().map(|e| e.field).collect()
-    }
-
-    #[rstest]
-    #[case(json!({"containers": [{"name": "c", "image": "i"}]}), &[])]
-    #[case(json!({"containers": []}), &["spec.containers"])]
-    #[case(json!({"containers": [{}]}), &["spec.containers[0].name", "spec.containers[0].image"])]
-    #[case(
-        json!({"containers": [{"name": "c", "image": "i"}], "initContainers": [{"name": "c", "image": "i"}]}),
-        &["spec.initContainers[0].name"]
-    )]
-    #[case(
-        json!({"containers": [{"name": "c", "image": "i", "ports": [
-            {}, {"containerPort": 70000}, {"containerPort": 1, "protocol": "X", "name": "a"}, {"containerPort": 2, "name": "a"},
-        ]}]}),
-        &[
-            "spec.containers[0].ports[0].containerPort", "spec.containers[0].ports[1].containerPort",
-            "spec.containers[0].ports[2].protocol", "spec.containers[0].ports[3].name",
-        ]
-    )]
-    #[case(
-        json!({
-            "containers": [{"name": "c", "image": "i", "volumeMounts": [{"name": "none", "mountPath": "/a"}], "env": [{"name": "a=b"}]}],
-            "volumes": [{"name": "v", "emptyDir": {}, "secret": {}}, {"name": "v"}],
-        }),
-        &["spec.volumes[0]", "spec.volumes[1].name", "spec.containers[0].env[0].name", "spec.containers[0].volumeMounts[0].name"]
-    )]
-    #[case(
-        json!({"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Often", "dnsPolicy": "Mine", "hostname": "a.b"}),
-        &["spec.restartPolicy", "spec.dnsPolicy", "spec.hostname"]
-    )]
-    fn validation(#[case] spec: Value, #[case] want: &[&str]) {
-        assert_eq!(with(spec), want);
-    }
-}
+mod tests;
