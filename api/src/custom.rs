@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::hash::Fnv1a;
 use crate::json_path::JsonPath;
-use crate::verbs::{ALL, PART};
+use crate::verbs::{CUSTOM, PART};
 use crate::{Kind, Subresource};
 
 /// OpenAPI name of the metadata that every object has.
@@ -167,7 +167,7 @@ impl Context<'_> {
             namespaced: text(self.spec, "scope") == "Namespaced",
             definition: definition_name(group, name, kind),
             subresources,
-            verbs: ALL.to_vec(),
+            verbs: CUSTOM.to_vec(),
             custom: Some(Arc::new(custom)),
         }
     }

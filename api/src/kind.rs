@@ -22,7 +22,7 @@ pub struct Kind {
     /// OpenAPI name of its schema, for example `io.k8s.api.core.v1.Service`.
     pub definition: String,
     pub subresources: Vec<Subresource>,
-    /// Verbs of the resource itself, sorted, in the words of discovery.
+    /// Verbs of the resource itself, in the words and the order of discovery.
     pub verbs: Vec<&'static str>,
     /// What a `CustomResourceDefinition` says of it; `None` for built-in kinds.
     pub custom: Option<Arc<Custom>>,

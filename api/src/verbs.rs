@@ -1,6 +1,6 @@
-//! Verbs in the words of discovery, sorted.
+//! Verbs in the words of discovery, in the order in which it tells them.
 
-/// Every verb of an ordinary resource.
+/// Every verb of an ordinary resource, sorted.
 pub(crate) const ALL: &[&str] = &[
     "create",
     "delete",
@@ -8,6 +8,17 @@ pub(crate) const ALL: &[&str] = &[
     "get",
     "list",
     "patch",
+    "update",
+    "watch",
+];
+/// The same of a custom resource, which upstream does not sort (`customresource_discovery_controller.go`).
+pub(crate) const CUSTOM: &[&str] = &[
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
     "update",
     "watch",
 ];

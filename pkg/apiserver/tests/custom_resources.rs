@@ -154,6 +154,24 @@ async fn discovery_and_documents_follow_definitions() {
         .map(|r| &r["name"])
         .collect();
     assert_eq!(names, ["gadgets", "gadgets/status", "gadgets/scale"]);
+    let verbs = json!([
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "create",
+        "update",
+        "watch"
+    ]);
+    assert_eq!(resources["resources"][0]["verbs"], verbs);
+    assert_eq!(resource["verbs"], verbs);
+    let own = get(&lab, "/apis/apiextensions.k8s.io/v1").await;
+    let own = own["resources"][0]["verbs"].as_array().unwrap();
+    assert!(
+        own.is_sorted_by_key(|verb| verb.as_str().map(String::from)),
+        "{own:?}"
+    );
 
     let index = get(&lab, "/openapi/v3").await;
     let address = index["paths"]["apis/example.com/v1"]["serverRelativeURL"]
