@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use kedge_machinery::json;
 use kedge_machinery::schema::{Definitions, Schema, Shape};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
@@ -84,8 +85,7 @@ fn document(catalog: &Catalog, version: Version, kinds: &[&Kind]) -> Vec<u8> {
         kinds,
         texts: &texts,
     };
-    // Nothing in it can fail: keys are text, and it is written to memory.
-    serde_json::to_vec(&document).unwrap_or_default()
+    json::bytes(&document)
 }
 
 /// Paths below `/openapi/v3/`, in the order of discovery.

@@ -16,7 +16,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use kedge_api::{Kind, ProtobufError, protobuf};
-use kedge_machinery::Status;
+use kedge_machinery::{Status, json};
 use serde_json::Value;
 
 use crate::negotiate::{self, Encoding, Form, Forms, Media};
@@ -106,10 +106,10 @@ impl Reply {
     pub(crate) fn value(self, code: StatusCode, value: &Value) -> Result<Answer, Status> {
         let text = match (self.media.encoding, self.pretty) {
             (Encoding::Yaml, _) => pretty::yaml(value)?.into_bytes(),
-            (Encoding::Protobuf, _) => return self.protobuf(code, value.to_string().into()),
-            (_, true) => pretty::json(value).into_bytes(),
+            (Encoding::Protobuf, _) => return self.protobuf(code, json::bytes(value).into()),
+            (_, true) => json::pretty(value).into_bytes(),
             // Objects are never asked for in the encoding of a document.
-            (Encoding::Json | Encoding::OpenApiV2, false) => value.to_string().into_bytes(),
+            (Encoding::Json | Encoding::OpenApiV2, false) => json::bytes(value),
         };
         Ok(self.finish(code, text.into()))
     }

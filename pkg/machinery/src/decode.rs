@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::json;
+
 /// Duplicates that are told; upstream stops at as many strict errors.
 const MAX_DUPLICATES: usize = 100;
 
@@ -48,12 +50,13 @@ pub fn json(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     })
 }
 
-/// Spells whole numbers as such, as Go's encoder does: `2.0` and `2e0` are `2`, and so the same to whoever compares them.
+/// Spells numbers as Go's encoder does and its decoder reads them: `2.0` and `2e0` are `2`, and so the same to whoever compares them; what
+/// is beyond 64 bits with a sign is a float.
 pub fn spell_numbers(tree: &mut Value) {
     match tree {
-        Value::Number(number) if number.is_f64() => {
-            if let Some(whole) = number.as_f64().and_then(whole) {
-                *number = whole.into();
+        Value::Number(number) => {
+            if let Some(spelled) = spelled(number) {
+                *number = spelled;
             }
         }
         Value::Array(list) => list.iter_mut().for_each(spell_numbers),
@@ -62,12 +65,14 @@ pub fn spell_numbers(tree: &mut Value) {
     }
 }
 
-/// A float as an integer, where it is one that fits.
-fn whole(number: f64) -> Option<i64> {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    let fits = number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number);
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole and fits")]
-    fits.then_some(number as i64)
+/// The number that is read where this one was written; `None` where that is the same.
+fn spelled(number: &Number) -> Option<Number> {
+    let value = number.as_f64().filter(|_| !number.is_i64())?;
+    match value {
+        0.0 => Some(0.into()),
+        _ if value.fract() == 0.0 => json::number(value).parse().ok(),
+        _ => None,
+    }
 }
 
 /// Puts what was found in a body, `unknown field "X"` and `duplicate field "X"`, into the order in which it stands there, as
@@ -212,15 +217,20 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn whole_numbers_have_no_fraction() {
+    fn numbers_are_spelled_as_they_will_be_read() {
         let mut tree = serde_json::from_str(
-            r#"{"a": [2.0, -1e3, 0.5, 9007199254740993, 1e18], "b": {"c": 1e19}, "d": 9223372036854775808.0}"#,
+            r#"{"a": [2.0, -1e3, 0.5, 9007199254740993, 1e18, -0.0], "b": {"c": 1e19}, "d": 9223372036854775809.5, "e": [18446744073709551615, 1e20, 1e21]}"#,
         )
         .unwrap();
         super::spell_numbers(&mut tree);
+        let text = crate::json::text(&tree);
         assert_eq!(
-            tree.to_string(),
-            r#"{"a":[2,-1000,0.5,9007199254740993,1000000000000000000],"b":{"c":1e+19},"d":9.223372036854776e+18}"#
+            text,
+            r#"{"a":[2,-1000,0.5,9007199254740993,1000000000000000000,0],"b":{"c":10000000000000000000},"d":9223372036854776000,"e":[18446744073709552000,100000000000000000000,1e+21]}"#
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            tree
         );
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
 use crate::decode::spell_numbers;
+use crate::json;
 
 /// One step of a path: a field or map key, or an item of a list by its keys or its value.
 ///
@@ -29,7 +30,7 @@ impl PathElement {
         let keys: BTreeMap<&str, &Value> = keys.into_iter().collect();
         let pairs: Vec<String> = keys
             .into_iter()
-            .map(|(key, value)| format!("{}:{value}", Value::from(key)))
+            .map(|(key, value)| format!("{}:{}", Value::from(key), json::text(value)))
             .collect();
         Self(format_smolstr!("k:{{{}}}", pairs.join(",")))
     }
@@ -37,7 +38,7 @@ impl PathElement {
     /// An item of a set.
     #[must_use]
     pub fn value(value: &Value) -> Self {
-        Self(format_smolstr!("v:{value}"))
+        Self(format_smolstr!("v:{}", json::text(value)))
     }
 
     /// An item of a list by its place, which only an error needs: such items cannot be owned.
@@ -60,7 +61,7 @@ impl PathElement {
             .cmp(&rank(theirs.0))
             .then_with(|| match mine.0 {
                 "f:" => mine.1.cmp(theirs.1),
-                _ => compare_json(&json(mine.1), &json(theirs.1)),
+                _ => compare_json(&read(mine.1), &read(theirs.1)),
             })
     }
 
@@ -90,7 +91,7 @@ fn spelled(text: &str) -> Option<Value> {
     Some(value)
 }
 
-fn json(text: &str) -> Value {
+fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 

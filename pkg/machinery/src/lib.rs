@@ -10,6 +10,7 @@ pub mod clash;
 pub mod decode;
 pub mod few;
 pub mod fields;
+pub mod json;
 pub mod meta_validate;
 pub mod names;
 pub mod object;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kedge_api::Kind;
-use kedge_machinery::{Object, Status};
+use kedge_machinery::{Object, Status, json};
 use kedge_store::{Encoded, Entry};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -112,5 +112,5 @@ pub(crate) fn entry(kind: &Kind, entry: Arc<Entry>) -> Arc<Entry> {
 fn other_value(kind: &Kind, entry: &Entry) -> Option<Vec<u8>> {
     // What cannot be read is shown as it is rather than not at all.
     let object = differs(kind, entry).then(|| read(kind, entry).ok())??;
-    Some(object.into_value().to_string().into_bytes())
+    Some(json::bytes(&object.0))
 }

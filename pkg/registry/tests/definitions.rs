@@ -393,6 +393,29 @@ async fn a_number_is_the_same_however_it_is_spelled() {
     assert_eq!(applied["spec"].to_string(), spec);
     let owned = &applied["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
     assert_eq!(owned["f:set"], json!({"v:1": {}, "v:4.5": {}}));
+    // In plain digits, and the same when it is read again.
+    for (given, kept) in [
+        ("1e19", "10000000000000000000"),
+        ("18446744073709551615", "18446744073709552000"),
+        ("1.5e20", "150000000000000000000"),
+        ("1e21", "1e+21"),
+        ("1e-6", "0.000001"),
+        ("2.5e-7", "2.5e-7"),
+    ] {
+        let merge = |size: &str| Patch {
+            kind: PatchKind::Merge,
+            body: format!(r#"{{"spec": {{"size": {size}}}}}"#).into(),
+        };
+        let target = gadget(&world, "v1", "g");
+        let mut versions = Vec::new();
+        for size in [given, kept] {
+            let written = world.registry.patch(&target, merge(size), &options()).await;
+            let text = String::from_utf8(written.unwrap().value.to_vec()).unwrap();
+            assert!(text.contains(&format!("\"size\":{kept}}}")), "{text}");
+            versions.push(parse(text.as_bytes())["metadata"]["resourceVersion"].clone());
+        }
+        assert_eq!(versions[0], versions[1], "{given}");
+    }
 }
 
 #[tokio::test]

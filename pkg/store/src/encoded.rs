@@ -1,5 +1,6 @@
 //! Bytes of an object whose revision is not known before it commits.
 
+use kedge_machinery::json;
 use serde_json::{Map, Value};
 
 use crate::labels::Place;
@@ -27,7 +28,7 @@ impl Encoded {
     pub fn object(tree: &Value) -> Self {
         let mut bytes = Vec::with_capacity(1024);
         let Value::Object(root) = tree else {
-            append(&mut bytes, tree);
+            json::append(&mut bytes, tree);
             return Self::plain(bytes);
         };
         let mut revision_at = 0;
@@ -42,7 +43,7 @@ impl Encoded {
         let after = root.iter().filter(|(key, _)| key.as_str() > "metadata");
         for (key, value) in before {
             field(&mut bytes, key);
-            append(&mut bytes, value);
+            json::append(&mut bytes, value);
         }
         field(&mut bytes, "metadata");
         bytes.push(b'{');
@@ -50,7 +51,7 @@ impl Encoded {
         for (key, value) in metadata.iter().filter(|(key, _)| key.as_str() < FIELD) {
             field(&mut bytes, key);
             let start = bytes.len();
-            append(&mut bytes, value);
+            json::append(&mut bytes, value);
             if key == LABELS && value.is_object() {
                 labels = Place::since(start, &bytes);
             }
@@ -61,12 +62,12 @@ impl Encoded {
         bytes.push(b'"');
         for (key, value) in metadata.iter().filter(|(key, _)| key.as_str() > FIELD) {
             field(&mut bytes, key);
-            append(&mut bytes, value);
+            json::append(&mut bytes, value);
         }
         bytes.push(b'}');
         for (key, value) in after {
             field(&mut bytes, key);
-            append(&mut bytes, value);
+            json::append(&mut bytes, value);
         }
         bytes.push(b'}');
         Self {
@@ -110,14 +111,8 @@ fn field(bytes: &mut Vec<u8>, key: &str) {
     if bytes.last() != Some(&b'{') {
         bytes.push(b',');
     }
-    append(bytes, key);
+    json::append(bytes, key);
     bytes.push(b':');
-}
-
-fn append<T: serde::Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {
-    // Trees have only strings for keys and memory takes every byte: there is nothing that can fail.
-    let written = serde_json::to_writer(bytes, value);
-    debug_assert!(written.is_ok());
 }
 
 #[cfg(test)]

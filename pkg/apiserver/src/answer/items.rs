@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use kedge_api::Kind;
+use kedge_machinery::json;
 use kedge_registry::table::table;
 use kedge_registry::{MetaVersion, Page, TableOptions};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::members;
 
@@ -62,10 +63,10 @@ impl Items {
             Self::Partial(version) => members::push_partial(out, object, *version),
             Self::Rows { kind, options } => {
                 let table = table(kind, [object], Map::new(), *options, false);
-                let row = table
-                    .pointer("/rows/0")
-                    .map_or_else(|| json!({}).to_string(), Value::to_string);
-                out.extend_from_slice(row.as_bytes());
+                match table.pointer("/rows/0") {
+                    Some(row) => json::append(out, row),
+                    None => out.extend_from_slice(b"{}"),
+                }
             }
         }
     }

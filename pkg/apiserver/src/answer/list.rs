@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use kedge_api::Kind;
-use kedge_machinery::Status;
+use kedge_machinery::{Status, json};
 use kedge_registry::Page;
 use kedge_store::Entry;
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl Layout {
                 format!("{},\"{key}\":[", &text[..text.len() - 1])
             }
             Self::Pretty => {
-                let text = pretty::json(envelope);
+                let text = json::pretty(envelope);
                 format!("{},\n  \"{key}\": [", text[..text.len() - 1].trim_end())
             }
             Self::Yaml => {
@@ -107,13 +107,13 @@ impl Layout {
         if matches!(self, Self::Compact) {
             return items.push(out, object);
         }
-        let mut json = Vec::new();
-        items.push(&mut json, object);
+        let mut item = Vec::new();
+        items.push(&mut item, object);
         // What was written a moment ago can be read, and written again.
-        let tree: Value = serde_json::from_slice(&json).unwrap_or_default();
+        let tree: Value = serde_json::from_slice(&item).unwrap_or_default();
         let text = match self {
             Self::Yaml => pretty::indent(pretty::yaml(&tree).unwrap_or_default().trim_end(), 2),
-            _ => pretty::indent(&pretty::json(&tree), 4),
+            _ => pretty::indent(&json::pretty(&tree), 4),
         };
         out.extend_from_slice(text.as_bytes());
     }

@@ -1,12 +1,7 @@
-//! Encodings for people: indented JSON, YAML.
+//! YAML, and what people read within other texts.
 
 use kedge_machinery::Status;
 use serde_json::Value;
-
-/// JSON indented by two spaces.
-pub(super) fn json(value: &Value) -> String {
-    format!("{value:#}")
-}
 
 /// YAML in block style.
 pub(super) fn yaml(value: &Value) -> Result<String, Status> {

@@ -12,7 +12,7 @@ use http::StatusCode;
 use http::header::ACCEPT;
 use jiff::Timestamp;
 use kedge_api::{Kind, protobuf};
-use kedge_machinery::Status;
+use kedge_machinery::{Status, json};
 use kedge_registry::table::table;
 use kedge_registry::{IncludeObject, TableOptions, Target, WatchEvent, Watcher};
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ impl Events {
                     !self.headed,
                 );
                 self.headed = true;
-                self.write(out, name, table.to_string().as_bytes());
+                self.write(out, name, &json::bytes(&table));
             }
         }
     }
