@@ -311,7 +311,9 @@ fn prune(
     // Nobody owns the name, and yet its metadata is everybody's.
     owned.insert(&[PathElement::field("metadata")]);
     let gone = last.with_named_parents().difference(&owned);
-    let rest = context.typed().remove(context.schema, &merged, &gone);
+    let rest = context
+        .typed()
+        .remove(context.schema, &merged, &gone, context.custom);
     (rest.value.unwrap_or_default(), rest.emptied)
 }
 

@@ -182,6 +182,56 @@ async fn objects_are_pruned_validated_and_shown_in_every_version() {
 }
 
 #[tokio::test]
+async fn nulls_stay_where_the_definition_allows_them() {
+    let world = serving().await;
+    let map = |nullable: bool| json!({"type": "object", "nullable": nullable, "additionalProperties": {"type": "string"}});
+    let mut schema = sizes();
+    let fields = &mut schema["properties"]["spec"]["properties"];
+    fields["may"] = map(true);
+    fields["not"] = map(false);
+    fields["name"] = json!({"type": "string", "default": "n"});
+    define(&world, definition(schema)).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let apply = async |spec: Value| {
+        let patch = Patch {
+            kind: PatchKind::Apply,
+            body: body("v1", spec).to_string().into(),
+        };
+        let written = world
+            .registry
+            .patch(&gadget(&world, "v1", "g"), patch, &options())
+            .await
+            .unwrap();
+        parse(&written.value)["spec"].clone()
+    };
+    let given = apply(json!({"size": 1, "may": {"k": "v"}, "not": {"k": "v"}})).await;
+    assert_eq!(
+        given,
+        json!({"size": 1, "may": {"k": "v"}, "not": {"k": "v"}, "name": "n"})
+    );
+    // What an applier empties is null in between.
+    let emptied = json!({"size": 1, "may": null, "name": "n"});
+    assert_eq!(
+        apply(json!({"size": 1, "may": {}, "not": {}})).await,
+        emptied
+    );
+    let mut said = body(
+        "v1",
+        json!({"size": null, "may": null, "not": null, "name": null}),
+    );
+    said["metadata"]["name"] = json!("h");
+    let target = gadget(&world, "v1", "");
+    let made = world
+        .registry
+        .create(&target, object(said), &options())
+        .await;
+    assert_eq!(
+        parse(&made.unwrap().value)["spec"],
+        json!({"may": null, "name": "n"})
+    );
+}
+
+#[tokio::test]
 async fn the_status_is_a_part_of_its_own_where_the_definition_says_so() {
     let world = serving().await;
     define(&world, definition(sizes())).await.unwrap();

@@ -10,15 +10,24 @@ use crate::schema::Schema;
 pub(super) struct Rest {
     /// `None` when nothing is left.
     pub value: Option<Value>,
-    /// Maps and lists that went because all in them did. They were not taken out themselves: who owns one goes on owning it.
+    /// Maps and lists that went because all in them did, where no null says so. They were not taken out themselves: who owns one goes on
+    /// owning it.
     pub emptied: FieldSet,
 }
 
 impl<'a> Typed<'a> {
-    /// The value without the paths of a set, each with all below it.
-    pub(super) fn remove(self, schema: &'a Schema, value: &Value, gone: &FieldSet) -> Rest {
+    /// The value without the paths of a set, each with all below it. With `nulls`, what is empty then is null where it stood, as upstream
+    /// has it: a Go type drops that, a custom resource keeps it.
+    pub(super) fn remove(
+        self,
+        schema: &'a Schema,
+        value: &Value,
+        gone: &FieldSet,
+        nulls: bool,
+    ) -> Rest {
         let mut walk = Walk {
             typed: self,
+            nulls,
             path: Vec::new(),
             emptied: FieldSet::default(),
         };
@@ -32,6 +41,7 @@ impl<'a> Typed<'a> {
 
 struct Walk<'a> {
     typed: Typed<'a>,
+    nulls: bool,
     path: Vec<PathElement>,
     emptied: FieldSet,
 }
@@ -87,8 +97,10 @@ impl<'a> Walk<'a> {
             return Some(value.clone());
         };
         self.path.push(element);
-        let rest = self.value(schema, value, gone);
-        if rest.is_none() {
+        let mut rest = self.value(schema, value, gone);
+        if rest.is_none() && self.nulls {
+            rest = Some(Value::Null);
+        } else if rest.is_none() {
             self.emptied.insert(&self.path);
         }
         self.path.pop();
@@ -115,15 +127,19 @@ mod tests {
         let gone = FieldSet::from_json(&gone).unwrap();
         let expected =
             json!({"metadata": {"name": "web"}, "spec": {"type": "x", "ports": [{"port": 2}]}});
-        let rest = typed.remove(&schema, &value, &gone);
+        let rest = typed.remove(&schema, &value, &gone, false);
         assert_eq!(rest.value, Some(expected.clone()));
         assert_eq!(rest.emptied.paths(), [".metadata.labels"]);
         assert_eq!(
-            typed.remove(&schema, &expected, &gone).value,
-            Some(expected)
+            typed.remove(&schema, &expected, &gone, false).value,
+            Some(expected.clone())
         );
+        let mut told = expected;
+        told["metadata"]["labels"] = Value::Null;
+        let rest = typed.remove(&schema, &value, &gone, true);
+        assert_eq!((rest.value, rest.emptied.is_empty()), (Some(told), true));
         let all = FieldSet::from_json(&json!({"f:spec": {}})).unwrap();
-        let rest = typed.remove(&schema, &json!({"spec": {"type": "x"}}), &all);
+        let rest = typed.remove(&schema, &json!({"spec": {"type": "x"}}), &all, false);
         assert_eq!((rest.value, rest.emptied.is_empty()), (None, true));
     }
 }

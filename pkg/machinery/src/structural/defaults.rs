@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::Structural;
 
 impl Structural {
-    /// Fills every absent field that has a default, and what is below it; a null that the schema does not allow counts as absent.
+    /// Fills every absent field that has a default, and what is below it. A null that the schema does not allow counts as absent, and so goes
+    /// where there is no default (`defaulting/prunenulls.go`).
     pub fn fill(&self, value: &mut Value) {
         match value {
             Value::Object(map) => {
+                map.retain(|name, value| !(value.is_null() && self.drops_null(name)));
                 for (name, field) in &self.properties {
                     if let Some(default) = &field.default {
                         let absent = match map.get(name) {
@@ -38,6 +40,11 @@ impl Structural {
             }
             _ => {}
         }
+    }
+
+    fn drops_null(&self, name: &str) -> bool {
+        let field = self.properties.get(name).or(self.additional.as_deref());
+        field.is_some_and(|field| !field.nullable && field.default.is_none())
     }
 
     fn fill_item(&self, value: &mut Value) {
@@ -74,13 +81,20 @@ mod tests {
             "none": {"type": "object", "properties": {"c": {"type": "integer", "default": 6}}},
             "list": {"type": "array", "items": {"type": "object", "properties": {"d": {"type": "boolean", "default": true}}}},
             "map": {"type": "object", "additionalProperties": {"type": "object", "properties": {"e": {"type": "string", "default": "E"}}}},
+            "no": {"type": "string"},
+            "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
         }}));
         assert!(schema.has_defaults());
-        let mut value = json!({"a": null, "n": null, "list": [{}, {"d": false}], "map": {"x": {}}});
+        let mut value = json!({
+            "a": null, "n": null, "no": null, "list": [{}, {"d": false}, null], "map": {"x": {}, "y": null}, "open": {"any": null},
+        });
         schema.fill(&mut value);
         assert_eq!(
             value,
-            json!({"a": "A", "n": null, "deep": {"b": 5}, "list": [{"d": true}, {"d": false}], "map": {"x": {"e": "E"}}})
+            json!({
+                "a": "A", "n": null, "deep": {"b": 5}, "list": [{"d": true}, {"d": false}, null], "map": {"x": {"e": "E"}},
+                "open": {"any": null},
+            })
         );
     }
 }
