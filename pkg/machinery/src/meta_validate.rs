@@ -65,10 +65,11 @@ pub fn object_meta(
         )),
     }
     errors.extend(accessor(object));
+    errors.extend(finalizer_names(object));
     errors
 }
 
-/// What is wrong with metadata that any object may have.
+/// What is wrong with metadata that any object may have, new or not.
 fn accessor(object: &Object) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (key, value) in object.labels() {
@@ -100,6 +101,12 @@ fn accessor(object: &Object) -> Vec<FieldError> {
         .and_then(|m| m.get("ownerReferences"))
         .and_then(Value::as_array);
     errors.extend(owner_references(owners.map_or(&[][..], Vec::as_slice)));
+    errors
+}
+
+/// What is wrong with the finalizers of a new object; an update is not asked.
+fn finalizer_names(object: &Object) -> Vec<FieldError> {
+    let mut errors = Vec::new();
     for finalizer in object.finalizers() {
         for message in names::qualified_name(finalizer) {
             errors.push(FieldError::invalid(
@@ -127,7 +134,7 @@ fn owner_references(owners: &[Value]) -> Vec<FieldError> {
             .unwrap_or_default()
             .to_string()
     };
-    let controls = |owner: &&Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
+    let mut first_controller: Option<String> = None;
     for owner in owners {
         // Upstream names the list without the item's number.
         let at = |key: &str| format!("metadata.ownerReferences.{key}");
@@ -152,14 +159,20 @@ fn owner_references(owners: &[Value]) -> Vec<FieldError> {
                 "/v1, Kind=Event is disallowed from being an owner",
             ));
         }
-    }
-    if owners.iter().filter(controls).count() > 1 {
-        let detail = "Only one reference can have Controller set to true";
-        errors.push(FieldError::invalid(
-            "metadata.ownerReferences",
-            owners.to_vec(),
-            detail,
-        ));
+        if owner.get("controller").and_then(Value::as_bool) != Some(true) {
+            continue;
+        }
+        let this = format!("{}/{}", text(owner, "kind"), text(owner, "name"));
+        match &first_controller {
+            None => first_controller = Some(this),
+            Some(first) => errors.push(FieldError::invalid(
+                "metadata.ownerReferences",
+                owners.to_vec(),
+                format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                ),
+            )),
+        }
     }
     errors
 }
@@ -213,25 +226,20 @@ pub fn object_meta_update(new: &Object, old: &Object) -> Vec<FieldError> {
             .cloned()
             .unwrap_or(Value::Null)
     };
-    for key in IMMUTABLE {
-        let (now, before) = (field(new, key), field(old, key));
-        if now != before && !(now.is_null() && before == "") && !(before.is_null() && now == "") {
-            errors.push(FieldError::invalid(
-                format!("metadata.{key}"),
-                now,
-                "field is immutable",
-            ));
-        }
-    }
     if old.is_terminating() {
         // Nothing may newly hold back an object that is on its way out.
-        let added: Vec<&str> = new
+        let added: BTreeSet<&str> = new
             .finalizers()
             .filter(|f| !old.finalizers().any(|o| o == *f))
             .collect();
         if !added.is_empty() {
+            let added: Vec<String> = added
+                .iter()
+                .map(|finalizer| format!("{finalizer:?}"))
+                .collect();
             let detail = format!(
-                "no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                added.join(", ")
             );
             errors.push(FieldError::forbidden("metadata.finalizers", detail));
         }
@@ -243,6 +251,16 @@ pub fn object_meta_update(new: &Object, old: &Object) -> Vec<FieldError> {
             generation(new),
             "must not be decremented",
         ));
+    }
+    for key in IMMUTABLE {
+        let (now, before) = (field(new, key), field(old, key));
+        if now != before && !(now.is_null() && before == "") && !(before.is_null() && now == "") {
+            errors.push(FieldError::invalid(
+                format!("metadata.{key}"),
+                now,
+                "field is immutable",
+            ));
+        }
     }
     errors.extend(accessor(new));
     errors
@@ -310,6 +328,17 @@ mod tests {
     }
 
     #[test]
+    fn each_controller_behind_the_first_is_told() {
+        let owner = |name: &str| json!({"apiVersion": "v1", "kind": "Pod", "name": name, "uid": "u", "controller": true});
+        let owned =
+            object(json!({"name": "web", "ownerReferences": [owner("a"), owner("b"), owner("c")]}));
+        let told = object_meta(&owned, false, |_, _| Vec::new());
+        let details: Vec<_> = told.iter().map(|error| error.detail.as_str()).collect();
+        let begin = "Only one reference can have Controller set to true. Found \"true\" in references for Pod/a and Pod/";
+        assert_eq!(details, [format!("{begin}b"), format!("{begin}c")]);
+    }
+
+    #[test]
     fn a_finalizer_without_a_prefix_is_a_standard_one_or_not_of_kubernetes() {
         let with = |finalizers: &[&str]| object(json!({"name": "web", "finalizers": finalizers}));
         let all = with(&["orphan", "a/b", "mine.io", "alone"]);
@@ -334,7 +363,7 @@ mod tests {
         let new = object(json!({"name": "web", "uid": "v", "generation": 1}));
         assert_eq!(
             fields(&object_meta_update(&new, &old)),
-            ["metadata.uid", "metadata.generation"]
+            ["metadata.generation", "metadata.uid"]
         );
         let going = object(
             json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b"]}),
@@ -342,10 +371,17 @@ mod tests {
         let held = object(
             json!({"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b", "c/d"]}),
         );
+        let told = object_meta_update(&held, &going);
         assert_eq!(
-            fields(&object_meta_update(&held, &going)),
-            ["metadata.finalizers"]
+            told[0].to_string(),
+            "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, \
+             found new finalizers []string{\"c/d\"}"
         );
         assert!(object_meta_update(&going, &held).is_empty());
+        // Their names are a matter of new objects.
+        let odd =
+            object(json!({"name": "web", "finalizers": ["a/b/c", "orphan", "foregroundDeletion"]}));
+        assert!(object_meta_update(&odd, &odd).is_empty());
+        assert_eq!(object_meta(&odd, false, |_, _| Vec::new()).len(), 2);
     }
 }
