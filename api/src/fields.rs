@@ -13,6 +13,15 @@ pub fn is_selectable(kind: &Kind, field: &str) -> bool {
     builtin(kind).contains(&field) || custom_path(kind, field).is_some()
 }
 
+/// True where upstream knows more of the kind's fields than that all have a name and may have a namespace: other kinds are refused in other
+/// words, and asked for a namespace though they have none.
+#[must_use]
+pub fn has_own_labels(kind: &Kind) -> bool {
+    let theirs = |field: &&str| !field.starts_with("metadata.");
+    let is_foreign = kind.custom.is_some() || kind.group == "metallb.io";
+    is_foreign || builtin(kind).iter().any(|field| theirs(field))
+}
+
 /// Where a definition says that a field is (KEP-4358).
 fn custom_path<'a>(kind: &'a Kind, field: &str) -> Option<&'a JsonPath> {
     let mut paths = kind.custom.as_ref()?.selectable.iter();

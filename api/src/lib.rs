@@ -22,6 +22,6 @@ pub mod version;
 
 pub use catalog::Catalog;
 pub use columns::ColumnDefinition;
-pub use fields::{field_value, is_selectable};
+pub use fields::{field_value, has_own_labels, is_selectable};
 pub use kind::{Kind, Subresource, api_version};
 pub use protobuf::ProtobufError;

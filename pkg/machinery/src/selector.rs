@@ -1,5 +1,7 @@
 //! Label and field selectors (apimachinery `labels/selector.go`, `fields/selector.go`).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::names;
@@ -7,12 +9,19 @@ use crate::names;
 /// A selector that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
+    #[error("{0}")]
+    Labels(String),
+    /// One requirement of a text of several.
     #[error("unable to parse requirement: {0}")]
-    Syntax(String),
+    Requirement(String),
     #[error("invalid selector: '{selector}'; can't understand '{term}'")]
     Field { selector: String, term: String },
-    #[error("{0}")]
-    Invalid(String),
+    /// A backslash before what needs none.
+    #[error("invalid field selector: invalid escape sequence: \\{0}")]
+    Escape(String),
+    /// What a backslash should stand before, by its number.
+    #[error("invalid field selector: unescaped character in value: {0}")]
+    Unescaped(u32),
 }
 
 /// Requirements on labels that must all hold. The default selects everything.
@@ -62,7 +71,8 @@ impl LabelSelector {
             .flatten()
         {
             let value = value.as_str().unwrap_or_default().to_string();
-            requirements.push(Requirement::new(key, Operator::In, vec![value])?);
+            let requirement = Requirement::new(key, Operator::In, vec![value]);
+            requirements.push(requirement.map_err(SelectorError::Labels)?);
         }
         for expression in selector
             .get("matchExpressions")
@@ -82,7 +92,7 @@ impl LabelSelector {
                 "Exists" => Operator::Exists,
                 "DoesNotExist" => Operator::DoesNotExist,
                 other => {
-                    return Err(SelectorError::Invalid(format!(
+                    return Err(SelectorError::Labels(format!(
                         "\"{other}\" is not a valid label selector operator"
                     )));
                 }
@@ -95,7 +105,8 @@ impl LabelSelector {
             let values = values
                 .map(|v| v.as_str().unwrap_or_default().to_string())
                 .collect();
-            requirements.push(Requirement::new(text("key"), operator, values)?);
+            let requirement = Requirement::new(text("key"), operator, values);
+            requirements.push(requirement.map_err(SelectorError::Labels)?);
         }
         Ok(Self(requirements))
     }
@@ -125,43 +136,44 @@ impl LabelSelector {
 }
 
 impl Requirement {
-    fn new(key: &str, operator: Operator, values: Vec<String>) -> Result<Self, SelectorError> {
-        let invalid = |message: String| SelectorError::Invalid(message);
-        if let Some(message) = names::qualified_name(key).into_iter().next() {
-            return Err(invalid(format!("key: Invalid value: \"{key}\": {message}")));
-        }
+    fn new(key: &str, operator: Operator, values: Vec<String>) -> Result<Self, String> {
+        let mut wrong = Vec::from_iter(bad_key("key", key));
         match operator {
-            Operator::In | Operator::NotIn if values.is_empty() => {
-                return Err(invalid("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty".into()));
-            }
+            Operator::In | Operator::NotIn if values.is_empty() => wrong.push(
+                "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"
+                    .into(),
+            ),
             Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
-                return Err(invalid(
-                    "values: Invalid value: values set must be empty for exists and does not exist"
-                        .into(),
-                ));
+                let shown = Value::from(values.as_slice());
+                wrong.push(format!("values: Invalid value: {shown}: values set must be empty for exists and does not exist"));
             }
-            Operator::GreaterThan | Operator::LessThan
-                if values.len() != 1 || values[0].parse::<i64>().is_err() =>
-            {
-                return Err(invalid(
-                    "values: Invalid value: for 'Gt', 'Lt' operators, the value must be an integer"
-                        .into(),
-                ));
+            Operator::GreaterThan | Operator::LessThan => {
+                let numbers = values.iter().enumerate();
+                let bad = numbers.filter(|(_, value)| value.parse::<i64>().is_err());
+                wrong.extend(bad.map(|(i, value)| {
+                    format!("values[{i}]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer")
+                }));
             }
             _ => {}
         }
         for (i, value) in values.iter().enumerate() {
-            if let Some(message) = names::label_value(value).into_iter().next() {
-                return Err(invalid(format!(
-                    "values[{i}][{key}]: Invalid value: \"{value}\": {message}"
-                )));
+            let messages = names::label_value(value);
+            if !messages.is_empty() {
+                let why = messages.join("; ");
+                wrong.push(format!(
+                    "values[{i}][{key}]: Invalid value: {value:?}: {why}"
+                ));
             }
         }
-        Ok(Self {
-            key: key.into(),
-            operator,
-            values,
-        })
+        match &wrong[..] {
+            [] => Ok(Self {
+                key: key.into(),
+                operator,
+                values,
+            }),
+            [one] => Err(one.clone()),
+            many => Err(format!("[{}]", many.join(", "))),
+        }
     }
 
     fn matches(&self, found: Option<&str>) -> bool {
@@ -181,6 +193,13 @@ impl Requirement {
             (Operator::LessThan, found) => found.and_then(compare).is_some_and(|(a, b)| a < b),
         }
     }
+}
+
+/// What is wrong with a label's key, which stands at a path.
+fn bad_key(path: &str, key: &str) -> Option<String> {
+    let messages = names::qualified_name(key);
+    let why = || messages.join("; ");
+    (!messages.is_empty()).then(|| format!("{path}: Invalid value: {key:?}: {}", why()))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,42 +247,54 @@ impl Parser {
         token
     }
 
-    fn unexpected(found: Option<Token>, expected: &str) -> SelectorError {
+    fn unexpected(found: Option<&Token>, expected: &str) -> String {
         let found = match found {
             Some(Token::Word(word)) => word,
-            Some(Token::Sign(sign)) => sign.into(),
-            None => String::new(),
+            Some(Token::Sign(sign)) => *sign,
+            None => "",
         };
-        SelectorError::Syntax(format!("found '{found}', expected: {expected}"))
+        format!("found '{found}', expected: {expected}")
     }
 
     fn selector(mut self) -> Result<LabelSelector, SelectorError> {
+        let begins =
+            |token: Option<&Token>| matches!(token, Some(Token::Word(_) | Token::Sign("!")));
         let mut requirements = Vec::new();
+        let mut expected = "!, identifier, or 'end of string'";
         if self.peek().is_none() {
             return Ok(LabelSelector(requirements));
         }
         loop {
-            requirements.push(self.requirement()?);
+            if !begins(self.peek()) {
+                let wrong = Self::unexpected(self.peek(), expected);
+                return Err(SelectorError::Labels(wrong));
+            }
+            let requirement = self.requirement();
+            requirements.push(requirement.map_err(SelectorError::Requirement)?);
             match self.next() {
                 None => return Ok(LabelSelector(requirements)),
-                Some(Token::Sign(",")) if self.peek().is_some() => {}
-                Some(Token::Sign(",")) => {
-                    return Err(Self::unexpected(None, "identifier after ','"));
+                Some(Token::Sign(",")) => expected = "identifier after ','",
+                other => {
+                    let wrong = Self::unexpected(other.as_ref(), "',' or 'end of string'");
+                    return Err(SelectorError::Labels(wrong));
                 }
-                other => return Err(Self::unexpected(other, "',' or 'end of string'")),
             }
         }
     }
 
-    fn requirement(&mut self) -> Result<Requirement, SelectorError> {
+    fn requirement(&mut self) -> Result<Requirement, String> {
         let absent = self.peek() == Some(&Token::Sign("!"));
         if absent {
             self.at += 1;
         }
         let key = match self.next() {
             Some(Token::Word(word)) => word,
-            other => return Err(Self::unexpected(other, "!, identifier, or 'end of string'")),
+            other => return Err(Self::unexpected(other.as_ref(), "identifier")),
         };
+        // Upstream says nowhere where it stands.
+        if let Some(wrong) = bad_key("<nil>", &key) {
+            return Err(wrong);
+        }
         if absent {
             return Requirement::new(&key, Operator::DoesNotExist, Vec::new());
         }
@@ -286,10 +317,7 @@ impl Parser {
                 return Requirement::new(&key, operator, values);
             }
             other => {
-                return Err(Self::unexpected(
-                    other.cloned(),
-                    "in, notin, =, ==, !=, gt, lt",
-                ));
+                return Err(Self::unexpected(other, "in, notin, =, ==, !=, gt, lt"));
             }
         };
         self.at += 1;
@@ -300,27 +328,39 @@ impl Parser {
                 word
             }
             None | Some(Token::Sign(",")) => String::new(),
-            other => return Err(Self::unexpected(other.cloned(), "identifier")),
+            other => return Err(Self::unexpected(other, "identifier")),
         };
         Requirement::new(&key, operator, vec![value])
     }
 
-    fn values(&mut self) -> Result<Vec<String>, SelectorError> {
-        if self.next() != Some(Token::Sign("(")) {
-            self.at -= 1;
-            return Err(Self::unexpected(self.next(), "'('"));
+    /// `(a, b)`, sorted, each once. What is left out between two commas is the empty value.
+    fn values(&mut self) -> Result<Vec<String>, String> {
+        match self.next() {
+            Some(Token::Sign("(")) => {}
+            // Without the comma that the others have.
+            other => return Err(Self::unexpected(other.as_ref(), "'('").replacen(", ", " ", 1)),
         }
-        let mut values = vec![String::new()];
+        let mut values = BTreeSet::new();
+        let mut last = None;
         loop {
             match self.next() {
-                Some(Token::Word(word)) => {
-                    if let Some(last) = values.last_mut() {
-                        *last = word;
-                    }
+                Some(Token::Word(word)) if last.is_none() => last = Some(word),
+                found @ Some(Token::Word(_)) => {
+                    return Err(Self::unexpected(found.as_ref(), "',' or ')'"));
                 }
-                Some(Token::Sign(",")) => values.push(String::new()),
-                Some(Token::Sign(")")) => return Ok(values),
-                other => return Err(Self::unexpected(other, "',', ')' or identifier")),
+                Some(Token::Sign(",")) => drop(values.insert(last.take().unwrap_or_default())),
+                Some(Token::Sign(")")) => {
+                    values.insert(last.unwrap_or_default());
+                    return Ok(values.into_iter().collect());
+                }
+                other => {
+                    let expected = match (&last, values.is_empty()) {
+                        (Some(_), _) => "',' or ')'",
+                        (None, true) => "',', ')' or identifier",
+                        (None, false) => "',', or identifier",
+                    };
+                    return Err(Self::unexpected(other.as_ref(), expected));
+                }
             }
         }
     }
@@ -337,20 +377,22 @@ impl FieldSelector {
     /// A term has no `=`.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let mut requirements = Vec::new();
-        for term in split_unescaped(text).filter(|term| !term.is_empty()) {
-            let wrong = || SelectorError::Field {
+        let terms: BTreeSet<&str> = split_unescaped(text)
+            .filter(|term| !term.is_empty())
+            .collect();
+        for term in terms {
+            // The field knows no escapes: the first operator ends it.
+            let operators = ["!=", "==", "="];
+            let found = term.char_indices().find_map(|(at, _)| {
+                let rest = &term[at..];
+                let sign = operators.iter().find(|sign| rest.starts_with(**sign))?;
+                Some((&term[..at], *sign, &rest[sign.len()..]))
+            });
+            let (field, operator, value) = found.ok_or_else(|| SelectorError::Field {
                 selector: text.into(),
                 term: term.into(),
-            };
-            // The field knows no escapes: the first operator ends it.
-            let at = term.find(['=', '!']).ok_or_else(wrong)?;
-            let (field, rest) = term.split_at(at);
-            let (operator, value) = ["!=", "==", "="]
-                .iter()
-                .find_map(|sign| Some((*sign, rest.strip_prefix(sign)?)))
-                .ok_or_else(wrong)?;
-            let value = unescape(value).ok_or_else(wrong)?;
-            requirements.push((field.to_string(), operator != "!=", value));
+            })?;
+            requirements.push((field.to_string(), operator != "!=", unescape(value)?));
         }
         Ok(Self(requirements))
     }
@@ -379,17 +421,20 @@ fn split_unescaped(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn unescape(text: &str) -> Option<String> {
+fn unescape(text: &str) -> Result<String, SelectorError> {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => out.push(chars.next().filter(|c| matches!(c, '\\' | ',' | '='))?),
-            ',' | '=' => return None,
+            '\\' => match chars.next() {
+                Some(escaped @ ('\\' | ',' | '=')) => out.push(escaped),
+                other => return Err(SelectorError::Escape(String::from_iter(other))),
+            },
+            ',' | '=' => return Err(SelectorError::Unescaped(c.into())),
             other => out.push(other),
         }
     }
-    Some(out)
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -432,17 +477,72 @@ mod tests {
     }
 
     #[rstest]
-    #[case("app in")]
-    #[case("app in web")]
-    #[case("app=web,")]
-    #[case("=web")]
-    #[case("app web")]
-    #[case("-app=web")]
-    #[case("app=we b")]
-    #[case("app in ()x")]
-    #[case("weight>x")]
-    fn bad_label_selectors(#[case] selector: &str) {
-        assert!(LabelSelector::parse(selector).is_err());
+    #[case("app in", "unable to parse requirement: found '' expected: '('")]
+    #[case("app in web", "unable to parse requirement: found 'web' expected: '('")]
+    #[case(
+        "app in (a b)",
+        "unable to parse requirement: found 'b', expected: ',' or ')'"
+    )]
+    #[case(
+        "app in (a",
+        "unable to parse requirement: found '', expected: ',' or ')'"
+    )]
+    #[case(
+        "app in (a,!",
+        "unable to parse requirement: found '!', expected: ',', or identifier"
+    )]
+    #[case(
+        "app in (=",
+        "unable to parse requirement: found '=', expected: ',', ')' or identifier"
+    )]
+    #[case("app in ()x", "found 'x', expected: ',' or 'end of string'")]
+    #[case("app=web,", "found '', expected: identifier after ','")]
+    #[case("app=web,,x", "found ',', expected: identifier after ','")]
+    #[case("=web", "found '=', expected: !, identifier, or 'end of string'")]
+    #[case(",", "found ',', expected: !, identifier, or 'end of string'")]
+    #[case("!=web", "found '!=', expected: !, identifier, or 'end of string'")]
+    #[case("!", "unable to parse requirement: found '', expected: identifier")]
+    #[case("!app=web", "found '=', expected: ',' or 'end of string'")]
+    #[case(
+        "app web",
+        "unable to parse requirement: found 'web', expected: in, notin, =, ==, !=, gt, lt"
+    )]
+    #[case("app=we b", "found 'b', expected: ',' or 'end of string'")]
+    #[case(
+        "app=!",
+        "unable to parse requirement: found '!', expected: identifier"
+    )]
+    #[case(
+        "weight>x",
+        "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"
+    )]
+    fn bad_label_selectors(#[case] selector: &str, #[case] expected: &str) {
+        let wrong = LabelSelector::parse(selector).unwrap_err();
+        assert_eq!(wrong.to_string(), expected);
+    }
+
+    #[test]
+    fn keys_and_values_are_labels() {
+        let wrong = |text: &str| LabelSelector::parse(text).unwrap_err().to_string();
+        let told = wrong("-app=web");
+        assert!(
+            told.starts_with(
+                "unable to parse requirement: <nil>: Invalid value: \"-app\": name part must"
+            ),
+            "{told}"
+        );
+        let told = wrong("app in (z,-y,-x)");
+        let begins = "unable to parse requirement: [values[0][app]: Invalid value: \"-x\": a valid label must be";
+        assert!(told.starts_with(begins), "{told}");
+        assert!(
+            told.contains(", values[1][app]: Invalid value: \"-y\": a valid"),
+            "{told}"
+        );
+        let told = wrong(&format!("app=-{}", "x".repeat(63)));
+        assert!(
+            told.contains("must be no more than 63 bytes; a valid label"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -478,8 +578,33 @@ mod tests {
         assert_eq!(parse("a=\\\\"), one("a", true, "\\"));
         assert_eq!(parse("a!=x\\=y"), one("a", false, "x=y"));
         assert_eq!(parse("a= x"), one("a", true, " x"));
-        for bad in ["a!==b", "a=b\\c", "a", "a!", "a=b\\"] {
-            assert!(parse(bad).is_err(), "{bad}");
+        assert_eq!(parse("a!b=c"), one("a!b", true, "c"));
+        let both = [
+            ("a".into(), true, "1".into()),
+            ("b".into(), false, "2".into()),
+        ];
+        assert_eq!(parse("b!=2,,a=1,a=1"), Ok(both.to_vec()));
+        for (bad, told) in [
+            (
+                "a!==b",
+                "invalid field selector: unescaped character in value: 61",
+            ),
+            (
+                "a=b=c",
+                "invalid field selector: unescaped character in value: 61",
+            ),
+            (
+                "a=b\\c",
+                "invalid field selector: invalid escape sequence: \\c",
+            ),
+            (
+                "a=b\\",
+                "invalid field selector: invalid escape sequence: \\",
+            ),
+            ("x=1,a", "invalid selector: 'x=1,a'; can't understand 'a'"),
+            ("a!", "invalid selector: 'a!'; can't understand 'a!'"),
+        ] {
+            assert_eq!(parse(bad).unwrap_err().to_string(), told);
         }
     }
 

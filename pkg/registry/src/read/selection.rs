@@ -1,6 +1,6 @@
 //! Label and field selectors over entries; an object is parsed only where a field of it is asked for.
 
-use kedge_api::{Kind, field_value, is_selectable};
+use kedge_api::{Kind, field_value, has_own_labels, is_selectable};
 use kedge_machinery::Status;
 use kedge_machinery::selector::{FieldSelector, LabelSelector};
 use kedge_store::Entry;
@@ -10,6 +10,15 @@ use crate::{keys, stored};
 
 const NAME: &str = "metadata.name";
 const NAMESPACE: &str = "metadata.namespace";
+
+/// The refusal of a field that the kind is not selected by: in the words of its own conversion, where it has one.
+fn unknown_label(kind: &Kind, field: &str) -> String {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("batch", "Job") => format!("field label {field:?} not supported for batchv1.Job"),
+        _ if has_own_labels(kind) => format!("field label not supported: {field}"),
+        _ => format!("{field:?} is not a known field selector: only {NAME:?}, {NAMESPACE:?}"),
+    }
+}
 
 /// What a list, a watch or a deletion is limited to.
 pub(crate) struct Selection {
@@ -32,16 +41,15 @@ impl Selection {
         let fields =
             FieldSelector::parse(fields).map_err(|e| Status::bad_request(e.to_string()))?;
         let is_known = |field: &str| {
-            field == NAME || (field == NAMESPACE && kind.namespaced) || is_selectable(kind, field)
+            let everywhere = kind.namespaced || !has_own_labels(kind);
+            field == NAME || (field == NAMESPACE && everywhere) || is_selectable(kind, field)
         };
         if let Some((field, ..)) = fields
             .requirements()
             .iter()
             .find(|(field, ..)| !is_known(field))
         {
-            return Err(Status::bad_request(format!(
-                "field label not supported: {field}"
-            )));
+            return Err(Status::bad_request(unknown_label(kind, field)));
         }
         let reads_object = fields
             .requirements()
