@@ -205,19 +205,26 @@ async fn a_version_that_is_not_kept_is_told_in_the_stream() {
     for number in 0..20 {
         write(&lab, &format!("c{number}"), json!({})).await;
     }
-    // Revisions below the first one were never events.
-    let response = lab
-        .admin
-        .request(
-            Method::GET,
-            &format!("{CONFIGMAPS}?watch=true&resourceVersion=x"),
-            &[],
-            "",
-        )
-        .await
-        .unwrap();
-    assert_eq!(response.status, 400);
-    assert_eq!(header(&response, "content-type"), "application/json");
+    // What is no version is a refusal, of a list in other words than of all else.
+    let one = format!("{CONFIGMAPS}/c1");
+    for (path, query, code) in [
+        (CONFIGMAPS, "watch=true&", 500),
+        (CONFIGMAPS, "", 400),
+        (&one, "", 500),
+    ] {
+        let path = format!("{path}?{query}resourceVersion=x");
+        let response = lab
+            .admin
+            .request(Method::GET, &path, &[], "")
+            .await
+            .unwrap();
+        assert_eq!(response.status, code, "{path}");
+        assert_eq!(header(&response, "content-type"), "application/json");
+        let status = support::json(&response);
+        let told = status["message"].as_str().unwrap();
+        let end = "resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax";
+        assert!(told.ends_with(end), "{told}");
+    }
 }
 
 #[tokio::test]

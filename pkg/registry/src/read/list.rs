@@ -33,17 +33,17 @@ impl Registry {
         let selection = Selection::parse(kind, &options.label_selector, &options.field_selector)?;
         let continued = !options.continue_token.is_empty();
         revision::check_list(options)?;
-        let asked = revision::parse(&options.resource_version)?;
         let now = Timestamp::now();
         let mut begun = now;
         let whole = keys::prefix(kind, namespace);
+        let mut asked = 0;
         let (start, exact) = if continued {
-            if asked != 0 {
+            let token = Token::decode(&options.continue_token)?;
+            if !matches!(options.resource_version.as_str(), "" | "0") {
                 return Err(Status::bad_request(
                     "specifying resource version is not allowed when using continue",
                 ));
             }
-            let token = Token::decode(&options.continue_token)?;
             if token.is_over(now) {
                 return Err(Status::expired(CONTINUE_TOO_OLD));
             }
@@ -53,6 +53,7 @@ impl Registry {
                 u64::try_from(token.rv).ok(),
             )
         } else {
+            asked = revision::parse_listed(&options.resource_version)?;
             // A limit without a match word means exactly that revision, for older clients.
             let exact = match options.resource_version_match.as_str() {
                 "Exact" => true,

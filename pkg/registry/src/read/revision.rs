@@ -5,18 +5,28 @@ use kedge_machinery::{Cause, FieldError, Status};
 
 use crate::request::{ListOptions, WatchOptions};
 
-/// A revision out of a query; empty is 0.
+/// A revision out of the query of a get or a watch; empty is 0. What is none has no status of its own upstream: 500 without a reason.
 pub(super) fn parse(text: &str) -> Result<u64, Status> {
+    read(text).map_err(|why| Status::new(500, "", why))
+}
+
+/// The same of a list, which refuses it with 400.
+pub(super) fn parse_listed(text: &str) -> Result<u64, Status> {
+    read(text).map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))
+}
+
+fn read(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
-    text.parse().map_err(|_| {
-        let error = FieldError::invalid(
-            "resourceVersion",
-            text,
-            "strconv.ParseUint: parsing: invalid syntax",
-        );
-        Status::bad_request(format!("Invalid value: {}", error.body()))
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+        let why = match digits {
+            true => "value out of range",
+            false => "invalid syntax",
+        };
+        let why = format!("strconv.ParseUint: parsing {text:?}: {why}");
+        FieldError::invalid("resourceVersion", text, why).to_string()
     })
 }
 
@@ -138,6 +148,30 @@ mod tests {
             _ => "?",
         };
         causes.iter().map(short).collect()
+    }
+
+    #[test]
+    fn what_is_no_revision() {
+        assert_eq!((parse("").unwrap(), parse("7").unwrap()), (0, 7));
+        let told = "resourceVersion: Invalid value: \"-1\": strconv.ParseUint: parsing \"-1\": invalid syntax";
+        let status = parse("-1").unwrap_err();
+        assert_eq!(
+            (status.code, status.reason, status.message.as_str()),
+            (500, "", told)
+        );
+        let status = parse_listed("-1").unwrap_err();
+        let told = format!("invalid resource version: {told}");
+        assert_eq!(
+            (status.code, status.reason, status.message),
+            (400, "BadRequest", told)
+        );
+        assert!(parse("+1").is_err() && parse("1x").is_err());
+        let status = parse("99999999999999999999").unwrap_err();
+        assert!(
+            status.message.ends_with("value out of range"),
+            "{}",
+            status.message
+        );
     }
 
     #[test]
