@@ -17,9 +17,9 @@ pub fn is_selectable(kind: &Kind, field: &str) -> bool {
 /// words, and asked for a namespace though they have none.
 #[must_use]
 pub fn has_own_labels(kind: &Kind) -> bool {
-    let theirs = |field: &&str| !field.starts_with("metadata.");
     let is_foreign = kind.custom.is_some() || kind.group == "metallb.io";
-    is_foreign || builtin(kind).iter().any(|field| theirs(field))
+    let mut fields = builtin(kind).iter();
+    is_foreign || fields.any(|field| !field.starts_with("metadata."))
 }
 
 /// Where a definition says that a field is (KEP-4358).
