@@ -49,9 +49,10 @@ fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
             .map(Into::into)
             .collect()
     };
+    let first = |name: &str| texts(name).into_iter().next().unwrap_or_default();
     let mut wanted = User {
-        name: texts(USER).pop().unwrap_or_default(),
-        uid: texts(UID).pop().unwrap_or_default(),
+        name: first(USER),
+        uid: first(UID),
         groups: texts(GROUP),
         extra: Vec::new(),
     };
@@ -68,9 +69,28 @@ fn wanted(headers: &HeaderMap) -> Result<Option<User>, Status> {
     if wanted == User::default() {
         return Ok(None);
     }
-    Err(Status::bad_request(
-        "groups, uid or extra to impersonate were given without a user: set Impersonate-User too",
-    ))
+    let asked: Vec<String> = references(&wanted);
+    Err(Status::bad_request(format!(
+        "requested [{}] without impersonating a user",
+        asked.join(" ")
+    )))
+}
+
+/// What is asked for beside a user, as Go prints references to objects: kind, namespace, name, uid, version, resource version and field.
+fn references(wanted: &User) -> Vec<String> {
+    let version = "authentication.k8s.io/v1";
+    let groups = wanted.groups.iter();
+    let mut all: Vec<String> = groups
+        .map(|group| format!("{{Group  {group}    }}"))
+        .collect();
+    for (key, values) in &wanted.extra {
+        let of = |value| format!("{{UserExtra  {value}  {version}  {key}}}");
+        all.extend(values.iter().map(of));
+    }
+    if !wanted.uid.is_empty() {
+        all.push(format!("{{UID  {}  {version}  }}", wanted.uid));
+    }
+    all
 }
 
 /// What has to be allowed.
@@ -98,14 +118,14 @@ fn questions(wanted: &User) -> Vec<RequestInfo> {
         None => vec![ask("", "users", &wanted.name)],
     };
     all.extend(wanted.groups.iter().map(|group| ask("", "groups", group)));
-    if !wanted.uid.is_empty() {
-        all.push(ask("authentication.k8s.io", "uids", &wanted.uid));
-    }
     for (key, values) in &wanted.extra {
         all.extend(values.iter().map(|value| RequestInfo {
             subresource: key.clone(),
             ..ask("authentication.k8s.io", "userextras", value)
         }));
+    }
+    if !wanted.uid.is_empty() {
+        all.push(ask("authentication.k8s.io", "uids", &wanted.uid));
     }
     all
 }
@@ -120,12 +140,15 @@ fn complete(mut user: User) -> User {
             format!("system:serviceaccounts:{namespace}"),
         ];
     }
-    let everyone = if user.name == ANONYMOUS {
-        UNAUTHENTICATED
-    } else {
-        AUTHENTICATED
-    };
-    if !user.is_in(everyone) {
+    let anonymous = user.name == ANONYMOUS;
+    // Who asks to be unauthenticated is not the other thing too.
+    let has_one = user.is_in(UNAUTHENTICATED) || (!anonymous && user.is_in(AUTHENTICATED));
+    if !has_one {
+        let everyone = if anonymous {
+            UNAUTHENTICATED
+        } else {
+            AUTHENTICATED
+        };
         user.groups.push(everyone.into());
     }
     user
@@ -219,6 +242,37 @@ mod tests {
 
     #[test]
     fn a_group_alone_is_no_user() {
-        assert_eq!(ask(&master(), &[(GROUP, "a")]).unwrap_err().code, 400);
+        let refused = ask(&master(), &[(GROUP, "a"), (GROUP, "b"), (UID, "7")]).unwrap_err();
+        assert_eq!(refused.code, 400);
+        assert_eq!(
+            refused.message,
+            "requested [{Group  a    } {Group  b    } {UID  7  authentication.k8s.io/v1  }] without impersonating a user"
+        );
+        let extra = ask(&master(), &[("impersonate-extra-k", "v")]).unwrap_err();
+        assert_eq!(
+            extra.message,
+            "requested [{UserExtra  v  authentication.k8s.io/v1  k}] without impersonating a user"
+        );
+    }
+
+    #[test]
+    fn the_first_user_counts_and_groups_of_everyone_are_not_mixed() {
+        let groups = |headers: &[_]| ask(&master(), headers).unwrap().groups;
+        assert_eq!(
+            ask(&master(), &[(USER, "jo"), (USER, "al")]).unwrap().name,
+            "jo"
+        );
+        assert_eq!(
+            groups(&[(USER, "jo"), (GROUP, UNAUTHENTICATED)]),
+            [UNAUTHENTICATED]
+        );
+        assert_eq!(
+            groups(&[(USER, "jo"), (GROUP, AUTHENTICATED)]),
+            [AUTHENTICATED]
+        );
+        assert_eq!(
+            groups(&[(USER, ANONYMOUS), (GROUP, AUTHENTICATED)]),
+            [AUTHENTICATED, UNAUTHENTICATED]
+        );
     }
 }
