@@ -140,9 +140,9 @@ impl Reply {
 
 /// Whether line breaks are asked for. People at a terminal or a browser get them unasked, as upstream does it.
 fn is_pretty(agent: &str, uri: &Uri) -> bool {
-    let asked = query::pairs(uri.query().unwrap_or_default())
-        .find(|(key, _)| key == "pretty")
-        .map(|(_, value)| query::truth(&value));
+    let asked = query::first(uri.query().unwrap_or_default(), "pretty")
+        .filter(|value| !value.is_empty())
+        .map(|value| query::parse_bool(&value));
     let person = || {
         ["curl", "Wget", "Mozilla/5.0"]
             .iter()
@@ -182,11 +182,16 @@ pub(crate) fn text(code: StatusCode, content_type: &'static str, body: impl Into
 /// Plain text for a person or a probe.
 pub(crate) fn plain(code: StatusCode, body: impl Into<Body>) -> Answer {
     let mut answer = text(code, "text/plain; charset=utf-8", body);
+    no_sniffing(&mut answer);
+    answer
+}
+
+/// Says that the body is of the type that is named, and of no other.
+pub(crate) fn no_sniffing(answer: &mut Answer) {
     answer.headers_mut().insert(
         http::header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    answer
 }
 
 /// What stands at a path that nobody serves, as Go's multiplexer says it.

@@ -6,6 +6,7 @@ use kedge_machinery::Status;
 use kedge_rbac::Rule;
 
 use crate::authn::User;
+use crate::refusal;
 use crate::request_info::RequestInfo;
 
 mod always;
@@ -126,11 +127,7 @@ fn forbidden(user: &User, request: &RequestInfo, reason: &str) -> Status {
     } else {
         format!("User \"{user}\" cannot {verb} path \"{}\"", request.path)
     };
-    // What the client sent must not be taken for markup by whoever shows it.
-    why = why
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    why = refusal::escaped(&why);
     if !reason.is_empty() {
         why = format!("{why}: {reason}");
     }

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use crate::answer::{self, Answer, Wish};
 use crate::app::SharedApp;
 use crate::authn::{self, Peer, User};
-use crate::in_flight::Place;
+use crate::in_flight::{Full, Place};
 use crate::metrics::Requests;
 use crate::request_info::RequestInfo;
 use crate::{activity, authz, deadline, refusal, routes};
@@ -47,7 +47,7 @@ impl Front {
         let audit_id = request
             .headers()
             .get(AUDIT_ID)
-            .filter(|id| id.len() <= 64)
+            .filter(|id| !id.is_empty())
             .cloned()
             .or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
         let wish = Wish::of(&request);
@@ -76,6 +76,9 @@ impl Front {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         let info = RequestInfo::parse(&parts.method, parts.uri.path(), query);
+        if info.is_cut_short {
+            return refusal::cut_short(&parts.uri);
+        }
         let time = match deadline::of(&info, query) {
             Ok(time) => time,
             Err(status) => return answer::refuse(&status),
@@ -99,7 +102,7 @@ impl Front {
         let admitted = self.admit(peer, &parts, &info);
         let (user, place) = match admitted {
             Ok(admitted) => admitted,
-            Err(status) => return answer::refuse(&status),
+            Err(refused) => return refused.answer(),
         };
         parts.extensions.insert(Arc::new(info));
         parts.extensions.insert(Arc::new(user));
@@ -124,11 +127,38 @@ impl Front {
         peer: &Peer,
         parts: &http::request::Parts,
         info: &RequestInfo,
-    ) -> Result<(User, Option<Place>), Status> {
-        let user = authn::authenticate(&self.app.authenticators, parts, peer)?;
-        let user = authn::impersonate(user, &parts.headers, &self.app.authorizers)?;
-        let place = self.app.in_flight.enter(info, &user.name)?;
-        authz::authorize(&self.app.authorizers, &user, info)?;
+    ) -> Result<(User, Option<Place>), NotAdmitted> {
+        let user = authn::authenticate(&self.app.authenticators, parts, peer)
+            .map_err(NotAdmitted::Unknown)?;
+        let user = authn::impersonate(user, &parts.headers, &self.app.authorizers)
+            .map_err(NotAdmitted::Forbidden)?;
+        let place = self.app.in_flight.enter(info, &user.name);
+        let place = place.map_err(|Full| NotAdmitted::Full)?;
+        authz::authorize(&self.app.authorizers, &user, info).map_err(NotAdmitted::Forbidden)?;
         Ok((user, place))
+    }
+}
+
+/// Why a request goes no further.
+enum NotAdmitted {
+    /// Nobody knows who asks.
+    Unknown(Status),
+    /// He may not, or may not be whom he wants to be.
+    Forbidden(Status),
+    /// There are too many at work.
+    Full,
+}
+
+impl NotAdmitted {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::Unknown(status) => answer::refuse(status),
+            Self::Forbidden(status) => {
+                let mut answer = answer::refuse(status);
+                answer::no_sniffing(&mut answer);
+                answer
+            }
+            Self::Full => refusal::too_many_requests(),
+        }
     }
 }

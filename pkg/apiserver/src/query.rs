@@ -5,15 +5,41 @@ use std::num::{IntErrorKind, ParseIntError};
 
 use kedge_machinery::Status;
 
-/// The decoded pairs of a query, in order; `key` alone has an empty value.
+/// The decoded pairs of a query, in order; `key` alone has an empty value. Those with a semicolon or a broken escape are
+/// left out (Go: `net/url`).
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query
         .split('&')
-        .filter(|pair| !pair.is_empty())
+        .filter(|pair| !pair.is_empty() && !pair.contains(';') && is_encoded(pair))
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(key, true), decode(value, true))
         })
+}
+
+/// The pairs that count where a parameter is no list: the first of each key.
+pub(crate) fn firsts(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let mut seen = Vec::new();
+    pairs(query).filter(move |(key, _)| {
+        let is_first = !seen.contains(key);
+        if is_first {
+            seen.push(key.clone());
+        }
+        is_first
+    })
+}
+
+/// The first value of a key.
+pub(crate) fn first<'q>(query: &'q str, key: &str) -> Option<Cow<'q, str>> {
+    let found = pairs(query).find(|(other, _)| other == key);
+    found.map(|(_, value)| value)
+}
+
+/// True where every percent sign begins an escape.
+fn is_encoded(text: &str) -> bool {
+    let mut parts = text.split('%');
+    parts.next();
+    parts.all(|part| matches!(part.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))
 }
 
 /// A path, decoded. What is no percent-encoding stays as it is.
@@ -24,6 +50,11 @@ pub(crate) fn decode_path(path: &str) -> String {
 /// A boolean parameter, as apimachinery converts one (`runtime/conversion.go`): anything is true but these.
 pub(crate) fn truth(value: &str) -> bool {
     !(value == "0" || value.eq_ignore_ascii_case("false"))
+}
+
+/// A boolean as Go's `strconv.ParseBool` reads it; what it cannot read is false.
+pub(crate) fn parse_bool(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 /// A whole number parameter; 400 in the words of Go's `strconv` when it is none.
@@ -75,18 +106,35 @@ mod tests {
 
     #[test]
     fn pairs_are_decoded_once() {
-        let all: Vec<_> = pairs("a=1&&b&c=x%3Dy%2525&d+e=f+g&%zz=%").collect();
+        let all: Vec<_> = pairs("a=1&&b&c=x%3Dy%2525&d+e=f+g&%zz=1&h=%&i=%4&j=1;k=2").collect();
         let all: Vec<_> = all.iter().map(|(k, v)| (k.as_ref(), v.as_ref())).collect();
         assert_eq!(
             all,
-            [
-                ("a", "1"),
-                ("b", ""),
-                ("c", "x=y%25"),
-                ("d e", "f g"),
-                ("%zz", "%")
-            ]
+            [("a", "1"), ("b", ""), ("c", "x=y%25"), ("d e", "f g"),]
         );
+    }
+
+    #[test]
+    fn the_first_of_a_key_counts() {
+        let all: Vec<_> = firsts("a=1&b=2&a=3&b=&c").collect();
+        let all: Vec<_> = all.iter().map(|(k, v)| (k.as_ref(), v.as_ref())).collect();
+        assert_eq!(all, [("a", "1"), ("b", "2"), ("c", "")]);
+        assert_eq!(first("x=1&a=2&a=3", "a").as_deref(), Some("2"));
+        assert_eq!(first("x=1", "a"), None);
+    }
+
+    #[test]
+    fn two_ways_to_read_a_boolean() {
+        let read = |text: &str| (truth(text), parse_bool(text));
+        for text in ["1", "true", "True", "TRUE", "t"] {
+            assert_eq!(read(text), (true, true), "{text}");
+        }
+        for text in ["0", "false", "False", "FALSE"] {
+            assert_eq!(read(text), (false, false), "{text}");
+        }
+        for text in ["", "yes", "tRUE", "2"] {
+            assert_eq!(read(text), (true, false), "{text}");
+        }
     }
 
     #[test]

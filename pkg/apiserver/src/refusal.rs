@@ -1,7 +1,11 @@
 //! Refusals that HTTP itself calls for, worded as upstream words them (`api/errors`, `endpoints/handlers/negotiation`).
 
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode, Uri};
 use kedge_machinery::Status;
 use kedge_machinery::status::Details;
+
+use crate::answer::{self, Answer};
 
 /// What a body may be encoded in.
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -28,6 +32,23 @@ pub(crate) fn no_containers(subresource: &str) -> Status {
             "pods have no {subresource:?} here: kedge runs no containers, ask whoever runs this one"
         ),
     )
+}
+
+/// 500 in plain text for an address that says what to do and not with what: `/api/v1/watch`.
+pub(crate) fn cut_short(address: &Uri) -> Answer {
+    let address = address.path_and_query().map_or("/", |path| path.as_str());
+    let text = format!(
+        "Internal Server Error: {address:?}: failed to create RequestInfo: \
+         unable to determine kind and namespace from url, {address}\n"
+    );
+    answer::plain(StatusCode::INTERNAL_SERVER_ERROR, escaped(&text))
+}
+
+/// What a client sent must not be taken for markup by whoever shows it.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// 405 for a path that is served, but not with this method.
@@ -73,17 +94,13 @@ pub(crate) fn too_large(limit: usize) -> Status {
     )
 }
 
-/// 429, with the time after which trying again makes sense.
-pub(crate) fn too_many_requests() -> Status {
-    let mut status = bare(
-        429,
-        "TooManyRequests",
-        "Too many requests, please try again later.",
-    );
-    if let Some(details) = &mut status.details {
-        details.retry_after_seconds = Some(1);
-    }
-    status
+/// 429 in plain text, with the time after which trying again makes sense (upstream: `server/filters/maxinflight.go`).
+pub(crate) fn too_many_requests() -> Answer {
+    let text = "Too many requests, please try again later.\n";
+    let mut answer = answer::plain(StatusCode::TOO_MANY_REQUESTS, text);
+    let seconds = HeaderValue::from_static("1");
+    answer.headers_mut().insert(RETRY_AFTER, seconds);
+    answer
 }
 
 /// 504: the time that the client gave is over; whether the request was carried out is not known.

@@ -3,6 +3,7 @@
 //! The grammar is kube-apiserver's (`apiserver/pkg/endpoints/request/requestinfo.go`).
 
 use http::Method;
+use kedge_machinery::names;
 
 use crate::query;
 
@@ -28,9 +29,16 @@ pub struct RequestInfo {
     pub rest: Vec<String>,
     /// True when the name stands in the path.
     pub named: bool,
+    /// True when the verb does, in the older form of a watch: `/api/v1/watch/services`.
+    pub verb_in_path: bool,
+    /// True when nothing follows such a verb, so that there is no resource to speak of.
+    pub is_cut_short: bool,
     /// The text of `fieldSelector`, where objects are selected.
     pub field_selector: String,
 }
+
+/// Verbs that may stand before a resource.
+const VERBS_IN_PATHS: [&str; 2] = ["proxy", "watch"];
 
 /// Subresources of a namespace; any other word after its name is a resource in it.
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
@@ -74,10 +82,13 @@ impl RequestInfo {
             _ => "",
         }
         .into();
-        // The older form of a watch, `/api/v1/watch/services`.
-        if let ["watch", _, ..] = parts {
-            info.verb = "watch".into();
-            parts = &parts[1..];
+        if let [verb, rest @ ..] = parts
+            && VERBS_IN_PATHS.contains(verb)
+        {
+            info.verb = (*verb).into();
+            info.verb_in_path = true;
+            info.is_cut_short = rest.is_empty();
+            parts = rest;
         }
         parts = info.take_namespace(parts);
         info.take_resource(parts);
@@ -103,35 +114,31 @@ impl RequestInfo {
         let mut parts = parts.iter().map(|part| String::from(*part));
         self.resource = parts.next().unwrap_or_default();
         self.name = parts.next().unwrap_or_default();
-        self.subresource = parts.next().unwrap_or_default();
+        if self.verb != "proxy" {
+            self.subresource = parts.next().unwrap_or_default();
+        }
         self.rest = parts.collect();
         self.named = !self.name.is_empty();
     }
 
     /// A get without a name is a list or a watch, a delete without one is of a collection.
     fn widen(&mut self, query: &str) {
-        let watch =
-            || query::pairs(query).any(|(key, value)| key == "watch" && query::truth(&value));
-        if self.verb == "get" && self.subresource.is_empty() && watch() {
-            // Upstream ignores `watch` on a named object: a get stays a get.
-            if !self.named {
-                self.verb = "watch".into();
-            }
-        } else if !self.named {
-            match self.verb.as_str() {
-                "get" => self.verb = "list".into(),
-                "delete" => self.verb = "deletecollection".into(),
-                _ => {}
-            }
+        // On a named object upstream ignores `watch`: a get stays a get. Where the path says the verb, selectors do not count.
+        if self.named || self.verb_in_path {
+            return;
         }
-        if !self.named && matches!(self.verb.as_str(), "list" | "watch" | "deletecollection") {
-            self.field_selector = query::pairs(query)
-                .find(|(key, _)| key == "fieldSelector")
-                .map(|(_, value)| value.into_owned())
-                .unwrap_or_default();
-            self.name = selected(&self.field_selector, "metadata.name")
-                .unwrap_or_default()
-                .into();
+        let wanted = |key: &str| query::first(query, key);
+        let widened = match self.verb.as_str() {
+            "get" if wanted("watch").is_some_and(|value| query::truth(&value)) => "watch",
+            "get" => "list",
+            "delete" => "deletecollection",
+            _ => return,
+        };
+        self.verb = widened.into();
+        self.field_selector = wanted("fieldSelector").unwrap_or_default().into_owned();
+        let name = selected(&self.field_selector, "metadata.name").unwrap_or_default();
+        if widened != "deletecollection" && names::path_segment(name).is_empty() {
+            self.name = name.into();
         }
     }
 
@@ -260,6 +267,13 @@ mod tests {
         "list -/v1 other pods/-/-"
     )]
     #[case(Method::GET, "/api/v1/pods?watch", "watch -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/pods?watch=", "watch -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/pods?watch=0", "list -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/pods?watch=False", "list -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/pods?watch=no", "watch -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/pods?watch=0&watch=1", "list -/v1 - pods/-/-")]
+    #[case(Method::GET, "/api/v1/pods?limit=x&watch=1", "watch -/v1 - pods/-/-")]
+    #[case(Method::POST, "/api/v1/pods?watch=1", "create -/v1 - pods/-/-")]
     #[case(Method::GET, "/api/v1/watch/pods", "watch -/v1 - pods/-/-")]
     #[case(
         Method::GET,
@@ -270,6 +284,26 @@ mod tests {
         Method::GET,
         "/api/v1/namespaces/other/pods?fieldSelector=metadata.name%3Dfoo",
         "list -/v1 other pods/foo/-"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/pods?fieldSelector=metadata.name%3Da%2Fb",
+        "list -/v1 - pods/-/-"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/watch/pods?fieldSelector=metadata.name%3Dfoo",
+        "watch -/v1 - pods/-/-"
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/proxy/namespaces/other/pods/foo/more",
+        "proxy -/v1 other pods/foo/-"
+    )]
+    #[case(
+        Method::DELETE,
+        "/api/v1/namespaces/other/pods?fieldSelector=metadata.name%3Dfoo",
+        "deletecollection -/v1 other pods/-/-"
     )]
     #[case(
         Method::DELETE,
@@ -322,5 +356,18 @@ mod tests {
         #[case] expected: &str,
     ) {
         assert_eq!(words(method, line), expected);
+    }
+
+    #[rstest]
+    #[case("/api/v1/watch", true)]
+    #[case("/api/v1/watch/", true)]
+    #[case("/api/v1/proxy", true)]
+    #[case("/apis/apps/v1/watch", true)]
+    #[case("/api/watch", false)]
+    #[case("/api/v1/watch/pods", false)]
+    #[case("/api/v1/pods", false)]
+    fn a_verb_alone_is_no_request(#[case] path: &str, #[case] expected: bool) {
+        let info = RequestInfo::parse(&Method::GET, path, "");
+        assert_eq!(info.is_cut_short, expected);
     }
 }

@@ -86,6 +86,10 @@ fn group_of(path: &str) -> Option<&str> {
 
 /// Whether this kind has such a path, and takes this method at it.
 fn check(kind: &Kind, method: &Method, info: &RequestInfo) -> Result<Verb, Status> {
+    // There are older paths of watches, of whole objects, and no more of proxies.
+    if info.verb_in_path && (info.verb == "proxy" || !info.subresource.is_empty()) {
+        return Err(Status::no_such_resource());
+    }
     let subresource = match info.subresource.as_str() {
         "" => None,
         name => Some(
@@ -115,6 +119,7 @@ fn check(kind: &Kind, method: &Method, info: &RequestInfo) -> Result<Verb, Statu
         _ => item_verb != info.named && verb != Verb::Watch,
     };
     if method == Method::HEAD
+        || (info.verb_in_path && method != Method::GET)
         || everywhere
         || misplaced
         || !verbs.iter().any(|own| *own == info.verb)
@@ -227,6 +232,19 @@ mod tests {
         "/api/v1/watch/namespaces/n/services/x",
         "Watch Service [n] [x] []"
     )]
+    #[case(
+        Method::GET,
+        "/api/v1/watch/namespaces/n/services",
+        "Watch Service [n] [] []"
+    )]
+    #[case(Method::GET, "/api/v1/watch/services", "Watch Service [] [] []")]
+    #[case(Method::GET, "/api/v1/watch/nodes/x", "Watch Node [] [x] []")]
+    #[case(Method::GET, "/api/v1/watch/namespaces/n", "Watch Namespace [] [n] []")]
+    #[case(Method::GET, "/api/v1/watch/namespaces/n/services/x/status", "404")]
+    #[case(Method::GET, "/api/v1/watch/gadgets", "404")]
+    #[case(Method::POST, "/api/v1/watch/services", "405")]
+    #[case(Method::DELETE, "/api/v1/watch/namespaces/n/services/x", "405")]
+    #[case(Method::GET, "/api/v1/proxy/namespaces/n/services/x", "404")]
     #[case(Method::GET, "/api/v1/nodes/x", "Get Node [] [x] []")]
     #[case(Method::DELETE, "/api/v1/nodes", "DeleteCollection Node [] [] []")]
     #[case(Method::PUT, "/api/v1/namespaces/n", "Update Namespace [] [n] []")]

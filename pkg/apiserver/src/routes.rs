@@ -27,6 +27,7 @@ pub(crate) fn router(app: SharedApp) -> Router {
         .route("/readyz/{check}", get(health::ready_check))
         .route("/metrics", get(measured))
         .route("/", get(index))
+        .route("/index.html", get(index))
         .route("/api", get(discovery::core))
         .route("/api/", get(discovery::core))
         .route("/api/{version}", get(core_resources))
