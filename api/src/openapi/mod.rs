@@ -21,6 +21,7 @@ mod operations;
 mod schemas;
 
 use descriptions::Descriptions;
+pub use schemas::DELETE_OPTIONS;
 use schemas::Definition;
 
 /// Which OpenAPI a document is of; the two differ in how they refer, and in where bodies stand.

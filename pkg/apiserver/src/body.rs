@@ -15,6 +15,12 @@ use serde_json::Value;
 
 use crate::refusal;
 
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// What a body may be encoded in.
+const TYPES: [&str; 3] = [JSON, YAML, PROTOBUF];
+
 /// What a body was read into, with what a strict reader would have refused.
 #[derive(Debug)]
 pub struct Decoded {
@@ -51,17 +57,25 @@ pub(crate) fn media_type(headers: &HeaderMap) -> &str {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     match given.split(';').next().map(str::trim) {
-        None | Some("") => "application/json",
+        None | Some("") => JSON,
         Some(media) => media,
+    }
+}
+
+/// 415 for a body of a type that is not read here.
+pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Status> {
+    match TYPES.contains(&media_type(headers)) {
+        true => Ok(()),
+        false => Err(refusal::unsupported_body()),
     }
 }
 
 /// Decodes an object of JSON, YAML or protobuf; 415 for anything else, 400 for what cannot be read.
 pub fn object(catalog: &Catalog, headers: &HeaderMap, body: &[u8]) -> Result<Decoded, Status> {
     let (value, duplicates) = match media_type(headers) {
-        "application/json" => json(body)?,
-        "application/yaml" => yaml(body)?,
-        "application/vnd.kubernetes.protobuf" => {
+        JSON => json(body)?,
+        YAML => yaml(body)?,
+        PROTOBUF => {
             let object = kedge_api::protobuf::decode(catalog, body).map_err(|error| {
                 Status::bad_request(format!("the object provided is unrecognized: {error}"))
             })?;

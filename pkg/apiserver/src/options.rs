@@ -3,8 +3,8 @@
 //! What is no number is 400; what is not allowed is 422 about the options' kind in `meta.k8s.io`, as upstream
 //! has it (`meta/v1/validation`).
 
-use http::HeaderMap;
 use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue};
 use kedge_machinery::status::{FieldError, FieldErrorKind};
 use kedge_machinery::{Object, Status};
 use kedge_registry::{
@@ -69,47 +69,41 @@ pub fn patch(
     Ok(options)
 }
 
-/// Reads what create, update and patch share; true when `force` was given at all.
+/// Reads what create, update and patch share, and what is wrong in it, in upstream's order; true when `force` was given at all.
 fn read_write(query: &str, options: &mut WriteOptions, errors: &mut Vec<FieldError>) -> bool {
-    let mut forced = false;
-    for (key, value) in query::pairs(query) {
-        match key.as_ref() {
-            "dryRun" => options.dry_run = dry_run(&value, errors),
-            "fieldManager" => {
-                check_manager(&value, errors);
-                options.field_manager = value.into_owned();
-            }
-            "fieldValidation" => match value.as_ref() {
-                "" => {}
-                "Strict" => options.field_validation = FieldValidation::Strict,
-                "Warn" => options.field_validation = FieldValidation::Warn,
-                "Ignore" => options.field_validation = FieldValidation::Ignore,
-                other => errors.push(FieldError::not_supported(
-                    "fieldValidation",
-                    other,
-                    &["Ignore", "Strict", "Warn"],
-                )),
-            },
-            "force" => {
-                forced = true;
-                options.force = query::truth(&value);
-            }
-            _ => {}
-        }
+    let given = |key: &str| query::first(query, key);
+    options.field_manager = given("fieldManager").unwrap_or_default().into_owned();
+    check_manager(&options.field_manager, errors);
+    options.dry_run = dry_run(dry_runs(query), errors);
+    match given("fieldValidation").as_deref() {
+        None | Some("") => {}
+        Some("Strict") => options.field_validation = FieldValidation::Strict,
+        Some("Warn") => options.field_validation = FieldValidation::Warn,
+        Some("Ignore") => options.field_validation = FieldValidation::Ignore,
+        Some(other) => errors.push(FieldError::not_supported(
+            "fieldValidation",
+            other,
+            &["", "Ignore", "Strict", "Warn"],
+        )),
     }
-    // In upstream's order, not the query's.
-    errors.sort_by_key(|error| {
-        let order = ["fieldManager", "dryRun", "fieldValidation"];
-        order.iter().position(|field| *field == error.field)
-    });
-    forced
+    let force = given("force");
+    options.force = force.as_deref().is_some_and(query::truth);
+    force.is_some()
 }
 
-fn dry_run(value: &str, errors: &mut Vec<FieldError>) -> bool {
-    if value != DRY_RUN {
-        errors.push(FieldError::not_supported("dryRun", value, &[DRY_RUN]));
+/// The values of `dryRun`, a list.
+fn dry_runs(query: &str) -> Vec<Value> {
+    let all = query::pairs(query).filter(|(key, _)| key == "dryRun");
+    all.map(|(_, value)| value.as_ref().into()).collect()
+}
+
+/// Whether anything is said of a dry run; all that is must be the one value that there is.
+fn dry_run(given: Vec<Value>, errors: &mut Vec<FieldError>) -> bool {
+    let asked = !given.is_empty();
+    if given.iter().any(|value| value != DRY_RUN) {
+        errors.push(FieldError::not_supported("dryRun", given, &[DRY_RUN]));
     }
-    true
+    asked
 }
 
 fn check_manager(manager: &str, errors: &mut Vec<FieldError>) {
@@ -121,27 +115,35 @@ fn check_manager(manager: &str, errors: &mut Vec<FieldError>) {
             format!("may not be more than {MANAGER_LENGTH} bytes"),
         ));
     }
-    if manager.chars().any(char::is_control) {
-        errors.push(FieldError::invalid(
-            "fieldManager",
-            manager,
-            "should only contain printable characters",
-        ));
-    }
+    let unprintable = manager.char_indices().filter(|(_, c)| !is_printable(*c));
+    errors.extend(unprintable.map(|(at, c)| {
+        let why = format!(
+            "invalid character U+{:04X} (at position {at})",
+            u32::from(c)
+        );
+        FieldError::invalid("fieldManager", manager, why)
+    }));
+}
+
+/// Letters, marks, numbers, punctuation, symbols and the plain space (Go: `unicode.IsPrint`).
+fn is_printable(c: char) -> bool {
+    // Behind a letter, what is escaped for people to see is what cannot be printed, quotes and backslashes apart.
+    let shown = || String::from_iter(['a', c]).escape_debug().nth(1) == Some(c);
+    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && shown())
 }
 
 /// The field manager of a client that names none: its `User-Agent` up to the first slash.
 fn manager(headers: &HeaderMap) -> String {
-    let agent = headers
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    let agent = String::from_utf8_lossy(agent.unwrap_or_default());
     let agent = agent.split('/').next().unwrap_or_default();
-    let mut manager: String = agent
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MANAGER_LENGTH)
-        .collect();
+    let mut manager = String::new();
+    for c in agent.chars().filter(|c| is_printable(*c)) {
+        if manager.len() + c.len_utf8() > MANAGER_LENGTH {
+            break;
+        }
+        manager.push(c);
+    }
     if manager.is_empty() {
         manager = "unknown".into();
     }
@@ -150,19 +152,16 @@ fn manager(headers: &HeaderMap) -> String {
 
 /// Options of a get.
 pub fn get(query: &str) -> GetOptions {
-    let mut options = GetOptions::default();
-    for (key, value) in query::pairs(query) {
-        if key == "resourceVersion" {
-            options.resource_version = value.into_owned();
-        }
+    let asked = query::first(query, "resourceVersion");
+    GetOptions {
+        resource_version: asked.unwrap_or_default().into_owned(),
     }
-    options
 }
 
 /// Options of a list, or the selection of a deletecollection.
 pub fn list(query: &str) -> Result<ListOptions, Status> {
     let mut options = ListOptions::default();
-    for (key, value) in query::pairs(query) {
+    for (key, value) in query::firsts(query) {
         match key.as_ref() {
             // Upstream takes a limit below zero for none.
             "limit" => options.limit = usize::try_from(query::number(&value)?).unwrap_or(0),
@@ -183,13 +182,14 @@ pub fn list(query: &str) -> Result<ListOptions, Status> {
 pub fn watch(query: &str) -> Result<(WatchOptions, Option<u64>), Status> {
     let mut options = WatchOptions::default();
     let mut timeout = None;
-    for (key, value) in query::pairs(query) {
+    for (key, value) in query::firsts(query) {
         match key.as_ref() {
             "limit" => drop(query::number(&value)?),
+            // Less than none is over at once.
             "timeoutSeconds" => {
-                timeout = u64::try_from(query::number(&value)?)
-                    .ok()
-                    .filter(|seconds| *seconds > 0)
+                timeout = Some(query::number(&value)?)
+                    .filter(|seconds| *seconds != 0)
+                    .map(|seconds| u64::try_from(seconds).unwrap_or(0));
             }
             "continue" => options.continue_token = value.into_owned(),
             "resourceVersion" => options.resource_version = value.into_owned(),
@@ -206,16 +206,17 @@ pub fn watch(query: &str) -> Result<(WatchOptions, Option<u64>), Status> {
 
 /// `includeObject` of a Table; 400 when it is none of upstream's three.
 pub fn include_object(query: &str) -> Result<IncludeObject, Status> {
-    let given = query::pairs(query)
-        .find(|(key, _)| key == "includeObject")
-        .map(|(_, value)| value);
-    match given.as_deref() {
+    match query::first(query, "includeObject").as_deref() {
         None | Some("" | "Metadata") => Ok(IncludeObject::Metadata),
         Some("None") => Ok(IncludeObject::None),
         Some("Object") => Ok(IncludeObject::Object),
-        Some(other) => Err(Status::bad_request(format!(
-            "unrecognized includeObject value: {other:?}"
-        ))),
+        Some(other) => {
+            let why = "must be 'Metadata', 'Object', 'None', or empty";
+            let error = FieldError::invalid("includeObject", other, why);
+            Err(Status::bad_request(format!(
+                "Unable to convert to Table as requested: {error}"
+            )))
+        }
     }
 }
 
@@ -231,28 +232,21 @@ pub fn delete(query: &str, body: Option<&Object>) -> Result<(DeleteOptions, bool
         }
     };
     let mut errors = Vec::new();
-    let mut options = DeleteOptions::default();
-    for value in given
-        .get("dryRun")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        options.dry_run = dry_run(value.as_str().unwrap_or_default(), &mut errors);
-    }
-    options.grace_period = number_of(given, "gracePeriodSeconds")?;
+    let mut options = DeleteOptions {
+        grace_period: given.get("gracePeriodSeconds").and_then(Value::as_i64),
+        ..DeleteOptions::default()
+    };
     let policy = given.get("propagationPolicy").and_then(Value::as_str);
     let orphan = given.get("orphanDependents").and_then(Value::as_bool);
+    if let (Some(policy), Some(_)) = (policy, orphan) {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid("propagationPolicy", policy, detail));
+    }
     options.propagation = match (policy, orphan) {
-        (Some(policy), Some(_)) => {
-            let detail = "orphanDependents and deletionPropagation cannot be both set";
-            errors.push(FieldError::invalid("propagationPolicy", policy, detail));
-            None
-        }
-        (Some("Orphan"), None) | (None, Some(true)) => Some(Propagation::Orphan),
-        (Some("Background"), None) | (None, Some(false)) => Some(Propagation::Background),
-        (Some("Foreground"), None) => Some(Propagation::Foreground),
-        (Some(policy), None) => {
+        (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
+        (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
+        (Some("Foreground"), _) => Some(Propagation::Foreground),
+        (Some(policy), _) => {
             let supported = ["Foreground", "Background", "Orphan", "nil"];
             errors.push(FieldError::not_supported(
                 "propagationPolicy",
@@ -263,6 +257,8 @@ pub fn delete(query: &str, body: Option<&Object>) -> Result<(DeleteOptions, bool
         }
         (None, None) => None,
     };
+    let dry_runs = given.get("dryRun").and_then(Value::as_array);
+    options.dry_run = dry_run(dry_runs.cloned().unwrap_or_default(), &mut errors);
     let preconditions = given.get("preconditions").and_then(Value::as_object);
     let text = |key: &str| {
         preconditions
@@ -276,28 +272,26 @@ pub fn delete(query: &str, body: Option<&Object>) -> Result<(DeleteOptions, bool
     Ok((options, orphan == Some(false)))
 }
 
-fn number_of(given: &Map<String, Value>, key: &str) -> Result<Option<i64>, Status> {
-    match given.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or_else(|| {
-            Status::bad_request(format!("json: cannot unmarshal {value} into Go struct field DeleteOptions.{key} of type int64"))
-        }),
-    }
-}
-
 /// The query as a `DeleteOptions` object.
 fn delete_query(query: &str) -> Result<Map<String, Value>, Status> {
     let mut object = Map::new();
-    for (key, value) in query::pairs(query) {
+    let mut preconditions = Map::new();
+    for (key, value) in query::firsts(query) {
+        let of = match key.as_ref() {
+            "uid" | "resourceVersion" => &mut preconditions,
+            _ => &mut object,
+        };
         let value = match key.as_ref() {
             "gracePeriodSeconds" => query::number(&value)?.into(),
             "orphanDependents" => query::truth(&value).into(),
             "propagationPolicy" => value.as_ref().into(),
-            "dryRun" => Value::Array(vec![value.as_ref().into()]),
+            "dryRun" => dry_runs(query).into(),
+            "uid" | "resourceVersion" if !value.is_empty() => value.as_ref().into(),
             _ => continue,
         };
-        object.insert(key.into_owned(), value);
+        of.insert(key.into_owned(), value);
     }
+    object.insert("preconditions".into(), preconditions.into());
     Ok(object)
 }
 

@@ -70,6 +70,49 @@ fn a_manager_has_a_longest_name() {
     );
 }
 
+#[rstest]
+#[case("a b_c.d/é", "")]
+#[case("e%CC%81", "")]
+#[case("a%09b", "U+0009 (at position 1)")]
+#[case("%C2%A0", "U+00A0 (at position 0)")]
+#[case("ab%E2%80%8Bc", "U+200B (at position 2)")]
+#[case("%F0%9F%98%80", "")]
+#[case("a%F3%A0%80%81", "U+E0001 (at position 1)")]
+fn a_manager_can_be_printed(#[case] manager: &str, #[case] expected: &str) {
+    let query = format!("fieldManager={manager}");
+    let read = write("CreateOptions", &query, &HeaderMap::new());
+    let told = read.err().map(|status| status.message).unwrap_or_default();
+    assert!(told.ends_with(expected), "{told}");
+    assert_eq!(told.is_empty(), expected.is_empty(), "{told}");
+}
+
+#[test]
+fn a_manager_is_as_much_of_an_agent_as_fits() {
+    let text = format!("{}\u{e9}\u{e9}/1", "x".repeat(127));
+    let value = http::HeaderValue::from_bytes(text.as_bytes()).unwrap();
+    let headers = HeaderMap::from_iter([(USER_AGENT, value)]);
+    let read = write("CreateOptions", "", &headers).unwrap();
+    assert_eq!(read.field_manager, "x".repeat(127));
+}
+
+#[test]
+fn messages_are_upstreams() {
+    let told = |query: &str| write("CreateOptions", query, &HeaderMap::new()).unwrap_err();
+    assert_eq!(
+        told("dryRun=All&dryRun=Some").message,
+        "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"All\",\"Some\"]: supported values: \"All\""
+    );
+    assert_eq!(
+        told("fieldValidation=strict").message,
+        "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"strict\": \
+         supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
+    );
+    assert_eq!(
+        include_object("includeObject=all").unwrap_err().message,
+        "Unable to convert to Table as requested: includeObject: Invalid value: \"all\": must be 'Metadata', 'Object', 'None', or empty"
+    );
+}
+
 #[test]
 fn an_apply_names_its_manager_and_only_an_apply_forces() {
     let status = patch(PatchKind::Apply, "", &agent("kubectl/1")).unwrap_err();
@@ -111,6 +154,11 @@ fn numbers_must_be_numbers() {
     assert_eq!(list("timeoutSeconds=x").unwrap_err().code, 400);
     assert_eq!(watch("timeoutSeconds=x").unwrap_err().code, 400);
     assert_eq!(list("limit=-3").unwrap().limit, 0);
+    assert_eq!(list("limit=3&limit=x").unwrap().limit, 3);
+    let timeout = |query: &str| watch(query).unwrap().1;
+    assert_eq!(timeout("timeoutSeconds=0"), None);
+    assert_eq!(timeout("timeoutSeconds=7&timeoutSeconds=8"), Some(7));
+    assert_eq!(timeout("timeoutSeconds=-1"), Some(0));
     assert_eq!(delete("gracePeriodSeconds=x", None).unwrap_err().code, 400);
 }
 
@@ -138,6 +186,31 @@ fn a_delete_reads_its_body_before_its_query() {
         (Some(1), Some(Propagation::Background))
     );
     assert!(old);
+    let (options, _) = delete("uid=u&resourceVersion=9", None).unwrap();
+    assert_eq!(
+        (options.uid.as_deref(), options.resource_version.as_deref()),
+        (Some("u"), Some("9"))
+    );
+    let (options, _) = delete("uid=&resourceVersion=", None).unwrap();
+    assert_eq!((options.uid, options.resource_version), (None, None));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_delete_is_told() {
+    let query = "dryRun=No&orphanDependents=true&propagationPolicy=Sideways";
+    let causes = delete(query, None).unwrap_err().details.unwrap().causes;
+    let told: Vec<_> = causes
+        .iter()
+        .map(|cause| format!("{} {}", cause.field, cause.reason))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "propagationPolicy FieldValueInvalid",
+            "propagationPolicy FieldValueNotSupported",
+            "dryRun FieldValueNotSupported"
+        ]
+    );
 }
 
 #[rstest]

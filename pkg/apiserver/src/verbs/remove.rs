@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::StatusCode;
-use kedge_machinery::Status;
+use kedge_api::openapi;
+use kedge_machinery::schema::{self, Schema, Shape};
+use kedge_machinery::{Object, Status};
 use kedge_registry::{DeleteOptions, deletion_warnings};
 
 use super::{Ask, form};
@@ -48,20 +50,36 @@ pub(super) async fn delete_collection(ask: &Ask<'_>, body: Body) -> Result<Answe
 
 async fn read_options(ask: &Ask<'_>, body: Body) -> Result<(DeleteOptions, bool), Status> {
     let limits = &ask.app.limits;
-    let of_user = |(mut options, cascade): (DeleteOptions, bool)| {
-        options.user = Some(Arc::clone(&ask.user));
-        (options, cascade)
-    };
     let bytes = body::read(body, &ask.parts.headers, limits.body, limits.body_time).await?;
-    if bytes.is_empty() {
-        return options::delete(ask.query(), None).map(of_user);
-    }
-    let object = body::object(&ask.app.registry.catalog(), &ask.parts.headers, &bytes)?.object;
+    let object = match bytes.is_empty() {
+        true => None,
+        false => Some(given_options(ask, &bytes)?),
+    };
+    let (mut options, cascade) = options::delete(ask.query(), object.as_ref())?;
+    options.user = Some(Arc::clone(&ask.user));
+    Ok((options, cascade))
+}
+
+/// The options in a body. What cannot be read as such has no status of its own upstream: 500 without a reason.
+fn given_options(ask: &Ask<'_>, bytes: &[u8]) -> Result<Object, Status> {
+    let wrong = |why: String| Status::new(500, "", why);
+    let catalog = ask.app.registry.catalog();
+    let object = match body::object(&catalog, &ask.parts.headers, bytes) {
+        Ok(decoded) => decoded.object,
+        Err(status) if status.code == 400 => return Err(wrong(status.message)),
+        Err(status) => return Err(status),
+    };
     if !matches!(object.kind(), "" | "DeleteOptions") {
-        return Err(Status::bad_request(format!(
-            "decoded object cannot be converted to DeleteOptions: it is a {}",
-            object.kind()
-        )));
+        return Err(wrong(
+            "decoded object cannot be converted to DeleteOptions".into(),
+        ));
     }
-    options::delete(ask.query(), Some(&object)).map(of_user)
+    let schema = Schema {
+        shape: Shape::Reference(openapi::DELETE_OPTIONS.into()),
+        ..Schema::default()
+    };
+    let tree = object.into_value();
+    schema::types::check(catalog.definitions(), &schema, &tree)
+        .map_err(|error| wrong(error.to_string()))?;
+    Ok(Object::from_value(tree).unwrap_or_default())
 }

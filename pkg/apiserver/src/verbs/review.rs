@@ -12,7 +12,6 @@ mod user_info;
 use std::sync::Arc;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::StatusCode;
 use kedge_api::Kind;
 use kedge_machinery::Status;
@@ -22,7 +21,6 @@ use serde_json::Value;
 use super::{Ask, write};
 use crate::answer::{self, Answer, Reply};
 use crate::negotiate::Forms;
-use crate::{body, options};
 
 /// True for a request that this module answers and no store.
 pub(super) fn is_review(ask: &Ask<'_>) -> bool {
@@ -91,17 +89,12 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 
 /// The body, as the kind's schema knows it.
 async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Question, Status> {
-    let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
-    let bytes: Bytes = write::read(ask, body).await?;
-    let registry = &ask.app.registry;
-    let decoded = body::object(&registry.catalog(), &ask.parts.headers, &bytes)?;
-    options.duplicates = decoded.duplicates;
-    options.source = bytes;
+    let (object, options) = write::given(ask, body, write::CREATE).await?;
     let target = Target {
         kind: Arc::clone(kind),
         ..ask.target.clone()
     };
-    registry.question(&target, decoded.object, &options)
+    ask.app.registry.question(&target, object, &options)
 }
 
 /// 201, as for everything that is posted.

@@ -1,7 +1,5 @@
 //! The subresource `scale`: a part of an object that is a kind of its own.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use http::StatusCode;
 use kedge_machinery::Status;
@@ -10,20 +8,21 @@ use kedge_registry::Written;
 use super::{Ask, write};
 use crate::answer::{self, Answer, Reply};
 use crate::negotiate::Forms;
+use crate::refusal;
 use crate::route::Verb;
-use crate::{options, refusal};
 
 pub(super) const NAME: &str = "scale";
 
 pub(super) async fn answer(verb: Verb, ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    if verb == Verb::Patch {
+        write::language(ask)?;
+    }
     let reply = Reply::negotiate(&ask.parts, &ask.target.kind, Forms::None)?;
     let registry = &ask.app.registry;
     let written = match verb {
         Verb::Get => return reply.object(StatusCode::OK, registry.scale(&ask.target)?),
         Verb::Update => {
-            let mut options = options::write("UpdateOptions", ask.query(), &ask.parts.headers)?;
-            options.user = Some(Arc::clone(&ask.user));
-            let object = write::object(ask, body, &mut options).await?;
+            let (object, options) = write::given(ask, body, write::UPDATE).await?;
             registry.update_scale(&ask.target, object, &options).await?
         }
         Verb::Patch => {

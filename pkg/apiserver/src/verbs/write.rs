@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
-use kedge_machinery::{Status, decode};
+use kedge_machinery::{Object, Status, decode};
 use kedge_registry::{Patch, PatchKind, WriteOptions, Written};
 
 use super::{Ask, form};
 use crate::answer::{self, Answer, Reply};
 use crate::{body, options, refusal};
 
+/// The kinds of options.
+pub(super) const CREATE: &str = "CreateOptions";
+pub(super) const UPDATE: &str = "UpdateOptions";
+
 pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
-    let mut options = options::write("CreateOptions", ask.query(), &ask.parts.headers)?;
-    options.user = Some(Arc::clone(&ask.user));
-    let object = object(ask, body, &mut options).await?;
+    let (object, options) = given(ask, body, CREATE).await?;
     let written = ask
         .app
         .registry
@@ -27,9 +29,7 @@ pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 
 pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
-    let mut options = options::write("UpdateOptions", ask.query(), &ask.parts.headers)?;
-    options.user = Some(Arc::clone(&ask.user));
-    let object = object(ask, body, &mut options).await?;
+    let (object, options) = given(ask, body, UPDATE).await?;
     let written = ask
         .app
         .registry
@@ -39,6 +39,8 @@ pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 }
 
 pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
+    // Before what the answer is to be: upstream's order.
+    language(ask)?;
     let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
     let (patch, options) = read_patch(ask, body).await?;
     let registry = &ask.app.registry;
@@ -46,22 +48,26 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     answer(ask, reply, written)
 }
 
-/// A patch and its options, in the language that its type names.
-pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, WriteOptions), Status> {
-    let language = match body::media_type(&ask.parts.headers) {
+/// The language of a patch, which its type names; 415 for one that the kind has not.
+pub(super) fn language(ask: &Ask<'_>) -> Result<PatchKind, Status> {
+    let is_custom = ask.target.kind.custom.is_some();
+    Ok(match body::media_type(&ask.parts.headers) {
         "application/json-patch+json" => PatchKind::Json,
         "application/merge-patch+json" => PatchKind::Merge,
         // Lists of custom resources have no strategies.
-        "application/strategic-merge-patch+json" if ask.target.kind.custom.is_some() => {
-            return Err(refusal::unsupported_custom_patch());
-        }
-        "application/strategic-merge-patch+json" => PatchKind::Strategic,
+        "application/strategic-merge-patch+json" if !is_custom => PatchKind::Strategic,
         "application/apply-patch+yaml" => PatchKind::Apply,
+        _ if is_custom => return Err(refusal::unsupported_custom_patch()),
         _ => return Err(refusal::unsupported_patch()),
-    };
+    })
+}
+
+/// A patch and its options.
+pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, WriteOptions), Status> {
+    let language = language(ask)?;
+    let mut body = read(ask, body).await?;
     let mut options = options::patch(language, ask.query(), &ask.parts.headers)?;
     options.user = Some(Arc::clone(&ask.user));
-    let mut body = read(ask, body).await?;
     if language == PatchKind::Apply {
         let (value, duplicates) = body::yaml(&body)?;
         options.duplicates = duplicates;
@@ -101,16 +107,23 @@ pub(super) async fn read(ask: &Ask<'_>, body: Body) -> Result<Bytes, Status> {
     body::read(body, &ask.parts.headers, limits.body, limits.body_time).await
 }
 
-pub(super) async fn object(
+/// The object in a body, and its options, whose kind is [`CREATE`] or [`UPDATE`]. What is wrong first is told: with a create the type of its body,
+/// with an update that last.
+pub(super) async fn given(
     ask: &Ask<'_>,
     body: Body,
-    options: &mut WriteOptions,
-) -> Result<kedge_machinery::Object, Status> {
+    kind: &str,
+) -> Result<(Object, WriteOptions), Status> {
+    if kind == CREATE {
+        body::check_type(&ask.parts.headers)?;
+    }
     let bytes = read(ask, body).await?;
+    let mut options = options::write(kind, ask.query(), &ask.parts.headers)?;
+    options.user = Some(Arc::clone(&ask.user));
     let decoded = body::object(&ask.app.registry.catalog(), &ask.parts.headers, &bytes)?;
     options.duplicates = decoded.duplicates;
     options.source = bytes;
-    Ok(decoded.object)
+    Ok((decoded.object, options))
 }
 
 fn answer(ask: &Ask<'_>, reply: Reply, written: Written) -> Result<Answer, Status> {
