@@ -40,10 +40,10 @@ pub fn encode(json: &[u8]) -> Result<Vec<u8>, ProtobufError> {
 /// Whether objects of the kind have a message: those of other projects, and custom ones, are JSON alone.
 #[must_use]
 pub fn has_message(kind: &Kind) -> bool {
-    plan(&kind.api_version(), &kind.kind).is_some()
+    kind.custom.is_none() && plan(&kind.api_version(), &kind.kind).is_some()
 }
 
-/// The plan of a built-in kind: packages are named by the first word of the group.
+/// The plan of a built-in kind: packages are named by the first word of the group, if that is one of Kubernetes' own.
 pub(super) fn plan(api_version: &str, kind: &str) -> Option<&'static Plan> {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     if (group, kind) == ("meta.k8s.io", "PartialObjectMetadata") {
@@ -53,6 +53,10 @@ pub(super) fn plan(api_version: &str, kind: &str) -> Option<&'static Plan> {
         None | Some("") => "core",
         Some(package) => package,
     };
+    let rest = group.strip_prefix(package).unwrap_or_default();
+    if !matches!(rest, "" | ".k8s.io" | ".authorization.k8s.io") {
+        return None;
+    }
     let of = |package: &str| {
         let definition = table::definition(&format!("{package}/{kind}"))?;
         Plan::of(definition.name)

@@ -19,7 +19,7 @@ use kedge_api::{Kind, ProtobufError, protobuf};
 use kedge_machinery::{Status, json};
 use serde_json::Value;
 
-use crate::negotiate::{self, Encoding, Form, Forms, Media};
+use crate::negotiate::{self, Encoding, Forms, Media, Offer};
 use crate::query;
 
 pub(crate) use items::Items;
@@ -42,29 +42,25 @@ pub(crate) struct Reply {
 impl Reply {
     /// For a verb of a resource.
     pub(crate) fn negotiate(parts: &Parts, kind: &Kind, forms: Forms) -> Result<Self, Status> {
-        Self::of(parts, || negotiate::resources(kind), forms)
+        Self::of(parts, || negotiate::object(kind, forms))
     }
 
     /// For a document that is no object of a kind.
     pub(crate) fn document(parts: &Parts) -> Result<Self, Status> {
-        Self::of(parts, || negotiate::DOCUMENTS, Forms::None)
+        Self::of(parts, || negotiate::DOCUMENT)
     }
 
     /// For a watch.
     pub(crate) fn stream(parts: &Parts, kind: &Kind, forms: Forms) -> Result<Self, Status> {
-        Self::of(parts, || negotiate::streams(kind), forms)
+        Self::of(parts, || negotiate::stream(kind, forms))
     }
 
     /// Reads `Accept`, `Accept-Encoding` and `?pretty`.
-    fn of(
-        parts: &Parts,
-        encodings: impl Fn() -> &'static [Encoding],
-        forms: Forms,
-    ) -> Result<Self, Status> {
-        let media = negotiate::resource(header(&parts.headers, ACCEPT), encodings, forms)?;
+    fn of(parts: &Parts, offer: impl Fn() -> Offer) -> Result<Self, Status> {
+        let media = negotiate::resource(header(&parts.headers, ACCEPT), offer)?;
         Ok(Self {
             media,
-            pretty: is_pretty(header(&parts.headers, USER_AGENT), &parts.uri),
+            pretty: media.pretty || is_pretty(header(&parts.headers, USER_AGENT), &parts.uri),
             gzip: negotiate::gzip(header(&parts.headers, ACCEPT_ENCODING)),
         })
     }
@@ -74,7 +70,7 @@ impl Reply {
         Self {
             media: Media {
                 encoding,
-                form: Form::Itself,
+                ..Media::default()
             },
             gzip: negotiate::gzip(header(headers, ACCEPT_ENCODING)),
             ..Self::default()

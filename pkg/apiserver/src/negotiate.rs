@@ -15,7 +15,7 @@ pub(crate) enum Encoding {
     OpenApiV2,
 }
 
-/// What objects of built-in kinds, and refusals, are made in.
+/// What objects of built-in kinds, metadata of all kinds, and refusals, are made in.
 pub(crate) const RESOURCES: &[Encoding] = &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf];
 /// What is made of documents that have no message in protobuf.
 pub(crate) const DOCUMENTS: &[Encoding] = &[Encoding::Json, Encoding::Yaml];
@@ -26,20 +26,35 @@ pub(crate) const OPENAPI_V3: &[Encoding] = &[Encoding::Json];
 const STREAMS: &[Encoding] = &[Encoding::Json, Encoding::Protobuf];
 
 /// What a verb of the kind answers in.
-pub(crate) fn resources(kind: &Kind) -> &'static [Encoding] {
-    match protobuf::has_message(kind) {
-        true => RESOURCES,
-        false => DOCUMENTS,
+pub(crate) fn object(kind: &Kind, forms: Forms) -> Offer {
+    Offer {
+        itself: match protobuf::has_message(kind) {
+            true => RESOURCES,
+            false => DOCUMENTS,
+        },
+        all: RESOURCES,
+        forms,
+        parameter: "",
     }
 }
 
 /// What a watch of the kind is made in.
-pub(crate) fn streams(kind: &Kind) -> &'static [Encoding] {
-    match protobuf::has_message(kind) {
-        true => STREAMS,
-        false => &[Encoding::Json],
+pub(crate) fn stream(kind: &Kind, forms: Forms) -> Offer {
+    Offer {
+        itself: match protobuf::has_message(kind) {
+            true => STREAMS,
+            false => &[Encoding::Json],
+        },
+        all: STREAMS,
+        forms,
+        parameter: ";stream=watch",
     }
 }
+
+/// What a refusal is made in.
+pub(crate) const REFUSAL: Offer = Offer::only(RESOURCES);
+/// What a document is made in.
+pub(crate) const DOCUMENT: Offer = Offer::only(DOCUMENTS);
 
 impl Encoding {
     pub(crate) fn media_type(self) -> &'static str {
@@ -89,6 +104,10 @@ impl Forms {
 pub(crate) struct Media {
     pub encoding: Encoding,
     pub form: Form,
+    /// With line breaks: `pretty=1`.
+    pub pretty: bool,
+    /// Of metadata: that it is to be a list's.
+    pub list: bool,
 }
 
 /// One alternative of an `Accept` header.
@@ -100,6 +119,15 @@ struct Clause<'a> {
 }
 
 impl Clause<'_> {
+    /// Whether an answer in this encoding can be the stream that is asked for: of events, and not of YAML documents.
+    fn streams(&self, encoding: Encoding) -> bool {
+        match self.parameter("stream") {
+            "" => true,
+            "watch" => encoding != Encoding::Yaml,
+            _ => false,
+        }
+    }
+
     fn parameter(&self, name: &str) -> &str {
         self.parameters
             .iter()
@@ -133,30 +161,64 @@ fn clause(text: &str) -> Option<Clause<'_>> {
     })
 }
 
-/// What to answer in, of these forms, and encodings: those are looked up when JSON, which each of their lists has, is not what is asked for.
-/// An empty header accepts anything; 406 when nothing fits. A Table is never made in protobuf, as upstream has it
-/// (`endpoints/handlers/rest.go`).
-pub(crate) fn resource(
-    accept: &str,
-    encodings: impl Fn() -> &'static [Encoding],
-    forms: Forms,
-) -> Result<Media, Status> {
+/// What can be made of something.
+#[derive(Clone, Copy)]
+pub(crate) struct Offer {
+    /// Of the thing itself; JSON is among them.
+    pub itself: &'static [Encoding],
+    /// Of anything at all that it can be turned into: what a 406 names.
+    pub all: &'static [Encoding],
+    pub forms: Forms,
+    /// What media types have behind them in a refusal.
+    pub parameter: &'static str,
+}
+
+impl Offer {
+    /// A document, which is turned into nothing.
+    const fn only(encodings: &'static [Encoding]) -> Self {
+        Self {
+            itself: encodings,
+            all: encodings,
+            forms: Forms::None,
+            parameter: "",
+        }
+    }
+
+    /// Upstream's `RequestScope.AllowsMediaTypeTransform` (`endpoints/handlers/rest.go`): metadata has a message whatever its object
+    /// is, a Table none.
+    fn has(&self, encoding: Encoding, form: Form) -> bool {
+        self.forms.has(form)
+            && match form {
+                Form::Itself => self.itself.contains(&encoding),
+                Form::PartialMetadata(_) => self.all.contains(&encoding),
+                Form::Table(_) => encoding != Encoding::Protobuf && self.all.contains(&encoding),
+            }
+    }
+}
+
+/// What to answer in, of what is offered: that is looked up when it is not plain JSON that is asked for. An empty header accepts anything; 406
+/// when nothing fits.
+pub(crate) fn resource(accept: &str, offer: impl Fn() -> Offer) -> Result<Media, Status> {
     if accept.trim().is_empty() {
         return Ok(Media::default());
     }
     for clause in clauses(accept) {
-        let made = |found: &Encoding| *found == Encoding::Json || encodings().contains(found);
-        let Some(encoding) = encoding(clause.media).filter(made) else {
-            continue;
-        };
-        let Some(form) = form(&clause).filter(|form| forms.has(*form)) else {
-            continue;
-        };
-        if !matches!(form, Form::Table(_)) || encoding != Encoding::Protobuf {
-            return Ok(Media { encoding, form });
+        let Some(form) = form(&clause) else { continue };
+        let pretty = clause.parameter("pretty") == "1";
+        let list = clause.parameter("as") == "PartialObjectMetadataList";
+        for encoding in encodings(clause.media) {
+            let plain = (*encoding, form) == (Encoding::Json, Form::Itself);
+            if clause.streams(*encoding) && (plain || offer().has(*encoding, form)) {
+                return Ok(Media {
+                    encoding: *encoding,
+                    form,
+                    pretty,
+                    list,
+                });
+            }
         }
     }
-    Err(not_acceptable(encodings()))
+    Err(not_acceptable(&offer()))
 }
 
 /// The form that a clause asks for; `None` for one that there is not.
@@ -166,7 +228,10 @@ fn form(clause: &Clause<'_>) -> Option<Form> {
         (clause.parameter("g") == "meta.k8s.io").then_some(version)
     };
     match clause.parameter("as") {
-        "" => Some(Form::Itself),
+        // A group or version says that something else is wanted, and nothing what.
+        "" if clause.parameter("g").is_empty() && clause.parameter("v").is_empty() => {
+            Some(Form::Itself)
+        }
         "Table" => version().map(Form::Table),
         "PartialObjectMetadata" | "PartialObjectMetadataList" => {
             version().map(Form::PartialMetadata)
@@ -175,15 +240,17 @@ fn form(clause: &Clause<'_>) -> Option<Form> {
     }
 }
 
-fn encoding(media: &str) -> Option<Encoding> {
+/// What a media type may stand for, in the order in which it is tried.
+fn encodings(media: &str) -> &'static [Encoding] {
     match media {
-        "application/json" | "*/*" | "application/*" => Some(Encoding::Json),
-        "application/yaml" => Some(Encoding::Yaml),
-        "application/vnd.kubernetes.protobuf" => Some(Encoding::Protobuf),
+        "*/*" | "application/*" => RESOURCES,
+        "application/json" => &[Encoding::Json],
+        "application/yaml" => &[Encoding::Yaml],
+        "application/vnd.kubernetes.protobuf" => &[Encoding::Protobuf],
         // Its name of old is no media type by RFC 6838, and what client-go still sends.
         "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-        | protobuf::openapi::MEDIA_TYPE => Some(Encoding::OpenApiV2),
-        _ => None,
+        | protobuf::openapi::MEDIA_TYPE => &[Encoding::OpenApiV2],
+        _ => &[],
     }
 }
 
@@ -193,7 +260,7 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
         return Ok(None);
     }
     for clause in clauses(accept) {
-        if !matches!(encoding(clause.media), Some(Encoding::Json)) {
+        if !encodings(clause.media).contains(&Encoding::Json) {
             continue;
         }
         match (
@@ -206,24 +273,24 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
             _ => {}
         }
     }
-    Err(not_acceptable(DOCUMENTS))
+    Err(not_acceptable(&DOCUMENT))
 }
 
 /// What a document is answered in, of these encodings.
 pub(crate) fn document(accept: &str, encodings: &'static [Encoding]) -> Result<Encoding, Status> {
-    resource(accept, || encodings, Forms::None).map(|media| media.encoding)
+    resource(accept, || Offer::only(encodings)).map(|media| media.encoding)
 }
 
-/// Whether `Accept-Encoding` takes gzip.
+/// Whether `Accept-Encoding` takes gzip: that word alone, as upstream reads it (`responsewriters/writers.go`).
 pub(crate) fn gzip(accept_encoding: &str) -> bool {
-    clauses(accept_encoding)
-        .iter()
-        .any(|clause| matches!(clause.media, "gzip" | "*"))
+    let mut words = accept_encoding.split(',');
+    words.any(|word| word.trim() == "gzip")
 }
 
 /// 406: nothing that the client accepts can be made; these can.
-fn not_acceptable(encodings: &[Encoding]) -> Status {
-    let known: Vec<_> = encodings.iter().map(|e| e.media_type()).collect();
+fn not_acceptable(offer: &Offer) -> Status {
+    let name = |encoding: &Encoding| format!("{}{}", encoding.media_type(), offer.parameter);
+    let known: Vec<_> = offer.all.iter().map(name).collect();
     Status::new(
         406,
         "NotAcceptable",
@@ -264,29 +331,60 @@ mod tests {
     #[case("application/json;as=Table;g=example.com;v=v1", None)]
     #[case("application/json;as=Nonsense;g=meta.k8s.io;v=v1", None)]
     #[case("text/html", None)]
+    #[case("application/json;g=meta.k8s.io;v=v1", None)]
+    #[case("application/json;stream=watch", Some((Encoding::Json, Form::Itself)))]
+    #[case("application/json;stream=other,application/yaml", Some((Encoding::Yaml, Form::Itself)))]
+    #[case("application/yaml;stream=watch", None)]
+    #[case("*/*;as=Table;g=meta.k8s.io;v=v1", Some((Encoding::Json, Form::Table(MetaVersion::V1))))]
     fn accept_is_weighed(#[case] accept: &str, #[case] expected: Option<(Encoding, Form)>) {
-        let media = resource(accept, || RESOURCES, Forms::All);
+        let media = resource(accept, || offer(RESOURCES, Forms::All));
         assert_eq!(
             media.ok().map(|media| (media.encoding, media.form)),
             expected
         );
     }
 
+    fn offer(itself: &'static [Encoding], forms: Forms) -> Offer {
+        Offer {
+            itself,
+            all: RESOURCES,
+            forms,
+            parameter: "",
+        }
+    }
+
+    #[test]
+    fn metadata_of_custom_resources_has_a_message_though_they_have_none() {
+        let custom = || offer(DOCUMENTS, Forms::All);
+        let partial =
+            "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        let media = resource(partial, custom).unwrap();
+        assert_eq!(media.encoding, Encoding::Protobuf);
+        assert_eq!(media.form, Form::PartialMetadata(MetaVersion::V1));
+        let refused = resource("application/vnd.kubernetes.protobuf", custom).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        );
+    }
+
+    #[test]
+    fn line_breaks_are_asked_for_in_the_media_type_too() {
+        let pretty = |accept: &str| resource(accept, || REFUSAL).unwrap().pretty;
+        assert!(pretty("application/json;pretty=1"));
+        assert!(!pretty("application/json;pretty=true"));
+        assert!(!pretty("application/json"));
+    }
+
     #[test]
     fn documents_are_no_messages() {
         let accept = "application/vnd.kubernetes.protobuf,application/json";
         assert_eq!(
-            resource(accept, || DOCUMENTS, Forms::None)
-                .unwrap()
-                .encoding,
+            resource(accept, || DOCUMENT).unwrap().encoding,
             Encoding::Json
         );
-        assert_eq!(
-            resource("application/yaml", || STREAMS, Forms::None)
-                .unwrap_err()
-                .code,
-            406
-        );
+        let refused = resource("application/yaml", || Offer::only(STREAMS));
+        assert_eq!(refused.unwrap_err().code, 406);
     }
 
     #[rstest]
@@ -320,7 +418,7 @@ mod tests {
     #[test]
     fn a_verb_that_has_no_table_passes_on_to_the_next_clause() {
         for forms in [Forms::None, Forms::NoTable] {
-            let media = resource(KUBECTL_GET, || RESOURCES, forms).unwrap();
+            let media = resource(KUBECTL_GET, || offer(RESOURCES, forms)).unwrap();
             assert_eq!(media.form, Form::Itself);
         }
     }
@@ -349,7 +447,9 @@ mod tests {
 
     #[rstest]
     #[case("gzip, deflate", true)]
-    #[case("*", true)]
+    #[case("br,gzip", true)]
+    #[case("*", false)]
+    #[case("gzip;q=0.5", false)]
     #[case("gzip;q=0", false)]
     #[case("", false)]
     #[case("br", false)]

@@ -222,12 +222,32 @@ async fn what_cannot_be_made_is_406_and_what_cannot_be_read_415() {
         200
     );
     let watch = format!("{CONFIGMAPS}?watch=true");
+    let refused = get(&lab.admin, &watch, &[("accept", "application/yaml")]).await;
+    assert_eq!(refused.status, 406);
     assert_eq!(
-        get(&lab.admin, &watch, &[("accept", "application/yaml")])
-            .await
-            .status,
-        406
+        json(&refused)["message"],
+        "only the following media types are accepted: \
+         application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
     );
+    create(&lab, "a", "x").await;
+    for (path, accept, told) in [
+        (
+            CONFIGMAPS.to_string(),
+            PARTIAL,
+            "you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)",
+        ),
+        (
+            format!("{CONFIGMAPS}/a"),
+            PARTIAL_LIST,
+            "you requested PartialObjectMetadataList, but the requested object is not a list (*core.ConfigMap)",
+        ),
+    ] {
+        let refused = get(&lab.admin, &path, &[("accept", accept)]).await;
+        assert_eq!(
+            (refused.status.as_u16(), &json(&refused)["message"]),
+            (406, &json!(told))
+        );
+    }
     for media in [
         "application/cbor",
         "text/plain",
@@ -258,8 +278,120 @@ async fn every_answer_has_an_audit_id_and_is_not_cached() {
             "{path}"
         );
     }
-    let response = get(&lab.admin, "/livez", &[("audit-id", "mine")]).await;
-    assert_eq!(header(&response, "audit-id"), "mine");
+    let long = "x".repeat(500);
+    for mine in ["mine", &long] {
+        let response = get(&lab.admin, "/livez", &[("audit-id", mine)]).await;
+        assert_eq!(header(&response, "audit-id"), mine);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_first_is_told_first() {
+    let lab = Lab::start().await;
+    create(&lab, "a", "x").await;
+    let one = format!("{CONFIGMAPS}/a");
+    let text = ("content-type", "text/plain");
+    let html = ("accept", "text/html");
+    for (method, path, query, headers, body, code) in [
+        // The answer's type, the body's, the options, the body.
+        (
+            Method::POST,
+            CONFIGMAPS,
+            "dryRun=No",
+            &[html, text][..],
+            "{",
+            406,
+        ),
+        (Method::POST, CONFIGMAPS, "dryRun=No", &[text], "{", 415),
+        (Method::POST, CONFIGMAPS, "dryRun=No", &[], "{", 422),
+        (Method::POST, CONFIGMAPS, "", &[], "{", 400),
+        (Method::PUT, &one, "dryRun=No", &[html, text], "{", 406),
+        (Method::PUT, &one, "dryRun=No", &[text], "{", 422),
+        (Method::PUT, &one, "", &[text], "{", 415),
+        (Method::PATCH, &one, "dryRun=No", &[html, text], "{", 415),
+        (
+            Method::PATCH,
+            &one,
+            "dryRun=No",
+            &[html, ("content-type", "application/merge-patch+json")],
+            "{",
+            406,
+        ),
+        (
+            Method::PATCH,
+            &one,
+            "dryRun=No",
+            &[("content-type", "application/merge-patch+json")],
+            "{",
+            422,
+        ),
+        // What a body of options cannot be read as has no status of its own.
+        (Method::DELETE, &one, "", &[text], "{}", 415),
+        (Method::DELETE, &one, "", &[], "{", 500),
+        (
+            Method::DELETE,
+            &one,
+            "",
+            &[],
+            r#"{"kind":"Pod","apiVersion":"v1"}"#,
+            500,
+        ),
+        (
+            Method::DELETE,
+            &one,
+            "",
+            &[],
+            r#"{"gracePeriodSeconds":"1"}"#,
+            500,
+        ),
+        (Method::DELETE, &one, "gracePeriodSeconds=x", &[], "", 400),
+        (Method::DELETE, &one, "resourceVersion=1", &[], "", 409),
+        (Method::DELETE, &one, "uid=other", &[], "", 409),
+        (Method::DELETE, &one, "dryRun=All", &[], "", 200),
+    ] {
+        let path = format!("{path}?{query}");
+        let answer = lab
+            .admin
+            .request(method.clone(), &path, headers, body)
+            .await;
+        assert_eq!(
+            answer.unwrap().status,
+            code,
+            "{method} {path} {headers:?} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_verb_in_a_path_needs_something_behind_it() {
+    let lab = Lab::start().await;
+    let answer = get(&lab.admin, "/api/v1/watch/?a=1&b=%3C", &[]).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(header(&answer, "content-type"), "text/plain; charset=utf-8");
+    assert_eq!(
+        answer.body,
+        "Internal Server Error: \"/api/v1/watch/?a=1&amp;b=%3C\": failed to create RequestInfo: \
+         unable to determine kind and namespace from url, /api/v1/watch/?a=1&amp;b=%3C\n"
+    );
+    create(&lab, "a", "x").await;
+    for path in [
+        "/api/v1/watch/configmaps",
+        "/api/v1/watch/namespaces/default/configmaps/a",
+        CONFIGMAPS,
+    ] {
+        let path = format!("{path}?watch=1&timeoutSeconds=-1");
+        let over = get(&lab.admin, &path, &[]).await;
+        assert_eq!(over.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_user_is_not_to_be_guessed_at() {
+    let lab = Lab::start().await;
+    let other = lab.user("other", "nobody");
+    let refused = get(&other, CONFIGMAPS, &[]).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(header(&refused, "x-content-type-options"), "nosniff");
 }
 
 #[tokio::test]

@@ -227,3 +227,43 @@ async fn kinds_without_messages_answer_in_json_where_that_is_accepted() {
         assert_eq!(refused.status.as_u16(), 406, "{path}");
     }
 }
+
+#[tokio::test]
+async fn custom_resources_have_messages_for_their_metadata_alone() {
+    let lab = Lab::start().await;
+    let mut changes = lab.registry.catalog_changes();
+    // Neither the group's first word nor the kind makes it one of Kubernetes' own.
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "jobs.batch.example.com"},
+        "spec": {"group": "batch.example.com", "scope": "Namespaced", "names": {"kind": "Job", "plural": "jobs"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": open}}]},
+    });
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let json_body = "application/json";
+    let made = ask(&lab, Method::POST, definitions, json_body, &definition).await;
+    assert_eq!(made.status, 201);
+    changes.changed().await.unwrap();
+    let jobs = "/apis/batch.example.com/v1/namespaces/default/jobs";
+    let job = json!({"apiVersion": "batch.example.com/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"any": 1.5}});
+    let made = ask(&lab, Method::POST, jobs, LIKED, &job).await;
+    assert_eq!(
+        (made.status.as_u16(), header(&made, "content-type")),
+        (201, json_body)
+    );
+    assert_eq!(support::json(&made)["spec"]["any"], 1.5);
+    let one = format!("{jobs}/j");
+    let refused = ask(&lab, Method::GET, &one, PROTOBUF, &Value::Null).await;
+    assert_eq!(refused.status, 406);
+    let partial = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    let got = ask(&lab, Method::GET, &one, partial, &Value::Null).await;
+    assert_eq!(header(&got, "content-type"), PROTOBUF);
+    let raw = field(&got.body[4..], 2);
+    assert_eq!(field(&field(&raw, 1), 1), b"j");
+    let lists = partial.replace("Metadata;", "MetadataList;");
+    let got = ask(&lab, Method::GET, jobs, &lists, &Value::Null).await;
+    assert_eq!(header(&got, "content-type"), PROTOBUF);
+    let item = field(&field(&got.body[4..], 2), 2);
+    assert_eq!(field(&field(&item, 1), 1), b"j");
+}

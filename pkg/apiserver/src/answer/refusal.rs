@@ -7,7 +7,7 @@ use kedge_machinery::Status;
 use serde_json::Value;
 
 use super::{Answer, Reply, is_pretty, text};
-use crate::negotiate::{self, Encoding, Forms};
+use crate::negotiate::{self, Encoding};
 
 /// The JSON of a refusal, beside its answer: for [`Wish::refused`].
 #[derive(Clone)]
@@ -82,11 +82,11 @@ impl Wish {
             let text = value.as_ref().and_then(|value| value.to_str().ok());
             text.unwrap_or_default().to_string()
         };
-        let resources = || negotiate::RESOURCES;
-        let media = negotiate::resource(&text(&self.accept), resources, Forms::None);
+        let media = negotiate::resource(&text(&self.accept), || negotiate::REFUSAL);
+        let media = media.unwrap_or_default();
         Reply {
-            media: media.unwrap_or_default(),
-            pretty: is_pretty(&text(&self.agent), &self.uri),
+            media,
+            pretty: media.pretty || is_pretty(&text(&self.agent), &self.uri),
             gzip: false,
         }
     }

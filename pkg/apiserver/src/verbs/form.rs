@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
+use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_registry::table::table;
 use kedge_registry::{MetaVersion, TableOptions};
@@ -28,6 +29,7 @@ pub(super) fn object(
 ) -> Result<Answer, Status> {
     match reply.media.form {
         Form::Itself => reply.object(code, json),
+        Form::PartialMetadata(_) if reply.media.list => Err(no_list(&ask.target.kind)),
         Form::PartialMetadata(version) => {
             let mut partial = Vec::new();
             members::push_partial(&mut partial, &json, version);
@@ -65,12 +67,45 @@ pub(super) fn metadata_of(json: &[u8]) -> Map<String, Value> {
 pub(super) fn items(ask: &Ask<'_>, reply: Reply) -> Result<Items, Status> {
     Ok(match reply.media.form {
         Form::Itself => Items::Whole,
+        Form::PartialMetadata(_) if !reply.media.list => return Err(a_list(&ask.target.kind)),
         Form::PartialMetadata(version) => Items::Partial(version),
         Form::Table(version) => Items::Rows {
             kind: Arc::clone(&ask.target.kind),
             options: table_options(ask, version)?,
         },
     })
+}
+
+/// 406 for the metadata of a list out of what is none.
+fn no_list(kind: &Kind) -> Status {
+    let found = go_type(kind, "");
+    not_acceptable(format!(
+        "you requested PartialObjectMetadataList, but the requested object is not a list ({found})"
+    ))
+}
+
+/// 406 for the metadata of one object out of a list.
+fn a_list(kind: &Kind) -> Status {
+    let found = go_type(kind, "List");
+    not_acceptable(format!(
+        "you requested PartialObjectMetadata, but the requested object is a list ({found})"
+    ))
+}
+
+fn not_acceptable(message: String) -> Status {
+    Status::new(406, "NotAcceptable", message)
+}
+
+/// How upstream names what it found: by its Go type, whose package is the first word of the group.
+fn go_type(kind: &Kind, suffix: &str) -> String {
+    let package = match kind.group.split('.').next().unwrap_or_default() {
+        "" | "events" => "core",
+        package => package,
+    };
+    match kind.custom {
+        Some(_) => format!("*unstructured.Unstructured{suffix}"),
+        None => format!("*{package}.{}{suffix}", kind.kind),
+    }
 }
 
 fn table_options(ask: &Ask<'_>, version: MetaVersion) -> Result<TableOptions, Status> {
