@@ -57,7 +57,7 @@ impl Registry {
         })?;
         let mut warnings = self.check_fields(target, &tree, options)?;
         let mut object = self.settle(target, &mut tree);
-        warnings.extend(metadata::deduplicate_owners(&mut object));
+        warnings.extend(metadata::deduplicate_owners(&mut object, false));
         Ok(Decoded {
             object,
             warnings,

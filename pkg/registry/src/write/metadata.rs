@@ -52,8 +52,8 @@ pub(super) fn agree_on_name(target: &Target, object: &Object) -> Result<(), Stat
     Ok(())
 }
 
-/// Takes out owner references that are there already; what the client is told of it.
-pub(super) fn deduplicate_owners(object: &mut Object) -> Option<String> {
+/// Takes out owner references that are there already; what the client is told of it, in other words of a patch.
+pub(super) fn deduplicate_owners(object: &mut Object, patched: bool) -> Option<String> {
     let owners = object
         .meta_mut()
         .get_mut("ownerReferences")?
@@ -68,9 +68,15 @@ pub(super) fn deduplicate_owners(object: &mut Object) -> Option<String> {
     }
     *owners = kept;
     let again = again.join(", ");
+    // Upstream looks at a patch's outcome when admission is done with it.
+    let when = if patched {
+        " after mutating admission happens"
+    } else {
+        ""
+    };
     (!again.is_empty()).then(|| {
         format!(
-            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject \
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may reject \
              such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {again}"
         )
     })

@@ -43,9 +43,9 @@ impl Registry {
             return Err(undecodable(patch, why));
         }
         let mut object = self.settle(target, &mut tree);
-        warnings.extend(metadata::deduplicate_owners(&mut object));
-        metadata::agree_on_name(target, &object)?;
+        warnings.extend(metadata::deduplicate_owners(&mut object, true));
         metadata::agree_on_namespace(target, &mut object)?;
+        metadata::agree_on_name(target, &object)?;
         Ok(Decoded {
             object,
             warnings,
@@ -77,8 +77,8 @@ impl Registry {
         if old.is_some() {
             metadata::fill_name(target, &mut config);
         }
-        metadata::agree_on_name(target, &config)?;
         metadata::agree_on_namespace(target, &mut config)?;
+        metadata::agree_on_name(target, &config)?;
         let mut tree = config.into_value();
         // Upstream has no status of its own for a value that its schema does not take.
         self.check_types(target, &tree).map_err(|why| {

@@ -40,8 +40,8 @@ impl Registry {
     ) -> Result<Written, Status> {
         let own = self.scale_target(target)?;
         let mut decoded = self.decode(&own, scale, options)?;
-        metadata::agree_on_name(&own, &decoded.object)?;
         metadata::agree_on_namespace(&own, &mut decoded.object)?;
+        metadata::agree_on_name(&own, &decoded.object)?;
         answered(
             target,
             self.change(target, Change::Put(decoded), options).await?,

@@ -26,8 +26,8 @@ impl Registry {
         options: &WriteOptions,
     ) -> Result<Written, Status> {
         let mut decoded = self.decode(target, object, options)?;
-        metadata::agree_on_name(target, &decoded.object)?;
         metadata::agree_on_namespace(target, &mut decoded.object)?;
+        metadata::agree_on_name(target, &decoded.object)?;
         self.change(target, Change::Put(decoded), options).await
     }
 

@@ -204,6 +204,34 @@ async fn an_owner_counts_once() {
         .unwrap();
     assert_eq!(left(&merge), json!([owner("v")]));
     assert_eq!(merge.warnings.len(), 1);
+    let told = |written: &Written| written.warnings[0].contains("after mutating admission happens");
+    assert_eq!((told(&made), told(&merge)), (false, true));
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_the_path_s_is_told_before_a_name() {
+    let world = common::world().await;
+    world.create("configmaps", configmap("c")).await.unwrap();
+    let target = world.target("configmaps", "c");
+    for (namespace, told) in [
+        (
+            "other",
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
+        (
+            "default",
+            "the name of the object (d) does not match the name on the URL (c)",
+        ),
+    ] {
+        let body = json!({"metadata": {"name": "d", "namespace": namespace}});
+        let put = world
+            .registry
+            .update(&target, object(body.clone()), &options())
+            .await;
+        assert_eq!(put.unwrap_err().message, told);
+        let merge = patched(&world, PatchKind::Merge, FieldValidation::Warn, &[], body).await;
+        assert_eq!(merge.unwrap_err().message, told);
+    }
 }
 
 #[tokio::test]
