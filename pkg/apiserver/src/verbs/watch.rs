@@ -9,7 +9,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
-use http::header::ACCEPT;
 use jiff::Timestamp;
 use kedge_api::{Kind, protobuf};
 use kedge_machinery::{Status, json};
@@ -73,11 +72,9 @@ pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
         end: Box::pin(tokio::time::sleep(timeout)),
         stopping: ask.app.stopping.clone(),
     };
-    let asked = answer::header(&ask.parts.headers, ACCEPT).contains("stream=watch");
-    let content_type = match (protobuf, asked) {
-        (true, _) => "application/vnd.kubernetes.protobuf;stream=watch",
-        (false, true) => "application/json;stream=watch",
-        (false, false) => "application/json",
+    let content_type = match protobuf {
+        true => "application/vnd.kubernetes.protobuf;stream=watch",
+        false => "application/json",
     };
     let body = Body::from_stream(stream::unfold(running, |mut running| async {
         let frame = running.frame().await?;
