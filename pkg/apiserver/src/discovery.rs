@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::extract::{Path, Request, State};
-use http::header::{ACCEPT, ETAG, HOST, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HOST, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use kedge_api::discovery;
@@ -119,6 +119,8 @@ fn root(
             if let Ok(tag) = HeaderValue::try_from(tag) {
                 answer.headers_mut().insert(ETAG, tag);
             }
+            let public = HeaderValue::from_static("public");
+            answer.headers_mut().insert(CACHE_CONTROL, public);
             answer
         }
         Err(status) => answer::refuse(&status),

@@ -468,6 +468,13 @@ async fn discovery_and_openapi_can_be_asked_again_cheaply() {
             (304, 0),
             "{path}"
         );
+        let cached = match path.starts_with("/openapi") {
+            true => "no-cache, private",
+            false => "public",
+        };
+        for answer in [&first, &again] {
+            assert_eq!(header(answer, "cache-control"), cached, "{path}");
+        }
     }
     let index = json(&get(&lab.admin, "/openapi/v3", &[]).await);
     let address = index["paths"]["api/v1"]["serverRelativeURL"]
