@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Answer, Reply};
 use crate::app::{App, SharedApp};
-use crate::{negotiate, openid};
+use crate::{negotiate, openid, route};
 
 pub(crate) async fn core(State(app): State<SharedApp>, request: Request) -> Answer {
     let parts = request.into_parts().0;
@@ -59,8 +59,8 @@ pub(crate) fn resources(app: &App, group: &str, version: &str, parts: &Parts) ->
     let catalog = app.registry.catalog();
     match discovery::resources(&catalog, group, version) {
         Some(resources) => document(parts, &resources),
-        // A version that is not there of a group that is, is the group's to refuse; else it is nobody's.
-        None if group.is_empty() || discovery::group(&catalog, group).is_some() => {
+        // A version that is not there of a group that has paths, is the group's to refuse; else it is nobody's.
+        None if group.is_empty() || route::has_paths(&catalog, group) => {
             answer::refuse(&Status::no_such_resource())
         }
         None => answer::page_not_found(),

@@ -50,15 +50,16 @@ impl Verb {
 
 /// Looks the path up among the kinds served.
 pub(crate) fn find(catalog: &Catalog, method: &Method, info: &RequestInfo) -> Route {
+    let kind = catalog.find(&info.group, &info.version, &info.resource);
+    let kind = kind.filter(|_| info.is_resource);
+    if let Some(kind) = kind.filter(|kind| kind.custom.is_some()) {
+        return find_custom(kind, info);
+    }
     let core = info.path.starts_with("/api/") || info.path == "/api";
-    let known_group = core
-        || group_of(&info.path)
-            .is_some_and(|group| catalog.kinds().iter().any(|k| k.group == group));
-    if !known_group {
+    if !core && !group_of(&info.path).is_some_and(|group| has_paths(catalog, group)) {
         return Route::Nowhere;
     }
-    let kind = catalog.find(&info.group, &info.version, &info.resource);
-    let Some(kind) = kind.filter(|_| info.is_resource) else {
+    let Some(kind) = kind else {
         return Route::Refused(Status::no_such_resource());
     };
     match check(kind, method, info) {
@@ -82,6 +83,48 @@ fn group_of(path: &str) -> Option<&str> {
         .split('/')
         .next()
         .filter(|group| !group.is_empty())
+}
+
+/// True for a group whose paths upstream's router knows: those that definitions make, it does not.
+pub(crate) fn has_paths(catalog: &Catalog, group: &str) -> bool {
+    let mut kinds = catalog.kinds().iter();
+    kinds.any(|kind| kind.group == group && kind.custom.is_none())
+}
+
+/// Custom resources have no paths upstream, but a handler that goes by the words of the request
+/// (`apiextensions-apiserver`, `customresource_handler.go`).
+fn find_custom(kind: &Arc<Kind>, info: &RequestInfo) -> Route {
+    let everywhere = matches!(info.verb.as_str(), "list" | "watch");
+    let in_place = match info.namespace.is_empty() {
+        true => !kind.namespaced || everywhere,
+        false => kind.namespaced,
+    };
+    if !in_place {
+        return Route::Nowhere;
+    }
+    let verbs = match info.subresource.as_str() {
+        "" => Some(&kind.verbs),
+        part => kind.subresource(part).map(|part| &part.verbs),
+    };
+    let (group, plural) = (&kind.group, &kind.plural);
+    let Some(verbs) = verbs else {
+        return Route::Refused(Status::not_found(group, plural, &info.name));
+    };
+    let known = verbs.iter().any(|verb| *verb == info.verb);
+    let Some(verb) = Verb::parse(&info.verb).filter(|_| known) else {
+        return Route::Refused(Status::method_not_allowed(group, plural, &info.verb));
+    };
+    if matches!(verb, Verb::Update | Verb::Patch) && !info.named {
+        return Route::Refused(Status::bad_request("name must be provided"));
+    }
+    // What is created has its name in itself.
+    let name = match verb {
+        Verb::Create => String::new(),
+        _ => info.name.clone(),
+    };
+    let mut target = Target::new(Arc::clone(kind), info.namespace.as_str(), name);
+    target.subresource.clone_from(&info.subresource);
+    Route::Verb(verb, target)
 }
 
 /// Whether this kind has such a path, and takes this method at it.
@@ -142,9 +185,12 @@ fn no_such_part(kind: &Kind, subresource: &str) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use kedge_api::Subresource;
+    use kedge_machinery::Object;
     use kedge_machinery::schema::Definitions;
     use rstest::rstest;
+    use serde_json::json;
 
     const ALL: [&str; 8] = [
         "create",
@@ -180,7 +226,20 @@ mod tests {
             kind("", "Namespace", "namespaces", false),
             kind("discovery.k8s.io", "EndpointSlice", "endpointslices", true),
         ];
-        Catalog::new(kinds, Arc::new(Definitions::default()))
+        let definitions = [custom("gadgets", true), custom("widgets", false)];
+        let kinds = kinds.into_iter().chain(definitions.into_iter().flatten());
+        Catalog::new(kinds.collect(), Arc::new(Definitions::default()))
+    }
+
+    /// A kind of `example.com` with a status.
+    fn custom(plural: &str, namespaced: bool) -> Vec<Arc<Kind>> {
+        let names = json!({"plural": plural, "kind": plural});
+        let scope = if namespaced { "Namespaced" } else { "Cluster" };
+        let version =
+            json!({"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}});
+        let definition = json!({"spec": {"group": "example.com", "scope": scope, "names": names, "versions": [version]}});
+        let definition = Object::from_value(definition).unwrap();
+        kedge_api::custom::kinds(&definition, &names, &Bytes::new(), 1)
     }
 
     fn lead(method: &Method, path: &str) -> String {
@@ -194,6 +253,66 @@ mod tests {
             Route::Refused(status) => status.code.to_string(),
             Route::Nowhere => "text".into(),
         }
+    }
+
+    #[rstest]
+    #[case(Method::GET, "gadgets", "List gadgets [] [] []")]
+    #[case(Method::GET, "watch/gadgets", "Watch gadgets [] [] []")]
+    #[case(
+        Method::GET,
+        "watch/namespaces/n/gadgets/g",
+        "Watch gadgets [n] [g] []"
+    )]
+    #[case(Method::GET, "namespaces/n/gadgets/g", "Get gadgets [n] [g] []")]
+    #[case(Method::HEAD, "namespaces/n/gadgets/g", "Get gadgets [n] [g] []")]
+    #[case(Method::HEAD, "namespaces/n/gadgets", "List gadgets [n] [] []")]
+    #[case(Method::POST, "namespaces/n/gadgets", "Create gadgets [n] [] []")]
+    #[case(Method::POST, "namespaces/n/gadgets/g", "Create gadgets [n] [] []")]
+    #[case(Method::PUT, "namespaces/n/gadgets/g", "Update gadgets [n] [g] []")]
+    #[case(
+        Method::GET,
+        "namespaces/n/gadgets/g/status",
+        "Get gadgets [n] [g] [status]"
+    )]
+    #[case(
+        Method::GET,
+        "namespaces/n/gadgets/g/status/more",
+        "Get gadgets [n] [g] [status]"
+    )]
+    #[case(Method::DELETE, "widgets", "DeleteCollection widgets [] [] []")]
+    #[case(Method::PUT, "namespaces/n/gadgets", "400 name must be provided")]
+    #[case(Method::PATCH, "widgets", "400 name must be provided")]
+    #[case(
+        Method::OPTIONS,
+        "widgets",
+        "405  is not supported on resources of kind \"widgets.example.com\""
+    )]
+    #[case(
+        Method::DELETE,
+        "widgets/w/status",
+        "405 delete is not supported on resources of kind \"widgets.example.com\""
+    )]
+    #[case(
+        Method::GET,
+        "widgets/w/scale",
+        "404 widgets.example.com \"w\" not found"
+    )]
+    #[case(Method::POST, "gadgets", "text")]
+    #[case(Method::DELETE, "gadgets", "text")]
+    #[case(Method::GET, "gadgets/g", "text")]
+    #[case(Method::GET, "namespaces/n/widgets", "text")]
+    #[case(Method::GET, "nothing", "text")]
+    fn custom_resources_are_found_by_words(
+        #[case] method: Method,
+        #[case] path: &str,
+        #[case] expected: &str,
+    ) {
+        let path = format!("/apis/example.com/v1/{path}");
+        let told = match find(&catalog(), &method, &RequestInfo::parse(&method, &path, "")) {
+            Route::Refused(status) => format!("{} {}", status.code, status.message),
+            _ => lead(&method, &path),
+        };
+        assert_eq!(told, expected);
     }
 
     #[rstest]

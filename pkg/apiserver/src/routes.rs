@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::routing::get;
 use axum::{Extension, Router};
+use http::Method;
 
 use crate::answer::{self, Answer};
 use crate::app::SharedApp;
@@ -80,6 +82,7 @@ async fn resource(
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
     let route = route::find(&app.registry.catalog(), &parts.method, &info);
     let answered = match route {
         Route::Nowhere => return answer::page_not_found(),
@@ -98,5 +101,9 @@ async fn resource(
             .await
         }
     };
-    answered.unwrap_or_else(|status| answer::refuse(&status))
+    let mut answer = answered.unwrap_or_else(|status| answer::refuse(&status));
+    if is_head {
+        *answer.body_mut() = Body::empty();
+    }
+    answer
 }

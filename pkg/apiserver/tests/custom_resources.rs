@@ -154,6 +154,14 @@ async fn discovery_and_documents_follow_definitions() {
         .map(|r| &r["name"])
         .collect();
     assert_eq!(names, ["gadgets", "gadgets/status", "gadgets/scale"]);
+    // The router knows no group of theirs: what is not there is nobody's.
+    for path in ["/apis/example.com/v9", "/apis/example.com/v1/nothing"] {
+        let missing = lab.admin.request(Method::GET, path, &[], "").await.unwrap();
+        assert_eq!(
+            (missing.status.as_u16(), &missing.body[..]),
+            (404, &b"404 page not found\n"[..])
+        );
+    }
     let verbs = json!([
         "delete",
         "deletecollection",
