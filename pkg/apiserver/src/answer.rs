@@ -89,7 +89,7 @@ impl Reply {
     /// One object, given as its JSON.
     pub(crate) fn object(self, code: StatusCode, json: Bytes) -> Result<Answer, Status> {
         match self.media.encoding {
-            Encoding::Json if !self.pretty => return Ok(self.finish(code, json)),
+            Encoding::Json if !self.pretty => return Ok(self.finish(code, line(&json))),
             Encoding::Protobuf => return self.protobuf(code, json),
             _ => {}
         }
@@ -105,7 +105,9 @@ impl Reply {
             (Encoding::Protobuf, _) => return self.protobuf(code, json::bytes(value).into()),
             (_, true) => json::pretty(value).into_bytes(),
             // Objects are never asked for in the encoding of a document.
-            (Encoding::Json | Encoding::OpenApiV2, false) => json::bytes(value),
+            (Encoding::Json | Encoding::OpenApiV2, false) => {
+                return Ok(self.finish(code, line(&json::bytes(value))));
+            }
         };
         Ok(self.finish(code, text.into()))
     }
@@ -114,7 +116,7 @@ impl Reply {
     fn protobuf(self, code: StatusCode, json: Bytes) -> Result<Answer, Status> {
         match protobuf::encode(&json) {
             Ok(body) => Ok(self.finish(code, body.into())),
-            Err(ProtobufError::UnknownKind { .. }) => Ok(self.in_json().finish(code, json)),
+            Err(ProtobufError::UnknownKind { .. }) => Ok(self.in_json().finish(code, line(&json))),
             Err(error) => Err(Status::internal(error.to_string())),
         }
     }
@@ -132,6 +134,14 @@ impl Reply {
         mark_packed(&mut answer);
         answer
     }
+}
+
+/// JSON without line breaks ends with one, as Go's encoder has it; with them, it does not.
+fn line(json: &[u8]) -> Bytes {
+    let mut line = Vec::with_capacity(json.len() + 1);
+    line.extend_from_slice(json);
+    line.push(b'\n');
+    line.into()
 }
 
 /// Whether line breaks are asked for. People at a terminal or a browser get them unasked, as upstream does it.

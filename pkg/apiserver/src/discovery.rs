@@ -68,7 +68,7 @@ pub(crate) fn resources(app: &App, group: &str, version: &str, parts: &Parts) ->
 }
 
 /// Every path that answers, group versions included.
-pub(crate) fn paths(app: &App, parts: &Parts) -> Answer {
+pub(crate) fn paths(app: &App) -> Answer {
     let mut paths: Vec<String> = [
         openid::CONFIGURATION,
         "/api",
@@ -94,7 +94,14 @@ pub(crate) fn paths(app: &App, parts: &Parts) -> Answer {
     }
     paths.sort_unstable();
     paths.dedup();
-    document(parts, &json!({ "paths": paths }))
+    // Upstream indents these for everybody, in JSON.
+    let reply = Reply {
+        pretty: true,
+        ..Reply::default()
+    };
+    reply
+        .value(StatusCode::OK, &json!({ "paths": paths }))
+        .unwrap_or_else(|status| answer::refuse(&status))
 }
 
 fn root(
@@ -105,7 +112,7 @@ fn root(
     let mut answer = match negotiate::aggregated_discovery(answer::header(&parts.headers, ACCEPT)) {
         Ok(None) => document(parts, &plain()),
         Ok(Some(version)) => {
-            let body = aggregated().to_string();
+            let body = format!("{}\n", aggregated());
             let tag = etag(&body);
             let content_type = match version {
                 "v2" => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",

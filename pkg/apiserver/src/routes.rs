@@ -71,8 +71,8 @@ async fn measured(State(app): State<SharedApp>) -> Answer {
 }
 
 /// `/`: the paths there are, for who looks around.
-async fn index(State(app): State<SharedApp>, request: Request) -> Answer {
-    discovery::paths(&app, &request.into_parts().0)
+async fn index(State(app): State<SharedApp>) -> Answer {
+    discovery::paths(&app)
 }
 
 async fn resource(

@@ -97,8 +97,8 @@ impl Layout {
     fn tail(self, empty: bool) -> &'static str {
         match (self, empty) {
             (Self::Compact, _) => "]}\n",
-            (Self::Pretty, true) => "]\n}\n",
-            (Self::Pretty, false) => "\n  ]\n}\n",
+            (Self::Pretty, true) => "]\n}",
+            (Self::Pretty, false) => "\n  ]\n}",
             (Self::Yaml, _) => "\n",
         }
     }

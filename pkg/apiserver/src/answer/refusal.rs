@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, StatusCode, Uri};
 use kedge_machinery::Status;
 use serde_json::Value;
 
-use super::{Answer, Reply, is_pretty, text};
+use super::{Answer, Reply, is_pretty, line, text};
 use crate::negotiate::{self, Encoding};
 
 /// The JSON of a refusal, beside its answer: for [`Wish::refused`].
@@ -17,7 +17,7 @@ struct Refused(Bytes);
 pub(crate) fn refusal(status: &Status, body: &Value) -> Answer {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = Bytes::from(body.to_string());
-    let mut answer = text(code, "application/json", json.clone());
+    let mut answer = text(code, "application/json", line(&json));
     answer.extensions_mut().insert(Refused(json));
     answer
 }
