@@ -117,7 +117,7 @@ pub(crate) fn labels<'a>(
         .collect()
 }
 
-/// One of a few words: required when empty, not supported when another.
+/// One of a few words: required when empty, not supported when another; `words` in the order that upstream tells.
 pub(crate) fn one_of(path: &str, value: &str, words: &[&str]) -> Option<FieldError> {
     if value.is_empty() {
         Some(FieldError::required(path, ""))
@@ -131,6 +131,12 @@ pub(crate) fn one_of(path: &str, value: &str, words: &[&str]) -> Option<FieldErr
 /// What is named and is not there.
 pub(crate) fn not_found(path: &str, value: &str) -> FieldError {
     FieldError::new(FieldErrorKind::NotFound, path, Some(value.into()), "")
+}
+
+/// A struct of upstream's own, whose fields have no other names than Go's, as an error shows it.
+pub(crate) fn go_struct<const N: usize>(fields: [(&str, Value); N]) -> String {
+    let fields = fields.map(|(name, value)| format!("\"{name}\":{value}"));
+    format!("{{{}}}", fields.join(","))
 }
 
 /// 422 for a field that must not change.

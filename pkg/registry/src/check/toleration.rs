@@ -1,5 +1,6 @@
 //! Tolerations (`ValidateTolerations`).
 
+use kedge_machinery::status::FieldErrorKind;
 use kedge_machinery::{FieldError, names};
 use serde_json::Value;
 
@@ -40,10 +41,19 @@ fn toleration(path: &str, toleration: &Value) -> Vec<FieldError> {
             }
         }
         "Exists" if !value.is_empty() => {
-            let detail = "value must be empty when `operator` is 'Exists'";
-            errors.push(FieldError::invalid(
+            let seconds = toleration.get("tolerationSeconds").cloned();
+            let shown = super::go_struct([
+                ("Key", key.into()),
+                ("Operator", operator.into()),
+                ("Value", value.into()),
+                ("Effect", effect.into()),
+                ("TolerationSeconds", seconds.unwrap_or_default()),
+            ]);
+            let detail = format!("{shown}: value must be empty when `operator` is 'Exists'");
+            errors.push(FieldError::new(
+                FieldErrorKind::Invalid,
                 at("operator"),
-                toleration.clone(),
+                None,
                 detail,
             ));
         }
@@ -76,5 +86,16 @@ mod tests {
         let errors = tolerations("t", &[toleration]);
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn the_whole_is_shown_as_upstream_shows_its_own_structs() {
+        let both = json!({"key": "a", "operator": "Exists", "value": "b"});
+        let shown =
+            r#"{"Key":"a","Operator":"Exists","Value":"b","Effect":"","TolerationSeconds":null}"#;
+        let said = format!(
+            "t[0].operator: Invalid value: {shown}: value must be empty when `operator` is 'Exists'"
+        );
+        assert_eq!(tolerations("t", &[both])[0].to_string(), said);
     }
 }

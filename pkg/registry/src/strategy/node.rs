@@ -1,6 +1,7 @@
 //! Nodes.
 
 mod annotations;
+mod features;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,7 @@ const SYSTEM_INFO: &[&str] = &[
     "architecture",
 ];
 
+/// In the order in which upstream tells them.
 const TAINT_EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 /// Upstream's path begins so.
 const TAINTS: &str = "metadata.taints";
@@ -109,6 +111,7 @@ impl Strategy for Node {
         errors.extend(annotations::annotations(new));
         errors.extend(resources(new));
         errors.extend(addresses(new));
+        errors.extend(features::features(new));
         let (is, was) = (field(&new.0, "spec"), field(&old.0, "spec"));
         let [before, after] = [was, is].map(|spec| texts(spec, "podCIDRs"));
         let moved = match before.len() == after.len() {
@@ -205,10 +208,16 @@ fn taints(path: &str, taints: &[Value]) -> Vec<FieldError> {
         }
         errors.extend(check::one_of(&at("effect"), effect, TAINT_EFFECTS));
         if !seen.insert((effect, key)) {
-            errors.push(FieldError {
-                detail: "taints must be unique by key and effect pair".into(),
-                ..FieldError::duplicate(format!("{path}[{i}]"), taint.clone())
-            });
+            let added = taint.get("timeAdded").cloned();
+            let shown = check::go_struct([
+                ("Key", key.into()),
+                ("Value", value.into()),
+                ("Effect", effect.into()),
+                ("TimeAdded", added.unwrap_or_default()),
+            ]);
+            let detail = format!("{shown}: taints must be unique by key and effect pair");
+            let at = format!("{path}[{i}]");
+            errors.push(FieldError::new(FieldErrorKind::Duplicate, at, None, detail));
         }
     }
     errors
@@ -217,20 +226,17 @@ fn taints(path: &str, taints: &[Value]) -> Vec<FieldError> {
 /// Each address once for each of its types.
 fn addresses(node: &Object) -> Vec<FieldError> {
     let mut seen = BTreeSet::new();
+    let mut errors = Vec::new();
     let all = list(field(&node.0, "status"), "addresses");
-    let fresh = |address: &Value| {
-        seen.insert((
-            text(address, "type").to_string(),
-            text(address, "address").to_string(),
-        ))
-    };
-    let new: Vec<bool> = all.iter().map(fresh).collect();
-    let again = all.iter().enumerate().filter(|(i, _)| !new[*i]);
-    again
-        .map(|(i, address)| {
-            FieldError::duplicate(format!("status.addresses[{i}]"), address.clone())
-        })
-        .collect()
+    for (i, item) in all.iter().enumerate() {
+        let [kind, address] = ["type", "address"].map(|key| text(item, key));
+        if !seen.insert((kind, address)) {
+            let shown = check::go_struct([("Type", kind.into()), ("Address", address.into())]);
+            let at = format!("status.addresses[{i}]");
+            errors.push(FieldError::new(FieldErrorKind::Duplicate, at, None, shown));
+        }
+    }
+    errors
 }
 
 #[cfg(test)]

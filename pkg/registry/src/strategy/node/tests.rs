@@ -85,6 +85,30 @@ fn what_is_wrong() {
     );
 }
 
+/// Of what is there twice, upstream shows its own structs.
+#[test]
+fn what_is_shown_of_duplicates() {
+    let taint = json!({"key": "a", "value": "b", "effect": "NoSchedule"});
+    let address = json!({"type": "Hostname", "address": "n"});
+    let twice = node(json!({
+        "spec": {"taints": [taint, taint, {"key": "c", "effect": "Never"}]},
+        "status": {"addresses": [address, address]},
+    }));
+    let said: Vec<String> = Node
+        .validate_update(&twice, &twice, "status")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        said,
+        [
+            r#"status.addresses[1]: Duplicate value: {"Type":"Hostname","Address":"n"}"#,
+            r#"metadata.taints[1]: Duplicate value: {"Key":"a","Value":"b","Effect":"NoSchedule","TimeAdded":null}: taints must be unique by key and effect pair"#,
+            r#"metadata.taints[2].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute""#,
+        ]
+    );
+}
+
 #[test]
 fn resources_are_counted() {
     let capacity =
