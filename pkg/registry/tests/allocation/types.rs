@@ -68,15 +68,15 @@ async fn changes(world: &World, from: char) -> String {
 #[tokio::test]
 async fn from_every_type_to_every_other() {
     // A headless Service stays headless, which not every type can be; an address once set is never taken back, and a node
-    // port only with the type.
+    // port only with the type, or where none is wanted.
     let rows = [
         ('E', "--- h-- A-- AN- AN- A-- ANC"),
         ('H', "--- h-- h-- x x x x"),
         ('C', "--- x a-- aN- aN- a-- aNC"),
-        ('N', "--- x a-- an- an- an- anC"),
-        ('L', "--- x a-- an- an- an- anC"),
+        ('N', "--- x a-- an- an- a-- anC"),
+        ('L', "--- x a-- an- an- a-- anC"),
         ('Z', "--- x a-- aN- aN- a-- aNC"),
-        ('O', "--- x a-- an- an- an- anc"),
+        ('O', "--- x a-- an- an- a-- anc"),
     ];
     for ranges in [
         &["10.43.0.0/28"][..],

@@ -42,11 +42,13 @@ impl Strategy for Service {
 
     fn prepare_create(&self, new: &mut Object) {
         new.0.insert("status".into(), json!({"loadBalancer": {}}));
+        update::drop_internal_policy(new);
     }
 
     fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
         if subresource.is_empty() {
             update::drop_type_dependent(new, old);
+            update::drop_internal_policy(new);
         }
     }
 

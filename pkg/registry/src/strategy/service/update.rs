@@ -7,6 +7,7 @@ use kedge_machinery::Object;
 use serde_json::{Value, json};
 
 use super::spec::{Spec, spec_mut};
+use super::validate::internal_traffic;
 use crate::value::{copy_field, field, int, list_mut, structs_mut, text};
 
 /// Fills allocated values that a client left out, so that sending the same manifest again is no change.
@@ -16,7 +17,8 @@ pub(super) fn keep_allocated(new: &mut Object, old: &Object) {
     let (singular, plural) = (is.cluster_ip().is_empty(), is.cluster_ips().is_empty());
     let health =
         was.needs_health_check() && is.needs_health_check() && is.health_check_node_port() == 0;
-    if was.needs_node_ports() && is.needs_node_ports() {
+    // Who declines node ports gives up those that it names no more.
+    if was.allocates_node_ports() && is.allocates_node_ports() {
         keep_node_ports(new, old);
     }
     let Some(from) = field(&old.0, "spec").as_object() else {
@@ -145,8 +147,19 @@ pub(super) fn drop_type_dependent(new: &mut Object, old: &Object) {
     }
 }
 
+/// An ExternalName Service has no internal policy. Upstream stores one that it is given and shows it to nobody; what is
+/// no policy at all is left for validation.
+pub(super) fn drop_internal_policy(service: &mut Object) {
+    let spec = Spec::of(service);
+    if !spec.needs_cluster_ip() && internal_traffic(spec).is_none() {
+        spec_mut(service).remove("internalTrafficPolicy");
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn service(spec: Value) -> Object {
@@ -177,6 +190,49 @@ mod tests {
                 "ports": [{"name": "b", "port": 82, "nodePort": 30081}, {"name": "c", "port": 83}],
             })
         );
+    }
+
+    /// Type and `allocateLoadBalancerNodePorts`, before and after; whether a port that is left out keeps its node port.
+    #[rstest]
+    #[case(("NodePort", None), ("LoadBalancer", Some(true)), true)]
+    #[case(("LoadBalancer", Some(true)), ("LoadBalancer", Some(true)), true)]
+    #[case(("LoadBalancer", Some(true)), ("NodePort", None), true)]
+    #[case(("LoadBalancer", Some(true)), ("LoadBalancer", Some(false)), false)]
+    #[case(("LoadBalancer", Some(false)), ("LoadBalancer", Some(false)), false)]
+    #[case(("NodePort", None), ("LoadBalancer", Some(false)), false)]
+    fn who_declines_node_ports_gives_up_those_that_it_leaves_out(
+        #[case] before: (&str, Option<bool>),
+        #[case] after: (&str, Option<bool>),
+        #[case] kept: bool,
+    ) {
+        let of = |(kind, allocates): (&str, Option<bool>), second: Value| {
+            let ports = json!([{"name": "a", "port": 80, "nodePort": 30080}, second]);
+            let mut spec = json!({"type": kind, "ports": ports});
+            if let Some(allocates) = allocates {
+                spec["allocateLoadBalancerNodePorts"] = allocates.into();
+            }
+            service(spec)
+        };
+        let old = of(before, json!({"name": "b", "port": 81, "nodePort": 30081}));
+        let mut new = of(after, json!({"name": "b", "port": 81}));
+        keep_allocated(&mut new, &old);
+        let ports = &spec(&new)["ports"];
+        assert_eq!(ports[0]["nodePort"], 30080);
+        assert_eq!(ports[1]["nodePort"] == 30081, kept);
+    }
+
+    #[rstest]
+    #[case("ExternalName", "Local", false)]
+    #[case("ExternalName", "Near", true)]
+    #[case("ClusterIP", "Local", true)]
+    fn the_internal_policy_of_an_external_name(
+        #[case] kind: &str,
+        #[case] policy: &str,
+        #[case] kept: bool,
+    ) {
+        let mut new = service(json!({"type": kind, "internalTrafficPolicy": policy}));
+        drop_internal_policy(&mut new);
+        assert_eq!(spec(&new).get("internalTrafficPolicy").is_some(), kept);
     }
 
     #[test]

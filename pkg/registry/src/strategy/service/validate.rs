@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kedge_machinery::status::FieldErrorKind;
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
 
@@ -270,8 +271,21 @@ fn port_numbers(spec: Spec<'_>) -> Vec<FieldError> {
     let mut seen = BTreeSet::new();
     for i in all {
         if !seen.insert((protocol(i), number(i, "port"))) {
-            let value = json!({"protocol": protocol(i), "port": number(i, "port")});
-            errors.push(FieldError::duplicate(format!("spec.ports[{i}]"), value));
+            let shown = check::go_struct([
+                ("Name", "".into()),
+                ("Protocol", protocol(i).into()),
+                ("AppProtocol", Value::Null),
+                ("Port", number(i, "port").into()),
+                ("TargetPort", 0.into()),
+                ("NodePort", 0.into()),
+            ]);
+            let path = format!("spec.ports[{i}]");
+            errors.push(FieldError::new(
+                FieldErrorKind::Duplicate,
+                path,
+                None,
+                shown,
+            ));
         }
     }
     errors
@@ -357,7 +371,7 @@ fn external_traffic(spec: Spec<'_>) -> Vec<FieldError> {
     errors
 }
 
-fn internal_traffic(spec: Spec<'_>) -> Option<FieldError> {
+pub(super) fn internal_traffic(spec: Spec<'_>) -> Option<FieldError> {
     const PATH: &str = "spec.internalTrafficPolicy";
     match spec.get("internalTrafficPolicy").and_then(Value::as_str) {
         None => {

@@ -102,6 +102,8 @@ mod tests {
     #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "trafficDistribution": "PreferClose"}), 1)]
     #[case(json!({"type": "ClusterIP", "sessionAffinity": "None", "externalIPs": ["2001:DB8::1"]}), 2)]
     #[case(json!({"type": "LoadBalancer", "sessionAffinity": "None", "loadBalancerSourceRanges": ["2001:DB8::/64"]}), 1)]
+    #[case(json!({"type": "LoadBalancer", "sessionAffinity": "None", "loadBalancerIP": "192.0.2.010"}), 1)]
+    #[case(json!({"type": "LoadBalancer", "sessionAffinity": "None", "loadBalancerIP": "any"}), 0)]
     fn how_much_is_said(#[case] spec: Value, #[case] count: usize) {
         let object = Object::from_value(json!({"spec": spec})).unwrap();
         let said = service(&object);

@@ -70,6 +70,8 @@ fn external(over: Value) -> Value {
 #[case::affinity(json!({"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 86400}}}))]
 #[case::external_ips(json!({"externalIPs": ["192.0.2.1", "2001:db8::1"]}))]
 #[case::distribution(json!({"trafficDistribution": "PreferSameNode"}))]
+#[case::local_node_port_without_health_check(json!({"type": "NodePort", "externalTrafficPolicy": "Local"}))]
+#[case::external_ips_with_a_policy(json!({"externalIPs": ["192.0.2.1"], "externalTrafficPolicy": "Local"}))]
 #[case::two_families(json!({
     "clusterIPs": ["10.43.0.9", "fd00::9"], "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack",
 }))]
@@ -168,6 +170,17 @@ fn right(#[case] spec: Value) {
 #[case::range_with_zeros(
     json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["010.0.0.0/8"]}), &["spec.LoadBalancerSourceRanges[0]"]
 )]
+#[case::health_check_of_a_node_port(
+    json!({"type": "NodePort", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30000}), &["spec.healthCheckNodePort"]
+)]
+#[case::health_check_of_the_other_policy(
+    json!({"type": "LoadBalancer", "externalTrafficPolicy": "Cluster", "healthCheckNodePort": 30000}),
+    &["spec.healthCheckNodePort"]
+)]
+#[case::outer_traffic_of_an_external_name(
+    external(json!({"externalTrafficPolicy": "Local", "healthCheckNodePort": 30000})),
+    &["spec.externalTrafficPolicy", "spec.healthCheckNodePort"]
+)]
 #[case::health_check_for_nothing(json!({"healthCheckNodePort": 30000}), &["spec.healthCheckNodePort"])]
 #[case::health_check_missing(
     json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}), &["spec.healthCheckNodePort"]
@@ -175,6 +188,14 @@ fn right(#[case] spec: Value) {
 #[case::distribution(json!({"trafficDistribution": "PreferFar"}), &["spec.trafficDistribution"])]
 fn wrong(#[case] spec: Value, #[case] want: &[&str]) {
     assert_eq!(fields(service(&with(spec))), want);
+}
+
+#[test]
+fn a_port_said_twice_is_shown_as_upstream_shows_it() {
+    let ports = json!([{"port": 80, "name": "a"}, {"port": 80, "name": "b", "targetPort": "x"}]);
+    let said = "spec.ports[1]: Duplicate value: {\"Name\":\"\",\"Protocol\":\"TCP\",\"AppProtocol\":null,\"Port\":80,\"TargetPort\":0,\"NodePort\":0}";
+    let errors = service(&with(json!({"ports": ports})));
+    assert_eq!(errors[0].to_string(), said);
 }
 
 #[rstest]
