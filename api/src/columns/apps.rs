@@ -19,7 +19,7 @@ pub(super) const POD_TEMPLATE: &[Column] = &[
 pub(super) const CONTROLLER_REVISION: &[Column] = &[
     NAME,
     text("Controller", "Whose state it is."),
-    integer("Revision", "Its number."),
+    text("Revision", "Its number."),
     AGE,
 ];
 pub(super) const DAEMON_SET: &[Column] = &[

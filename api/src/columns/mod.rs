@@ -266,6 +266,13 @@ pub fn cells(kind: &Kind, object: &Object, now: Timestamp) -> Vec<Value> {
     }
 }
 
+/// `conditions` of the row of an object, if it has any.
+#[must_use]
+pub fn conditions(kind: &Kind, object: &Object) -> Option<Value> {
+    let is_pod = kind.group.is_empty() && kind.kind == "Pod";
+    is_pod.then(|| pod::ended(object)).flatten()
+}
+
 /// The text at a path, or empty.
 fn text_at<'a>(object: &'a Object, path: &[&str]) -> &'a str {
     object.at(path).and_then(Value::as_str).unwrap_or_default()
@@ -346,60 +353,4 @@ fn labels(value: Option<&Value>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Catalog;
-    use serde_json::json;
-
-    /// The cells of an object whose `apiVersion` and `kind` are served, seen at a fixed instant.
-    pub(super) fn row(object: Value) -> Vec<Value> {
-        let object = Object::from_value(object).unwrap();
-        let catalog = Catalog::builtin();
-        let (group, version) = object
-            .api_version()
-            .rsplit_once('/')
-            .unwrap_or(("", object.api_version()));
-        let kind = catalog.find_kind(group, version, object.kind()).unwrap();
-        cells(kind, &object, "2026-01-01T00:10:00Z".parse().unwrap())
-    }
-
-    #[test]
-    fn every_kind_has_a_cell_for_each_column() {
-        for kind in Catalog::builtin().kinds() {
-            let object = Object::from_value(json!({ "metadata": { "name": "x" } })).unwrap();
-            let cells = cells(kind, &object, Timestamp::UNIX_EPOCH);
-            let columns = definitions(kind);
-            assert_eq!(columns.len(), cells.len(), "{}", kind.kind);
-            let named = columns.iter().position(|c| c.format == "name").unwrap();
-            assert_eq!(cells[named], "x", "{}", kind.kind);
-        }
-    }
-
-    #[test]
-    fn small_kinds() {
-        let meta = json!({ "name": "x", "creationTimestamp": "2026-01-01T00:00:00Z" });
-        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": { "a": "" }, "binaryData": { "b": "" } });
-        assert_eq!(row(map), [json!("x"), json!(2), json!("10m")]);
-        let secret =
-            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque" });
-        assert_eq!(
-            row(secret),
-            [json!("x"), json!("Opaque"), json!(0), json!("10m")]
-        );
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "x" }, "status": { "phase": "Active" } });
-        assert_eq!(
-            row(namespace),
-            [json!("x"), json!("Active"), json!("<unknown>")]
-        );
-        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta });
-        assert_eq!(row(account), [json!("x"), json!(0), json!("10m")]);
-    }
-
-    #[test]
-    fn lists_are_abbreviated_after_three() {
-        let of = |n: usize| abbreviated((0..n).map(|i| i.to_string()));
-        assert_eq!(of(0), "");
-        assert_eq!(of(3), "0,1,2");
-        assert_eq!(of(5), "0,1,2 + 2 more...");
-    }
-}
+mod tests;

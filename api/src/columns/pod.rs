@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kedge_machinery::Object;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::age::since_text;
 use super::{AGE, Column, NAME, field, list, list_at, or, text, text_at, wide};
@@ -45,6 +45,17 @@ pub(super) fn cells(pod: &Object, now: Timestamp, age: Value) -> Vec<Value> {
         or(text_at(pod, &["status", "nominatedNodeName"]), "<none>").into(),
         readiness_gates(pod).into(),
     ]
+}
+
+/// That it has come to its end, for clients that show such Pods in another way.
+pub(super) fn ended(pod: &Object) -> Option<Value> {
+    let phase = text_at(pod, &["status", "phase"]);
+    let message = match phase {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return None,
+    };
+    Some(json!([{"type": "Completed", "status": "True", "reason": phase, "message": message}]))
 }
 
 /// What the statuses of all containers come to.
@@ -326,6 +337,21 @@ mod tests {
             "Error"
         );
         assert_eq!(one(json!({ "running": {} })), "Running");
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_says_so_beside_its_cells() {
+        let ended = |phase: &str| {
+            let pod = json!({"metadata": {"name": "p"}, "status": {"phase": phase}});
+            super::ended(&kedge_machinery::Object::from_value(pod).unwrap())
+        };
+        for phase in ["Succeeded", "Failed"] {
+            let told = ended(phase).unwrap();
+            assert_eq!(told[0]["type"], "Completed");
+            assert_eq!(told[0]["status"], "True");
+            assert_eq!(told[0]["reason"], phase);
+        }
+        assert_eq!(ended("Running"), None);
     }
 
     #[test]

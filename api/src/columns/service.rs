@@ -105,30 +105,6 @@ mod tests {
         }))
     }
 
-    /// Names and priorities that kube-apiserver 1.36 answered with.
-    #[test]
-    fn columns_are_those_of_upstream() {
-        let catalog = crate::Catalog::builtin();
-        let columns = super::super::definitions(catalog.find("", "v1", "services").unwrap());
-        let found: Vec<_> = columns
-            .iter()
-            .map(|c| (&*c.name, &*c.kind, &*c.format, c.priority))
-            .collect();
-        let text = |name, format, priority| (name, "string", format, priority);
-        assert_eq!(
-            found,
-            [
-                text("Name", "name", 0),
-                text("Type", "", 0),
-                text("Cluster-IP", "", 0),
-                text("External-IP", "", 0),
-                text("Port(s)", "", 0),
-                text("Age", "", 0),
-                text("Selector", "", 1),
-            ]
-        );
-    }
-
     #[test]
     fn a_cluster_ip_service() {
         let spec = json!({

@@ -85,6 +85,7 @@ pub fn table<'a>(
 
 fn row(kind: &Kind, object: Object, options: TableOptions) -> Value {
     let cells = columns::cells(kind, &object, options.now);
+    let conditions = columns::conditions(kind, &object);
     let shown = match options.include {
         IncludeObject::None => Value::Null,
         IncludeObject::Metadata => json!({
@@ -93,9 +94,10 @@ fn row(kind: &Kind, object: Object, options: TableOptions) -> Value {
         }),
         IncludeObject::Object => object.into_value(),
     };
-    let mut row = json!({"cells": cells});
-    if let (false, Some(row)) = (shown.is_null(), row.as_object_mut()) {
+    let mut row = Map::from_iter([("cells".to_string(), cells.into())]);
+    row.extend(conditions.map(|conditions| ("conditions".to_string(), conditions)));
+    if !shown.is_null() {
         row.insert("object".into(), shown);
     }
-    row
+    row.into()
 }

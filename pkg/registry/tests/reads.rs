@@ -463,9 +463,31 @@ async fn tables() {
     let whole = show(IncludeObject::Object, false);
     assert!(whole["columnDefinitions"].is_null());
     assert_eq!(whole["rows"][1]["object"]["data"]["a"], "1");
-    assert!(
-        show(IncludeObject::None, true)["rows"][0]
-            .get("object")
-            .is_none()
+    let bare = &show(IncludeObject::None, true)["rows"][0];
+    assert!(bare.get("object").is_none() && bare.get("conditions").is_none());
+}
+
+/// `kubectl get` and others tell Pods that have ended by a condition of their rows.
+#[tokio::test]
+async fn rows_of_pods_that_have_ended() {
+    use kedge_registry::{TableOptions, table};
+    let world = world().await;
+    let options = TableOptions {
+        version: Default::default(),
+        include: Default::default(),
+        now: "2026-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let pod =
+        |phase: &str| json!({"metadata": {"name": "p"}, "status": {"phase": phase}}).to_string();
+    let pods = ["Running", "Failed"].map(pod);
+    let pods = pods.iter().map(String::as_bytes);
+    let shown = table::table(
+        &world.kind("pods"),
+        pods,
+        serde_json::Map::new(),
+        options,
+        true,
     );
+    assert!(shown["rows"][0].get("conditions").is_none());
+    assert_eq!(shown["rows"][1]["conditions"][0]["reason"], "Failed");
 }
