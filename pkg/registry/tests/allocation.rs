@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+#[path = "allocation/families.rs"]
+mod families;
+#[path = "allocation/holding.rs"]
+mod holding;
 #[path = "allocation/types.rs"]
 mod types;
 

@@ -265,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nobodys_in_one_range_is_an_address_of_a_wider_one() {
+        let pools = pools(&["10.0.1.0/24"]);
+        let ask = |further: &[&str]| {
+            let further: Vec<IpNet> = further.iter().map(|net| net.parse().unwrap()).collect();
+            let world = Environment {
+                pools: &pools,
+                further: &|| further.clone(),
+                taken: &|_| false,
+                random: &|| 0,
+            };
+            ["10.0.1.0", "10.0.1.255"].map(|a| world.check_address(a.parse().unwrap()).is_ok())
+        };
+        assert_eq!(ask(&[]), [false; 2]);
+        assert_eq!(ask(&["10.0.0.0/16"]), [true; 2]);
+    }
+
+    #[test]
     fn ports_run_out() {
         let pools = pools(&["10.0.0.0/30"]);
         let taken = |claim: &Claim| *claim == Claim::Port(30001);
