@@ -8,6 +8,8 @@ use crate::check;
 use crate::value::{default, field, int, list, omit_empty, present, structs_mut, text};
 
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+/// The label of what the controller writes: it cannot help what its Pods say.
+const CONTROLLED: (&str, &str) = ("endpoints.kubernetes.io/managed-by", "endpoint-controller");
 
 pub(super) struct Endpoints;
 
@@ -36,8 +38,8 @@ impl Strategy for Endpoints {
         }
     }
 
-    fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
-        if old.is_some_and(|old| are_same(new, old)) {
+    fn warnings(&self, new: &Object, _old: Option<&Object>) -> Vec<String> {
+        if new.labels().any(|label| label == CONTROLLED) {
             return Vec::new();
         }
         let mut said = Vec::new();
@@ -171,5 +173,25 @@ mod tests {
             .map(|e| e.field)
             .collect();
         assert_eq!(got, want);
+    }
+
+    /// Those that the controller writes are let be; an update that changes nothing is told again.
+    #[test]
+    fn warnings() {
+        let told = |labels: Value, subset: Value| {
+            let object = json!({"metadata": {"labels": labels}, "subsets": [subset]});
+            let object = Object::from_value(object).unwrap();
+            let said = Endpoints.warnings(&object, None);
+            assert_eq!(Endpoints.warnings(&object, Some(&object)), said);
+            said.len()
+        };
+        let odd = json!({"addresses": [{"ip": "2001:DB8::1"}], "notReadyAddresses": [{"ip": "::ffff:1.2.3.4"}]});
+        assert_eq!(told(json!({}), odd.clone()), 2);
+        assert_eq!(told(json!({CONTROLLED.0: "me"}), odd.clone()), 2);
+        assert_eq!(told(json!({CONTROLLED.0: CONTROLLED.1}), odd), 0);
+        assert_eq!(
+            told(json!({}), json!({"addresses": [{"ip": "2001:db8::1"}]})),
+            0
+        );
     }
 }

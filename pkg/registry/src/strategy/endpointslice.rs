@@ -13,6 +13,12 @@ use crate::value::{default, field, list, present, structs_mut, text, texts};
 
 const ADDRESS_TYPES: &[&str] = &["FQDN", "IPv4", "IPv6"];
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// They cannot help what their Pods and Endpoints say.
+const CONTROLLERS: &[&str] = &[
+    "endpointslice-controller.k8s.io",
+    "endpointslicemirroring-controller.k8s.io",
+];
 const MAX_ENDPOINTS: usize = 1000;
 const MAX_ADDRESSES: usize = 100;
 const MAX_PORTS: usize = 20000;
@@ -66,12 +72,14 @@ impl Strategy for EndpointSlice {
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
-        let _ = old;
-        let kind = field(&new.0, "addressType").as_str();
-        if kind == Some("FQDN") {
-            return vec!["spec.addressType: FQDN endpoints are deprecated".into()];
-        }
         let mut said = Vec::new();
+        if old.is_none() && field(&new.0, "addressType") == "FQDN" {
+            said.push("spec.addressType: FQDN endpoints are deprecated".into());
+        }
+        let manager = new.labels().find(|(key, _)| *key == MANAGED_BY);
+        if manager.is_some_and(|(_, name)| CONTROLLERS.contains(&name)) {
+            return said;
+        }
         let all = field(&new.0, "endpoints").as_array();
         for (i, endpoint) in all.into_iter().flatten().enumerate() {
             for (j, address) in texts(endpoint, "addresses").into_iter().enumerate() {
@@ -312,6 +320,30 @@ mod tests {
         let errors = EndpointSlice.validate_update(&new, &old, "");
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, want);
+    }
+
+    /// A new slice and an update of it.
+    #[rstest]
+    #[case("IPv6", "2001:DB8::1", "", [1, 1])]
+    #[case("IPv6", "2001:db8::1", "", [0, 0])]
+    #[case("IPv6", "2001:DB8::1", "me", [1, 1])]
+    #[case("IPv6", "2001:DB8::1", CONTROLLERS[0], [0, 0])]
+    #[case("IPv6", "2001:DB8::1", CONTROLLERS[1], [0, 0])]
+    #[case("FQDN", "example.com", "", [1, 0])]
+    #[case("FQDN", "example.com", CONTROLLERS[1], [1, 0])]
+    fn warnings(
+        #[case] kind: &str,
+        #[case] address: &str,
+        #[case] manager: &str,
+        #[case] told: [usize; 2],
+    ) {
+        let slice = json!({
+            "metadata": {"labels": {MANAGED_BY: manager}},
+            "addressType": kind, "endpoints": [{"addresses": [address]}],
+        });
+        let slice = Object::from_value(slice).unwrap();
+        let said = [None, Some(&slice)].map(|old| EndpointSlice.warnings(&slice, old).len());
+        assert_eq!(said, told);
     }
 
     #[test]
