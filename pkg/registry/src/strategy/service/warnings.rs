@@ -16,64 +16,68 @@ pub(super) fn service(service: &Object) -> Vec<String> {
     let external = texts(spec.0, "externalIPs");
     let is_name = spec.kind() == "ExternalName";
     let headless = spec.kind() == "ClusterIP" && spec.is_headless();
-    let mut said = Vec::new();
-    let mut say = |when: bool, what: &str| {
-        if when {
-            said.push(what.to_string());
-        }
-    };
-    say(
-        service
-            .at(&["metadata", "annotations", TOPOLOGY_HINTS])
-            .is_some(),
+    let hints = service.at(&["metadata", "annotations", TOPOLOGY_HINTS]);
+    let mut said = told([(
+        hints.is_some(),
         &format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"),
-    );
-    say(
-        headless && !spec.text("loadBalancerIP").is_empty(),
-        "spec.loadBalancerIP is ignored for headless services",
-    );
-    say(
-        headless && !external.is_empty(),
-        "spec.externalIPs is ignored for headless services",
-    );
-    say(
-        headless && spec.text("sessionAffinity") != NONE,
-        "spec.SessionAffinity is ignored for headless services",
-    );
-    say(
-        !external.is_empty() && !headless && !is_name,
-        "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
-    );
-    say(
-        is_name && !external.is_empty(),
-        "spec.externalIPs is ignored when spec.type is \"ExternalName\"",
-    );
-    say(
-        !is_name && !spec.text("externalName").is_empty(),
-        "spec.externalName is ignored when spec.type is not \"ExternalName\"",
-    );
-    say(
-        spec.text("trafficDistribution") == "PreferClose",
-        "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
-    );
-    for (key, values) in [
-        ("clusterIPs", texts(spec.0, "clusterIPs")),
-        ("externalIPs", external),
-    ] {
-        for (i, value) in values.into_iter().enumerate() {
-            said.extend(check::unusual_ip(&format!("spec.{key}[{i}]"), value));
-        }
-    }
+    )]);
+    said.extend(unusual(spec, "clusterIPs", check::unusual_ip));
+    said.extend(told([
+        (
+            headless && !spec.text("loadBalancerIP").is_empty(),
+            "spec.loadBalancerIP is ignored for headless services",
+        ),
+        (
+            headless && !external.is_empty(),
+            "spec.externalIPs is ignored for headless services",
+        ),
+        (
+            headless && spec.text("sessionAffinity") != NONE,
+            "spec.SessionAffinity is ignored for headless services",
+        ),
+        (
+            !external.is_empty() && !headless && !is_name,
+            "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+        ),
+    ]));
+    said.extend(unusual(spec, "externalIPs", check::unusual_ip));
     said.extend(check::unusual_ip(
         "spec.loadBalancerIP",
         spec.text("loadBalancerIP"),
     ));
-    let ranges = texts(spec.0, "loadBalancerSourceRanges");
-    for (i, range) in ranges.into_iter().enumerate() {
-        let at = format!("spec.loadBalancerSourceRanges[{i}]");
-        said.extend(check::unusual_cidr(&at, range));
-    }
+    said.extend(unusual(
+        spec,
+        "loadBalancerSourceRanges",
+        check::unusual_cidr,
+    ));
+    said.extend(told([
+        (
+            is_name && !external.is_empty(),
+            "spec.externalIPs is ignored when spec.type is \"ExternalName\"",
+        ),
+        (
+            !is_name && !spec.text("externalName").is_empty(),
+            "spec.externalName is ignored when spec.type is not \"ExternalName\"",
+        ),
+        (
+            spec.text("trafficDistribution") == "PreferClose",
+            "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
+        ),
+    ]));
     said
+}
+
+/// Those that are so.
+fn told<const N: usize>(all: [(bool, &str); N]) -> Vec<String> {
+    let so = all.into_iter().filter(|(when, _)| *when);
+    so.map(|(_, what)| what.to_string()).collect()
+}
+
+/// What is odd of the texts of a list.
+fn unusual(spec: Spec<'_>, key: &str, check: impl Fn(&str, &str) -> Option<String>) -> Vec<String> {
+    let each = texts(spec.0, key).into_iter().enumerate();
+    each.filter_map(|(i, value)| check(&format!("spec.{key}[{i}]"), value))
+        .collect()
 }
 
 /// What a load balancer reported. Upstream's path ends at the item.
@@ -108,6 +112,33 @@ mod tests {
         let object = Object::from_value(json!({"spec": spec})).unwrap();
         let said = service(&object);
         assert_eq!(said.len(), count, "{said:?}");
+    }
+
+    /// In upstream's order.
+    #[test]
+    fn of_addresses_first() {
+        let odd = "2001:DB8::1";
+        let spec = json!({
+            "type": "ClusterIP", "sessionAffinity": "None", "clusterIP": odd, "clusterIPs": [odd], "externalIPs": [odd],
+            "loadBalancerIP": odd, "loadBalancerSourceRanges": ["2001:DB8::/64"], "externalName": "a.b",
+        });
+        let object = Object::from_value(json!({"spec": spec})).unwrap();
+        let said = service(&object);
+        let begun: Vec<&str> = said
+            .iter()
+            .filter_map(|line| line.split([' ', ':']).next())
+            .collect();
+        assert_eq!(
+            begun,
+            [
+                "spec.clusterIPs[0]",
+                "spec.externalIPs",
+                "spec.externalIPs[0]",
+                "spec.loadBalancerIP",
+                "spec.loadBalancerSourceRanges[0]",
+                "spec.externalName",
+            ]
+        );
     }
 
     #[test]
