@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub also: Vec<String>,
     /// A custom resource: fields have no zero values, and what is owned in any version counts.
     pub custom: bool,
+    /// The status is written apart from the rest, as a subresource.
+    pub status_apart: bool,
     /// The field manager's name.
     pub manager: &'a str,
     /// Empty, or for example `status`.
@@ -152,7 +154,7 @@ impl<'a> Context<'a> {
     fn own(&self, mut set: FieldSet) -> FieldSet {
         UNOWNED.iter().for_each(|path| set.remove_branch(path));
         match self.subresource {
-            "" => set.remove_branch(&["status"]),
+            "" if self.status_apart => set.remove_branch(&["status"]),
             "status" => set.retain_fields(&["metadata", "status"]),
             _ => {}
         }
@@ -235,7 +237,7 @@ fn once(
     }
     managers.forget_versions(context);
     managers.reconcile(context);
-    let config_tree = intent(context, config);
+    let config_tree = intent(context, config, live.is_none());
     let merged = typed.merge(Some(schema), &live_tree, &config_tree);
 
     let id = context.id(Operation::Apply);
@@ -277,11 +279,11 @@ const SET_BY_SERVER: [&str; 4] = [
     "selfLink",
 ];
 
-/// The configuration without what this write cannot set.
-fn intent(context: &Context<'_>, config: &Object) -> Value {
+/// The configuration without what this write cannot set. Whether a new object may have a status is its kind's matter.
+fn intent(context: &Context<'_>, config: &Object, is_new: bool) -> Value {
     let mut config = config.clone();
     match context.subresource {
-        "" => {
+        "" if context.status_apart && !is_new => {
             config.0.remove("status");
         }
         "status" => {

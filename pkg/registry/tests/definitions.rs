@@ -264,6 +264,30 @@ async fn the_status_is_a_part_of_its_own_where_the_definition_says_so() {
 }
 
 #[tokio::test]
+async fn a_status_that_is_no_subresource_is_applied_like_other_fields() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    for ready in [true, false] {
+        let mut config = body("v1beta1", json!({"size": 3}));
+        config["status"] = json!({"ready": ready});
+        let patch = Patch {
+            kind: PatchKind::Apply,
+            body: config.to_string().into(),
+        };
+        let applied = world
+            .registry
+            .patch(&gadget(&world, "v1beta1", "g"), patch, &options())
+            .await
+            .unwrap();
+        let applied = parse(&applied.value);
+        assert_eq!(applied["status"], json!({"ready": ready}));
+        let owned = &applied["metadata"]["managedFields"][0]["fieldsV1"];
+        assert_eq!(owned["f:status"], json!({"f:ready": {}}));
+    }
+}
+
+#[tokio::test]
 async fn defaults_of_a_newer_definition_show_in_older_objects() {
     let world = serving().await;
     let mut made = define(&world, definition(sizes())).await.unwrap();

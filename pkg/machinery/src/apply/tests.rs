@@ -35,6 +35,7 @@ impl Api {
             api_version: "v1".into(),
             also: vec!["v2".into()],
             custom: false,
+            status_apart: true,
             manager,
             subresource: "",
             force,
@@ -329,13 +330,14 @@ fn kubectl_goes_from_client_side_to_server_side() {
 #[test]
 fn a_status_is_no_part_of_the_object_itself() {
     let mut api = Api::new();
-    api.apply(
-        "one",
-        false,
-        json!({"spec": {"type": "x"}, "status": {"conditions": [{"type": "Ready"}]}}),
-    )
-    .unwrap();
-    assert_eq!(api.content(), json!({"spec": {"type": "x"}}));
+    let with =
+        |kind: &str| json!({"spec": {"type": "x"}, "status": {"conditions": [{"type": kind}]}});
+    // A new object has one if its kind lets it, and nobody owns it.
+    api.apply("one", false, with("Ready")).unwrap();
+    assert_eq!(api.content(), with("Ready"));
+    api.apply("one", false, with("Other")).unwrap();
+    assert_eq!(api.content(), with("Ready"));
+    assert_eq!(api.owners(), ["one/Apply: .spec.type"]);
     let object = api.live.clone().unwrap();
     let context = Context {
         subresource: "status",
@@ -348,6 +350,28 @@ fn a_status_is_no_part_of_the_object_itself() {
     let applied = apply(&context, Some(&object), &config).unwrap();
     assert_eq!(applied.at(&["spec", "type"]), Some(&json!("x")));
     assert!(applied.at(&["status", "conditions"]).is_some());
+}
+
+#[test]
+fn a_status_that_is_not_apart_is_a_field_like_others() {
+    let api = Api::new();
+    let context = Context {
+        status_apart: false,
+        ..api.context("one", false)
+    };
+    let config = |kind: &str| {
+        let value =
+            json!({"metadata": {"name": "web"}, "status": {"conditions": [{"type": kind}]}});
+        Object::from_value(value).unwrap()
+    };
+    let made = apply(&context, None, &config("Ready")).unwrap();
+    let owned = made.at(&["metadata", "managedFields"]).unwrap();
+    assert!(owned[0]["fieldsV1"].get("f:status").is_some(), "{owned}");
+    let changed = apply(&context, Some(&made), &config("Other")).unwrap();
+    assert_eq!(
+        changed.0["status"],
+        json!({"conditions": [{"type": "Other"}]})
+    );
 }
 
 #[test]

@@ -71,6 +71,7 @@ mod tests {
             api_version: "v1".into(),
             also: Vec::new(),
             custom: false,
+            status_apart: true,
             manager: "m",
             subresource: "",
             force: false,

@@ -55,6 +55,7 @@ impl Registry {
             api_version: kind.api_version(),
             also,
             custom: kind.custom.is_some(),
+            status_apart: kind.subresource("status").is_some(),
             manager: &options.field_manager,
             subresource: &target.subresource,
             force: options.force,

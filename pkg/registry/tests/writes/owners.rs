@@ -205,6 +205,25 @@ async fn owners_renamed_to_one_are_one() {
     assert_eq!(owners[1], format!("one/Update/ {last}"));
 }
 
+/// Of other kinds, a new object has none that a client gives it.
+#[tokio::test]
+async fn a_node_is_made_with_its_status_which_nobody_owns() {
+    let made = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}, "status": {"phase": "Running"}});
+    let mut story = Story::of("pods").await;
+    story.target = story.world.cluster_target("nodes", "x");
+    let node = story.patch(PatchKind::Apply, "", "one", made.clone()).await;
+    assert_eq!(node.unwrap()["status"]["phase"], "Running");
+    let mut other = made;
+    other["status"]["phase"] = json!("Pending");
+    let node = story.patch(PatchKind::Apply, "", "one", other).await;
+    assert_eq!(node.unwrap()["status"]["phase"], "Running");
+    let owners = story.owners();
+    assert!(
+        !owners.iter().any(|owner| owner.contains("f:status")),
+        "{owners:?}"
+    );
+}
+
 #[tokio::test]
 async fn owners_of_a_subresource_are_others_until_it_is_forgotten() {
     let forget = |mut live: Value| {

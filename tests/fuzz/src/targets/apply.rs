@@ -37,6 +37,7 @@ pub(super) fn run(input: &[u8]) {
         api_version: kind.api_version(),
         also: Vec::new(),
         custom: false,
+        status_apart: kind.subresource("status").is_some(),
         manager,
         subresource: "",
         force: true,
