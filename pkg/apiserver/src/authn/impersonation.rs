@@ -4,7 +4,7 @@
 //! as the verb `impersonate`, and only the request's own user is asked for.
 
 use http::{HeaderMap, HeaderName};
-use kedge_machinery::Status;
+use kedge_machinery::{Status, names};
 
 use super::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::authz::{self, Authorizer};
@@ -154,12 +154,12 @@ fn complete(mut user: User) -> User {
     user
 }
 
-/// Namespace and name of `system:serviceaccount:NAMESPACE:NAME`.
+/// Namespace and name of `system:serviceaccount:NAMESPACE:NAME`, where they are such; any other is a user's name.
 fn service_account(user: &str) -> Option<(&str, &str)> {
     user.strip_prefix(SERVICE_ACCOUNT)?
         .split_once(':')
         .filter(|(namespace, name)| {
-            !namespace.is_empty() && !name.is_empty() && !name.contains(':')
+            names::dns1123_label(namespace).is_empty() && names::dns1123_subdomain(name).is_empty()
         })
 }
 
@@ -212,6 +212,8 @@ mod tests {
             [UNAUTHENTICATED]
         );
         let robot = ask(&master(), &[(USER, "system:serviceaccount:ns:robot")]).unwrap();
+        let odd = ask(&master(), &[(USER, "system:serviceaccount:NS:robot")]).unwrap();
+        assert_eq!(odd.groups, [AUTHENTICATED]);
         assert_eq!(
             robot.groups,
             [
