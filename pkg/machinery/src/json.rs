@@ -1,11 +1,15 @@
 //! JSON as Go's `encoding/json` writes it, which clients compare byte by byte: a number is in plain digits from 1e-6 up to 1e21, and a whole
 //! one has no fraction.
 
+mod syntax;
+
 use std::io;
 
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+pub use syntax::problem;
 
 /// Below this, and from [`LARGE`] on, a number has an exponent.
 const SMALL: f64 = 1e-6;

@@ -7,7 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use kedge_machinery::Status;
+use kedge_machinery::{Status, json};
 use serde::{Deserialize, Serialize};
 
 const VERSION: &str = "meta.k8s.io/v1";
@@ -68,21 +68,35 @@ impl Token {
 
     /// 400 for what is no token.
     pub(super) fn decode(text: &str) -> Result<Self, Status> {
-        let bad = |why: String| Status::bad_request(format!("continue key is not valid: {why}"));
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text.trim_end_matches('='))
-            .map_err(|e| bad(e.to_string()))?;
-        let token: Self = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+        let bad = |why: String| {
+            let why = format!("continue key is not valid: {why}");
+            Status::bad_request(format!("invalid continue token: {why}"))
+        };
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            let odd = text.bytes().position(|byte| !known(byte));
+            // Or there is one letter too many.
+            let at = odd.unwrap_or(text.len().saturating_sub(1));
+            bad(format!("illegal base64 data at input byte {at}"))
+        })?;
+        let token: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| bad(json::problem(&bytes).unwrap_or_else(|| error.to_string())))?;
         if token.v != VERSION {
             return Err(bad(format!(
                 "server does not recognize this encoded version \"{}\"",
                 token.v
             )));
         }
-        let escapes =
-            token.start.is_empty() || token.start.starts_with('/') || token.start.contains("..");
-        if token.rv == 0 || token.rv < LATEST || escapes {
-            return Err(bad("incorrect encoded revision or start".into()));
+        if token.rv == 0 || token.rv < LATEST {
+            let why = "incorrect encoded start resourceVersion (version meta.k8s.io/v1)";
+            return Err(bad(why.into()));
+        }
+        if token.start.is_empty() {
+            let why = "encoded start key empty (version meta.k8s.io/v1)";
+            return Err(bad(why.into()));
+        }
+        if token.start.starts_with('/') || token.start.contains("..") {
+            return Err(bad(token.start));
         }
         Ok(token)
     }
@@ -120,14 +134,33 @@ mod tests {
             v: "v2".into(),
             ..Token::new(7, "a", at(0))
         };
-        for bad in [
-            "garbage".into(),
-            "%".into(),
-            encoded(other),
-            encoded(Token::new(0, "a", at(0))),
-            encoded(Token::new(3, "/x", at(0))),
+        for (bad, why) in [
+            (
+                "eCB5".into(),
+                "invalid character 'x' looking for beginning of value",
+            ),
+            ("e%".into(), "illegal base64 data at input byte 1"),
+            ("e30=".into(), "illegal base64 data at input byte 3"),
+            ("eCB5a".into(), "illegal base64 data at input byte 4"),
+            (
+                encoded(other),
+                "server does not recognize this encoded version \"v2\"",
+            ),
+            (
+                encoded(Token::new(0, "a", at(0))),
+                "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+            ),
+            (
+                encoded(Token::new(3, "", at(0))),
+                "encoded start key empty (version meta.k8s.io/v1)",
+            ),
+            (encoded(Token::new(3, "/x", at(0))), "/x"),
+            (encoded(Token::new(3, "a/../b", at(0))), "a/../b"),
         ] {
-            assert_eq!(Token::decode(&bad).unwrap_err().code, 400, "{bad}");
+            let status = Token::decode(&bad).unwrap_err();
+            assert_eq!(status.code, 400);
+            let told = format!("invalid continue token: continue key is not valid: {why}");
+            assert_eq!(status.message, told);
         }
     }
 }
