@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kedge_api::Catalog;
-use kedge_machinery::{Object, Status, decode};
+use kedge_machinery::{Object, Status, decode, json};
 use serde_json::Value;
 
 use crate::refusal;
@@ -70,15 +70,35 @@ pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Status> {
     }
 }
 
-/// Decodes an object of JSON, YAML or protobuf; 415 for anything else, 400 for what cannot be read.
+/// What Go's decoder looks for in a body first.
+const TYPED: &str = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+
+/// 400 of a body that cannot be read, as upstream tells it of one that should be of a kind (`handlers/rest.go`): with why, and what it
+/// begins with.
+pub(crate) fn unrecognized(kind: &str, why: &str, body: &[u8]) -> Status {
+    const SHOWN: usize = 30;
+    let (begin, more) = match body.get(..SHOWN) {
+        Some(begin) if body.len() > SHOWN => (begin, " ..."),
+        _ => (body, ""),
+    };
+    let shown = match body.first() {
+        None => "<empty>".into(),
+        Some(b'{') => String::from_utf8_lossy(begin).into_owned(),
+        Some(_) => begin.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): {why} ({shown}{more})"
+    ))
+}
+
+/// Decodes an object of JSON, YAML or protobuf; 415 for anything else, 400 with why for what cannot be read.
 pub fn object(catalog: &Catalog, headers: &HeaderMap, body: &[u8]) -> Result<Decoded, Status> {
     let (value, duplicates) = match media_type(headers) {
-        JSON => json(body)?,
+        JSON => of_json(body)?,
         YAML => yaml(body)?,
         PROTOBUF => {
-            let object = kedge_api::protobuf::decode(catalog, body).map_err(|error| {
-                Status::bad_request(format!("the object provided is unrecognized: {error}"))
-            })?;
+            let object = kedge_api::protobuf::decode(catalog, body)
+                .map_err(|error| Status::bad_request(error.to_string()))?;
             return Ok(Decoded {
                 object,
                 duplicates: Vec::new(),
@@ -86,19 +106,34 @@ pub fn object(catalog: &Catalog, headers: &HeaderMap, body: &[u8]) -> Result<Dec
         }
         _ => return Err(refusal::unsupported_body()),
     };
+    let found = match &value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null | Value::Object(_) => "null",
+    };
     let object = Object::from_value(value).ok_or_else(|| {
-        Status::bad_request("the object provided is unrecognized: it is no object")
+        unparsed(&format!(
+            "json: cannot unmarshal {found} into Go value of type {TYPED}"
+        ))
     })?;
     Ok(Decoded { object, duplicates })
 }
 
-fn json(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
+fn of_json(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
     let decoded = decode::json(body).map_err(|error| {
-        Status::bad_request(format!(
-            "the object provided is unrecognized: json parse error: {error}"
-        ))
+        // What is deeper than we go is JSON to Go.
+        let why = json::problem(body).unwrap_or_else(|| error.to_string());
+        unparsed(&why)
     })?;
     Ok((decoded.value, decoded.duplicates))
+}
+
+fn unparsed(why: &str) -> Status {
+    Status::bad_request(format!(
+        "couldn't get version/kind; json parse error: {why}"
+    ))
 }
 
 /// YAML into a tree. A key given twice keeps its last value and is told, as upstream's parser does it.

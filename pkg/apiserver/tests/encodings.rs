@@ -390,6 +390,63 @@ async fn what_is_wrong_first_is_told_first() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_told_as_go_tells_it() {
+    let lab = Lab::start().await;
+    let typed = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    for (path, body, why, shown) in [
+        (CONFIGMAPS, "", "unexpected end of JSON input", "<empty>"),
+        (
+            CONFIGMAPS,
+            "{\"a\": }",
+            "invalid character '}' looking for beginning of value",
+            "{\"a\": }",
+        ),
+        (
+            CONFIGMAPS,
+            "no",
+            "invalid character 'o' in literal null (expecting 'u')",
+            "6e6f",
+        ),
+        (
+            CONFIGMAPS,
+            "{\"metadata\": {\"name\": \"a\" \"b\": 1}}",
+            "invalid character '\"' after object key:value pair",
+            "{\"metadata\": {\"name\": \"a\" \"b\": ...",
+        ),
+        (
+            CONFIGMAPS,
+            "[1]",
+            &format!("json: cannot unmarshal array into Go value of type {typed}"),
+            "5b315d",
+        ),
+        (
+            "/api/v1/namespaces/default/serviceaccounts/default/token",
+            "{",
+            "unexpected end of JSON input",
+            "{",
+        ),
+    ] {
+        let kind = if path == CONFIGMAPS {
+            "ConfigMap"
+        } else {
+            "TokenRequest"
+        };
+        let refused = lab
+            .admin
+            .request(Method::POST, path, &[], body)
+            .await
+            .unwrap();
+        assert_eq!(refused.status, 400);
+        assert_eq!(
+            json(&refused)["message"],
+            format!(
+                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({shown})"
+            )
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_verb_in_a_path_needs_something_behind_it() {
     let lab = Lab::start().await;
     let answer = get(&lab.admin, "/api/v1/watch/?a=1&b=%3C", &[]).await;

@@ -120,10 +120,21 @@ pub(super) async fn given(
     let bytes = read(ask, body).await?;
     let mut options = options::write(kind, ask.query(), &ask.parts.headers)?;
     options.user = Some(Arc::clone(&ask.user));
-    let decoded = body::object(&ask.app.registry.catalog(), &ask.parts.headers, &bytes)?;
+    let decoded = body::object(&ask.app.registry.catalog(), &ask.parts.headers, &bytes);
+    let decoded = decoded.map_err(|status| match status.code {
+        400 => body::unrecognized(wanted(ask), &status.message, &bytes),
+        _ => status,
+    })?;
     options.duplicates = decoded.duplicates;
     options.source = bytes;
     Ok((decoded.object, options))
+}
+
+/// The kind that a body should be of.
+fn wanted<'a>(ask: &'a Ask<'_>) -> &'a str {
+    let kind = &ask.target.kind;
+    let part = kind.subresource(&ask.target.subresource);
+    part.map_or(&kind.kind, |part| &part.kind)
 }
 
 fn answer(ask: &Ask<'_>, reply: Reply, written: Written) -> Result<Answer, Status> {
