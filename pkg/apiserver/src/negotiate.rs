@@ -35,6 +35,7 @@ pub(crate) fn object(kind: &Kind, forms: Forms) -> Offer {
         all: RESOURCES,
         forms,
         parameter: "",
+        routed: is_routed(kind),
     }
 }
 
@@ -48,13 +49,22 @@ pub(crate) fn stream(kind: &Kind, forms: Forms) -> Offer {
         all: STREAMS,
         forms,
         parameter: ";stream=watch",
+        routed: is_routed(kind),
     }
+}
+
+/// Of a definition's kinds, built in here or not, upstream's router knows no paths.
+fn is_routed(kind: &Kind) -> bool {
+    kind.custom.is_none() && kind.group != "metallb.io"
 }
 
 /// What a refusal is made in.
 pub(crate) const REFUSAL: Offer = Offer::only(RESOURCES);
 /// What a document is made in.
-pub(crate) const DOCUMENT: Offer = Offer::only(DOCUMENTS);
+pub(crate) const DOCUMENT: Offer = Offer {
+    routed: true,
+    ..Offer::only(DOCUMENTS)
+};
 
 impl Encoding {
     pub(crate) fn media_type(self) -> &'static str {
@@ -128,6 +138,12 @@ impl Clause<'_> {
         }
     }
 
+    /// Anything, or a media type that objects are made in.
+    fn is_by_name(&self) -> bool {
+        let mut known = RESOURCES.iter().map(|encoding| encoding.media_type());
+        self.media == "*/*" || known.any(|known| known == self.media)
+    }
+
     fn parameter(&self, name: &str) -> &str {
         self.parameters
             .iter()
@@ -171,6 +187,8 @@ pub(crate) struct Offer {
     pub forms: Forms,
     /// What media types have behind them in a refusal.
     pub parameter: &'static str,
+    /// Upstream's router (go-restful) looks at the media types first, and knows none by half: `application/*`.
+    pub routed: bool,
 }
 
 impl Offer {
@@ -181,6 +199,7 @@ impl Offer {
             all: encodings,
             forms: Forms::None,
             parameter: "",
+            routed: false,
         }
     }
 
@@ -202,7 +221,12 @@ pub(crate) fn resource(accept: &str, offer: impl Fn() -> Offer) -> Result<Media,
     if accept.trim().is_empty() {
         return Ok(Media::default());
     }
-    for clause in clauses(accept) {
+    let clauses = clauses(accept);
+    let by_name = clauses.iter().any(Clause::is_by_name);
+    if !by_name && offer().routed {
+        return Err(not_routed());
+    }
+    for clause in clauses {
         let Some(form) = form(&clause) else { continue };
         let pretty = clause.parameter("pretty") == "1";
         let list = clause.parameter("as") == "PartialObjectMetadataList";
@@ -259,7 +283,11 @@ pub(crate) fn aggregated_discovery(accept: &str) -> Result<Option<&'static str>,
     if accept.trim().is_empty() {
         return Ok(None);
     }
-    for clause in clauses(accept) {
+    let clauses = clauses(accept);
+    if !clauses.iter().any(Clause::is_by_name) {
+        return Err(not_routed());
+    }
+    for clause in clauses {
         if !encodings(clause.media).contains(&Encoding::Json) {
             continue;
         }
@@ -285,6 +313,13 @@ pub(crate) fn document(accept: &str, encodings: &'static [Encoding]) -> Result<E
 pub(crate) fn gzip(accept_encoding: &str) -> bool {
     let mut words = accept_encoding.split(',');
     words.any(|word| word.trim() == "gzip")
+}
+
+/// 406 of upstream's router, which says no more.
+fn not_routed() -> Status {
+    let mut status = Status::new(406, "NotAcceptable", "406: Not Acceptable");
+    status.details = Some(Box::default());
+    status
 }
 
 /// 406: nothing that the client accepts can be made; these can.
@@ -350,7 +385,33 @@ mod tests {
             all: RESOURCES,
             forms,
             parameter: "",
+            routed: false,
         }
+    }
+
+    #[rstest]
+    #[case("text/html", true)]
+    #[case("application/*", true)]
+    #[case("application/cbor, text/*", true)]
+    #[case("application/*,*/*;q=0.1", false)]
+    #[case("application/json", false)]
+    #[case(
+        "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1",
+        false
+    )]
+    fn the_router_looks_first(#[case] accept: &str, #[case] refused: bool) {
+        let routed = Offer {
+            routed: true,
+            ..offer(RESOURCES, Forms::All)
+        };
+        let told = resource(accept, || routed)
+            .err()
+            .map(|status| status.message);
+        assert_eq!(
+            told.as_deref() == Some("406: Not Acceptable"),
+            refused,
+            "{told:?}"
+        );
     }
 
     #[test]

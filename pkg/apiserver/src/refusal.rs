@@ -9,10 +9,7 @@ use crate::answer::{self, Answer};
 
 /// What a body may be encoded in.
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-/// The languages of a patch.
-const PATCHES: &str = "application/json-patch+json, application/merge-patch+json, \
-    application/strategic-merge-patch+json, application/apply-patch+yaml";
-
+/// The languages of a patch of a custom resource.
 const CUSTOM_PATCHES: &str =
     "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
@@ -65,9 +62,9 @@ pub(crate) fn unsupported_body() -> Status {
     unsupported(BODIES)
 }
 
-/// 415 for a patch in a language that is not known.
+/// 415 for a patch in a language that is not known: upstream's router tells it.
 pub(crate) fn unsupported_patch() -> Status {
-    unsupported(PATCHES)
+    bare(415, "UnsupportedMediaType", "415: Unsupported Media Type")
 }
 
 /// The same of a custom resource.
@@ -76,7 +73,7 @@ pub(crate) fn unsupported_custom_patch() -> Status {
 }
 
 fn unsupported(accepted: &str) -> Status {
-    bare(
+    Status::new(
         415,
         "UnsupportedMediaType",
         format!(
