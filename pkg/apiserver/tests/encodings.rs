@@ -487,6 +487,18 @@ async fn a_verb_in_a_path_needs_something_behind_it() {
         let over = get(&lab.admin, &path, &[]).await;
         assert_eq!(over.status, 200, "{path}");
     }
+    let one = "/api/v1/watch/namespaces/default/configmaps/a?timeoutSeconds=-1&fieldSelector=";
+    for (selector, code) in [
+        ("metadata.name%3Da", 200),
+        ("metadata.namespace%3Ddefault,metadata.name%3Da", 200),
+        ("metadata.name%3Db", 400),
+        ("metadata.name!%3Da", 400),
+        ("metadata.namespace%3Ddefault", 400),
+        ("a", 400),
+    ] {
+        let answer = get(&lab.admin, &format!("{one}{selector}"), &[]).await;
+        assert_eq!(answer.status, code, "{selector}");
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use futures_util::stream;
 use http::StatusCode;
 use jiff::Timestamp;
 use kedge_api::{Kind, protobuf};
+use kedge_machinery::selector::FieldSelector;
 use kedge_machinery::{Status, json};
 use kedge_registry::table::table;
 use kedge_registry::{IncludeObject, TableOptions, Target, WatchEvent, Watcher};
@@ -43,8 +44,8 @@ pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
         name,
         ..
     } = &ask.target;
-    if !name.is_empty() && options.field_selector.is_empty() {
-        options.field_selector = format!("metadata.name={name}");
+    if !name.is_empty() {
+        options.field_selector = of_one(name, &options.field_selector)?;
     }
     let protobuf = reply.media.encoding == Encoding::Protobuf;
     let events = Events {
@@ -81,6 +82,26 @@ pub(super) fn watch(ask: &Ask<'_>) -> Result<Answer, Status> {
         Some((Ok::<_, std::io::Error>(frame), running))
     }));
     Ok(answer::text(StatusCode::OK, content_type, body))
+}
+
+/// The selector of a watch of one object: what the client selects by beside must name it too.
+fn of_one(name: &str, selector: &str) -> Result<String, Status> {
+    if selector.is_empty() {
+        return Ok(format!("metadata.name={name}"));
+    }
+    let parsed = FieldSelector::parse(selector).map_err(|e| Status::bad_request(e.to_string()))?;
+    let named = parsed
+        .requirements()
+        .iter()
+        .find_map(|(field, equals, value)| {
+            (*equals && field == "metadata.name").then_some(value.as_str())
+        });
+    match named == Some(name) {
+        true => Ok(selector.into()),
+        false => Err(Status::bad_request(
+            "fieldSelector metadata.name doesn't match requested name",
+        )),
+    }
 }
 
 fn unasked_timeout() -> Duration {
