@@ -157,6 +157,34 @@ async fn fill_one_more(world: &World) {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_selection_is_told_in_upstreams_order() {
+    let world = world().await;
+    let kind = world.kind("configmaps");
+    let told = |labels: &str, fields: &str, word: &str| {
+        let list = ListOptions {
+            label_selector: labels.into(),
+            field_selector: fields.into(),
+            resource_version_match: word.into(),
+            ..ListOptions::default()
+        };
+        let watch = WatchOptions {
+            label_selector: labels.into(),
+            field_selector: fields.into(),
+            resource_version_match: word.into(),
+            ..WatchOptions::default()
+        };
+        let list = world.registry.list(&kind, "", &list).err();
+        let watch = world.registry.watch(&kind, "", &watch).err();
+        [list, watch].map(|status| status.map_or(0, |status| status.code))
+    };
+    assert_eq!(told("a b", "spec=1", "Odd"), [400, 400]);
+    assert_eq!(told("a", "spec", "Odd"), [400, 400]);
+    assert_eq!(told("a", "spec=1", "Odd"), [422, 422]);
+    assert_eq!(told("a", "spec=1", ""), [400, 400]);
+    assert_eq!(told("a", "metadata.name=1", ""), [0, 0]);
+}
+
+#[tokio::test]
 async fn selectors() {
     let world = world().await;
     for (name, labels) in [

@@ -8,7 +8,7 @@ use kedge_machinery::Status;
 use kedge_store::Entry;
 
 use super::token::Token;
-use super::{Selection, history, revision};
+use super::{Selection, Selectors, history, revision};
 use crate::keys;
 use crate::registry::Registry;
 use crate::request::{ListOptions, Page};
@@ -30,9 +30,11 @@ impl Registry {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<Page, Status> {
-        let selection = Selection::parse(kind, &options.label_selector, &options.field_selector)?;
+        // Upstream's order: what cannot be read, what does not go together, what the kind does not know.
+        let selectors = Selectors::parse(&options.label_selector, &options.field_selector)?;
         let continued = !options.continue_token.is_empty();
         revision::check_list(options)?;
+        let selection = Selection::of(kind, selectors)?;
         let now = Timestamp::now();
         let mut begun = now;
         let whole = keys::prefix(kind, namespace);

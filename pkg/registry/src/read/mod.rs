@@ -9,4 +9,4 @@ mod selection;
 mod token;
 pub(crate) mod watch;
 
-pub(crate) use selection::Selection;
+pub(crate) use selection::{Selection, Selectors};

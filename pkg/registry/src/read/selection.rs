@@ -2,7 +2,7 @@
 
 use kedge_api::{Kind, field_value, has_own_labels, is_selectable};
 use kedge_machinery::Status;
-use kedge_machinery::selector::{FieldSelector, LabelSelector};
+use kedge_machinery::selector::{FieldSelector, LabelSelector, SelectorError};
 use kedge_store::Entry;
 use std::sync::Arc;
 
@@ -10,6 +10,23 @@ use crate::{keys, stored};
 
 const NAME: &str = "metadata.name";
 const NAMESPACE: &str = "metadata.namespace";
+
+/// The query's selectors, read.
+pub(crate) struct Selectors {
+    labels: LabelSelector,
+    fields: FieldSelector,
+}
+
+impl Selectors {
+    /// 400 for what cannot be read.
+    pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self, Status> {
+        let refuse = |error: SelectorError| Status::bad_request(error.to_string());
+        Ok(Self {
+            labels: LabelSelector::parse(labels).map_err(refuse)?,
+            fields: FieldSelector::parse(fields).map_err(refuse)?,
+        })
+    }
+}
 
 /// The refusal of a field that the kind is not selected by: in the words of its own conversion, where it has one.
 fn unknown_label(kind: &Kind, field: &str) -> String {
@@ -32,14 +49,11 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// From the query's texts. 400 for what cannot be read, and for a field that the kind does not select by.
-    pub(crate) fn parse(kind: &Arc<Kind>, labels: &str, fields: &str) -> Result<Self, Status> {
-        let has_labels = !labels.trim().is_empty();
-        let has_fields = !fields.trim().is_empty();
-        let labels =
-            LabelSelector::parse(labels).map_err(|e| Status::bad_request(e.to_string()))?;
-        let fields =
-            FieldSelector::parse(fields).map_err(|e| Status::bad_request(e.to_string()))?;
+    /// 400 for a field that the kind does not select by.
+    pub(crate) fn of(kind: &Arc<Kind>, selectors: Selectors) -> Result<Self, Status> {
+        let Selectors { labels, fields } = selectors;
+        let has_labels = !labels.is_empty();
+        let has_fields = !fields.requirements().is_empty();
         let is_known = |field: &str| {
             let everywhere = kind.namespaced || !has_own_labels(kind);
             field == NAME || (field == NAMESPACE && everywhere) || is_selectable(kind, field)

@@ -9,7 +9,7 @@ use kedge_machinery::Status;
 use kedge_store::{Encoded, Entry, Event, EventKind, Lagged, Snapshot, Watch};
 use serde_json::Value;
 
-use super::{Selection, revision};
+use super::{Selection, Selectors, revision};
 use crate::registry::Registry;
 use crate::request::{WatchEvent, WatchOptions};
 use crate::stored;
@@ -40,8 +40,9 @@ impl Registry {
         namespace: &str,
         options: &WatchOptions,
     ) -> Result<Watcher, Status> {
+        let selectors = Selectors::parse(&options.label_selector, &options.field_selector)?;
         revision::check_watch(options)?;
-        let selection = Selection::parse(kind, &options.label_selector, &options.field_selector)?;
+        let selection = Selection::of(kind, selectors)?;
         let asked = revision::parse(&options.resource_version)?;
         let current = self.revision();
         if options.send_initial_events == Some(true) && asked > current {
