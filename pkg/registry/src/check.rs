@@ -8,6 +8,8 @@ use kedge_machinery::{FieldError, names};
 use serde_json::Value;
 
 mod address;
+mod condition;
+mod csi_driver;
 mod number;
 mod prefixed_path;
 pub(crate) mod resource;
@@ -15,6 +17,8 @@ mod selector;
 mod toleration;
 
 pub(crate) use address::{cidr, ip, loose_ip, loose_net, unusual_cidr, unusual_ip};
+pub(crate) use condition::conditions;
+pub(crate) use csi_driver::driver_name;
 pub(crate) use number::{at_most_100_percent, int_or_percent, is_zero, non_negative};
 pub(crate) use prefixed_path::prefixed_path;
 pub(crate) use selector::selector;

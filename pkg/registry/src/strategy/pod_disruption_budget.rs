@@ -4,7 +4,7 @@ use kedge_machinery::{FieldError, Object};
 
 use crate::check;
 use crate::strategy::Strategy;
-use crate::value::{child, field, int, present, text};
+use crate::value::{child, field, int, list, present, text};
 
 const EVICTION_POLICIES: &[&str] = &["AlwaysAllow", "IfHealthyBudget"];
 const COUNTS: [&str; 4] = [
@@ -48,10 +48,13 @@ impl Strategy for PodDisruptionBudget {
             return self.validate(new);
         }
         let status = field(&new.0, "status");
-        COUNTS
-            .iter()
-            .filter_map(|key| check::non_negative(&format!("status.{key}"), int(status, key)))
-            .collect()
+        let mut errors = check::conditions("status.conditions", list(status, "conditions"));
+        let counts = COUNTS.iter();
+        errors.extend(
+            counts
+                .filter_map(|key| check::non_negative(&format!("status.{key}"), int(status, key))),
+        );
+        errors
     }
 }
 
@@ -80,12 +83,15 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_not_negative() {
+    fn a_status_is_whole_and_counts_right() {
         let object =
-            Object::from_value(json!({"status": {"currentHealthy": -1, "expectedPods": 2}}))
+            Object::from_value(json!({"status": {"currentHealthy": -1, "expectedPods": 2, "conditions": [{"type": "DisruptionAllowed"}]}}))
                 .unwrap();
         let errors = PodDisruptionBudget.validate_update(&object, &object, "status");
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
-        assert_eq!(found, ["status.currentHealthy"]);
+        let condition = ["status", "lastTransitionTime", "reason"];
+        let condition = condition.map(|key| format!("status.conditions[0].{key}"));
+        assert_eq!(found[..3], condition);
+        assert_eq!(found[3..], ["status.currentHealthy"]);
     }
 }

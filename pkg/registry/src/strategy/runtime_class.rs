@@ -4,8 +4,9 @@ use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
 use crate::check;
+use crate::strategy::pod::validate_overhead;
 use crate::strategy::{Strategy, node_labels};
-use crate::value::{field, list, pairs};
+use crate::value::{child, field, list, pairs};
 
 pub(super) struct RuntimeClass;
 
@@ -14,6 +15,8 @@ impl Strategy for RuntimeClass {
         let handler = field(&object.0, "handler").as_str().unwrap_or_default();
         let scheduling = field(&object.0, "scheduling");
         let mut errors = check::label("handler", handler);
+        let overhead = child(field(&object.0, "overhead"), "podFixed");
+        errors.extend(validate_overhead("overhead", overhead));
         errors.extend(check::labels(
             "scheduling.nodeSelector",
             pairs(scheduling, "nodeSelector"),
@@ -57,6 +60,8 @@ mod tests {
     #[case(json!({"handler": "a.b"}), &["handler"])]
     #[case(json!({"handler": "a", "scheduling": {"nodeSelector": {"a b": "c"}}}), &["scheduling.nodeSelector"])]
     #[case(json!({"handler": "a", "scheduling": {"tolerations": [{}]}}), &["scheduling.tolerations[0].operator"])]
+    #[case(json!({"handler": "a", "overhead": {"podFixed": {"cpu": "100m", "memory": "1Gi"}}}), &[])]
+    #[case(json!({"handler": "a", "overhead": {"podFixed": {"cpu": "-1", "disk": "1"}}}), &["overhead.limits[cpu]", "overhead.limits[disk]"])]
     fn what_is_wrong(#[case] class: Value, #[case] wrong: &[&str]) {
         let errors = RuntimeClass.validate(&Object::from_value(class).unwrap());
         let mut found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();

@@ -8,7 +8,7 @@ use super::replica_set::MAKER;
 use super::{counts, same_selector, status};
 use crate::check;
 use crate::strategy::{Strategy, pod_template};
-use crate::value::{child, default, field, int, present, text};
+use crate::value::{child, copy_field, default, field, int, present, text};
 
 const STRATEGIES: &[&str] = &["Recreate", "RollingUpdate"];
 
@@ -36,6 +36,13 @@ impl Strategy for Deployment {
             "metadata": {}, "status": {},
             "spec": {"selector": null, "strategy": {}, "template": pod_template::blank()},
         }))
+    }
+
+    /// A report leaves labels as they are.
+    fn reset(&self, new: &mut Object, old: Option<&Object>, subresource: &str) {
+        if let (Some(old), "status") = (old.and_then(Object::meta), subresource) {
+            copy_field(new.meta_mut(), old, "labels");
+        }
     }
 
     /// Of a Deployment, annotations count too: they are handed down to its ReplicaSets.
@@ -86,6 +93,7 @@ impl Strategy for Deployment {
                     "readyReplicas",
                     "availableReplicas",
                     "unavailableReplicas",
+                    "terminatingReplicas",
                     "collisionCount",
                 ],
                 &[
@@ -222,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn a_report_leaves_labels() {
+        let with =
+            |labels: Value| Object::from_value(json!({"metadata": {"labels": labels}})).unwrap();
+        let old = with(json!({"a": "1"}));
+        for (subresource, want) in [("status", json!({"a": "1"})), ("", json!({"b": "2"}))] {
+            let mut new = with(json!({"b": "2"}));
+            Deployment.reset(&mut new, Some(&old), subresource);
+            assert_eq!(new.0["metadata"]["labels"], want);
+        }
+    }
+
+    #[test]
     fn a_status_counts_right() {
         let report = |status: Value| Object::from_value(json!({"status": status})).unwrap();
         let good = report(json!({"replicas": 2, "readyReplicas": 2, "availableReplicas": 1}));
@@ -230,9 +250,18 @@ mod tests {
                 .validate_update(&good, &good, "status")
                 .is_empty()
         );
-        let bad = report(json!({"replicas": 1, "readyReplicas": 2, "updatedReplicas": -1}));
+        let bad = report(
+            json!({"replicas": 1, "readyReplicas": 2, "updatedReplicas": -1, "terminatingReplicas": -1}),
+        );
         let errors = Deployment.validate_update(&bad, &good, "status");
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
-        assert_eq!(found, ["status.updatedReplicas", "status.readyReplicas"]);
+        assert_eq!(
+            found,
+            [
+                "status.updatedReplicas",
+                "status.terminatingReplicas",
+                "status.readyReplicas"
+            ]
+        );
     }
 }

@@ -54,6 +54,7 @@ impl Strategy for ReplicaSet {
                     "fullyLabeledReplicas",
                     "readyReplicas",
                     "availableReplicas",
+                    "terminatingReplicas",
                     "observedGeneration",
                 ],
                 &[

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::validate::together;
 use super::{CONTAINERS, quality};
 use crate::check::resource::HUGE_PAGES;
-use crate::value::{default, field, is_empty, omit_empty, structs_mut, text};
+use crate::value::{child, default, field, is_empty, omit_empty, structs_mut, text};
 
 /// Resources that a whole Pod asks for.
 const OF_PODS: [&str; 2] = ["cpu", "memory"];
@@ -37,6 +37,7 @@ pub(super) fn apply(pod: &mut Object) {
             }
         }
     }
+    huge_pages(spec);
     pod_requests(spec);
     status(child_mut(&mut pod.0, "status"));
 }
@@ -75,6 +76,26 @@ fn requests(container: &mut Map<String, Value>) {
     }
 }
 
+/// A Pod that says something of its resources has at most the huge pages that its containers have together.
+fn huge_pages(spec: &mut Map<String, Value>) {
+    let own = field(spec, "resources");
+    let requests = child(own, "requests").clone();
+    if ["limits", "requests"]
+        .iter()
+        .all(|key| is_empty(child(own, key)))
+    {
+        return;
+    }
+    let all = together(&Value::Object(spec.clone()), "limits");
+    let huge = all
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(HUGE_PAGES));
+    for (name, amount) in huge.filter(|(name, _)| requests.get(name).is_none()) {
+        let limits = child_mut(child_mut(spec, "resources"), "limits");
+        limits.entry(name).or_insert(amount.to_string().into());
+    }
+}
+
 /// A Pod that says what it may use at most asks for what its containers ask for, or else for that (KEP-2837).
 fn pod_requests(spec: &mut Map<String, Value>) {
     let whole = Value::Object(spec.clone());
@@ -83,7 +104,7 @@ fn pod_requests(spec: &mut Map<String, Value>) {
         return;
     };
     let requests = child_mut(child_mut(spec, "resources"), "requests");
-    for (name, amount) in together(&whole) {
+    for (name, amount) in together(&whole, "requests") {
         if OF_PODS.contains(&name.as_str()) {
             requests.entry(name).or_insert(amount.to_string().into());
         }
@@ -302,6 +323,19 @@ mod tests {
         let all = json!({"cpu": "2", "memory": "1Gi"});
         assert_eq!(with(all.clone()), (all, "Guaranteed"));
         assert_eq!(with(json!({})), (Value::Null, "Burstable"));
+    }
+
+    #[test]
+    fn a_pod_has_the_huge_pages_of_its_containers() {
+        let huge = json!({"resources": {"limits": {"hugepages-2Mi": "2Mi", "cpu": "1"}}});
+        let with = |resources: Value| {
+            let pod = pod(json!({"containers": [huge, huge], "resources": resources}));
+            pod.0["spec"]["resources"].clone()
+        };
+        let own = with(json!({"requests": {"cpu": "3"}}));
+        assert_eq!(own["limits"], json!({"hugepages-2Mi": "4Mi"}));
+        assert_eq!(own["requests"], json!({"cpu": "3", "hugepages-2Mi": "4Mi"}));
+        assert_eq!(with(json!({})), json!({}));
     }
 
     #[test]

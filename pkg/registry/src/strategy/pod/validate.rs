@@ -27,6 +27,7 @@ use crate::value::{child, field, list, pairs, present, text};
 
 pub(super) use annotations::changes as annotation_changes;
 pub(super) use container::padded_image;
+pub(in crate::strategy) use resources::overhead;
 pub(super) use resources::together;
 
 const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];

@@ -39,6 +39,15 @@ impl Strategy for CsiDriver {
         }
     }
 
+    /// Changes count, though what is new has no number.
+    fn prepare_update(&self, new: &mut Object, old: &Object, _subresource: &str) {
+        if field(&new.0, "spec") != field(&old.0, "spec") {
+            let before = old.at(&["metadata", "generation"]).and_then(Value::as_i64);
+            let generation = json!(before.unwrap_or(0) + 1);
+            new.meta_mut().insert("generation".into(), generation);
+        }
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let mut errors = Vec::new();
@@ -144,6 +153,23 @@ mod tests {
         let errors = CsiDriver.validate(&driver(spec));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn changes_are_counted() {
+        let old = driver(json!({}));
+        let mut new = old.clone();
+        CsiDriver.prepare_update(&mut new, &old, "");
+        assert_eq!(new.at(&["metadata", "generation"]), None);
+        for generation in [1, 2] {
+            let old = new.clone();
+            new.0["spec"]["requiresRepublish"] = json!(generation == 1);
+            CsiDriver.prepare_update(&mut new, &old, "");
+            assert_eq!(
+                new.at(&["metadata", "generation"]),
+                Some(&json!(generation))
+            );
+        }
     }
 
     #[test]

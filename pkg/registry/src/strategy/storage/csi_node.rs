@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
-use super::driver_name;
 use crate::check;
 use crate::strategy::Strategy;
 use crate::value::{field, int, list, present, text, texts};
@@ -58,7 +57,7 @@ fn lasting(driver: &Value) -> Value {
 }
 
 fn driver(path: &str, driver: &Value) -> Vec<FieldError> {
-    let mut errors = driver_name(&format!("{path}.name"), text(driver, "name"));
+    let mut errors = check::driver_name(&format!("{path}.name"), text(driver, "name"));
     let (at, node) = (format!("{path}.nodeID"), text(driver, "nodeID"));
     if node.is_empty() {
         errors.push(FieldError::required(at, ""));
@@ -101,7 +100,7 @@ mod tests {
 
     #[rstest]
     #[case(json!([{"name": "disk.example.com", "nodeID": "n", "topologyKeys": ["example.com/zone"]}]), &[])]
-    #[case(json!([{}]), &["spec.drivers[0].name", "spec.drivers[0].nodeID"])]
+    #[case(json!([{}]), &["spec.drivers[0].name", "spec.drivers[0].name", "spec.drivers[0].nodeID"])]
     #[case(json!([{"name": "a", "nodeID": "n".repeat(257)}]), &["spec.drivers[0].nodeID"])]
     #[case(json!([{"name": "a", "nodeID": "n"}, {"name": "a", "nodeID": "n"}]), &["spec.drivers[1].name"])]
     #[case(json!([{"name": "a", "nodeID": "n", "allocatable": {"count": -1}}]), &["spec.drivers[0].allocatable.count"])]

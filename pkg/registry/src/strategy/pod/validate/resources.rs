@@ -56,7 +56,7 @@ pub(super) fn of_container(
 }
 
 /// What running a Pod costs besides.
-pub(super) fn overhead(path: &str, overhead: &Value) -> Vec<FieldError> {
+pub(in crate::strategy) fn overhead(path: &str, overhead: &Value) -> Vec<FieldError> {
     let limits = Map::from_iter([("limits".to_string(), overhead.clone())]);
     requirements(path, &Value::Object(limits), container_name)
 }
@@ -73,7 +73,7 @@ pub(super) fn of_pod(path: &str, spec: &Value) -> Vec<FieldError> {
     }
     errors.extend(requirements(path, resources, pod_name));
     let asked = amounts(resources, "requests");
-    for (name, sum) in together(spec) {
+    for (name, sum) in together(spec, "requests") {
         let own = asked.get(&name);
         if own.is_none_or(|own| sum > *own) {
             let own = own.map_or_else(|| "0".to_string(), Quantity::to_string);
@@ -97,10 +97,10 @@ pub(super) fn of_pod(path: &str, spec: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// What the containers of a Pod ask for while it starts and runs: containers and sidecars together, or one that
+/// What the containers of a Pod ask for, or are limited to, while it starts and runs: containers and sidecars together, or one that
 /// initializes beside the sidecars before it (`AggregateContainerRequests`).
-pub(in crate::strategy::pod) fn together(spec: &Value) -> Amounts {
-    let of = |container: &Value| amounts(child(container, "resources"), "requests");
+pub(in crate::strategy::pod) fn together(spec: &Value, what: &str) -> Amounts {
+    let of = |container: &Value| amounts(child(container, "resources"), what);
     let mut sum = Amounts::new();
     for container in list(spec, "containers") {
         add(&mut sum, of(container));
@@ -355,7 +355,7 @@ mod tests {
     fn one_after_another_and_side_by_side() {
         let mut sidecar = asks("1");
         sidecar["restartPolicy"] = "Always".into();
-        let cpu = |spec: Value| together(&spec)["cpu"].to_string();
+        let cpu = |spec: Value| together(&spec, "requests")["cpu"].to_string();
         let both = [asks("1"), asks("2")];
         assert_eq!(cpu(json!({"containers": both})), "3");
         assert_eq!(

@@ -57,7 +57,6 @@ const HOST_PATHS: &[&str] = &[
 const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
 /// What labels and annotations alone may be given to a claim.
 const CLAIM_METADATA: [&str; 2] = ["annotations", "labels"];
-const MAX_DRIVER: usize = 63;
 
 /// What is wrong with the volumes at a path, and those by name that nothing is wrong with. `pod` is the name of the Pod;
 /// none for a template.
@@ -176,7 +175,7 @@ fn host_path(path: &str, source: &Value) -> Vec<FieldError> {
 }
 
 fn csi(path: &str, source: &Value) -> Vec<FieldError> {
-    let mut errors = driver(&format!("{path}.driver"), text(source, "driver"));
+    let mut errors = check::driver_name(&format!("{path}.driver"), text(source, "driver"));
     if let Some(secret) = present(source, "nodePublishSecretRef") {
         match text(secret, "name") {
             "" => {
@@ -186,22 +185,6 @@ fn csi(path: &str, source: &Value) -> Vec<FieldError> {
             name => errors.extend(check::subdomain(&format!("{path}.name"), name)),
         }
     }
-    errors
-}
-
-/// The name of a driver (`ValidateCSIDriverName`).
-fn driver(at: &str, name: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    if name.is_empty() {
-        errors.push(FieldError::required(at, ""));
-    }
-    if name.len() > MAX_DRIVER {
-        let kind = kedge_machinery::status::FieldErrorKind::TooLong;
-        let detail = format!("may not be more than {MAX_DRIVER} bytes");
-        errors.push(FieldError::new(kind, at, None, detail));
-    }
-    let bad = kedge_machinery::names::dns1123_subdomain(&name.to_lowercase());
-    errors.extend(check::invalid(at, name, bad));
     errors
 }
 
