@@ -7,6 +7,11 @@ use serde_json::Value;
 use crate::Kind;
 use crate::json_path::JsonPath;
 
+/// What clients of the first v1 call `spec.nodeName`.
+const OLD_NODE_NAME: &str = "spec.host";
+/// May be asked for, but no Pod has a value of it.
+const POD_ADDRESSES: &str = "status.podIPs";
+
 /// True for a field that a selector may name.
 #[must_use]
 pub fn is_selectable(kind: &Kind, field: &str) -> bool {
@@ -35,12 +40,14 @@ fn builtin(kind: &Kind) -> &'static [&'static str] {
             "metadata.name",
             "metadata.namespace",
             "spec.nodeName",
+            OLD_NODE_NAME,
             "spec.restartPolicy",
             "spec.schedulerName",
             "spec.serviceAccountName",
             "spec.hostNetwork",
             "status.phase",
             "status.podIP",
+            POD_ADDRESSES,
             "status.nominatedNodeName",
         ],
         ("", "Event") => &[
@@ -123,6 +130,8 @@ pub fn field_value(kind: &Kind, object: &Object, field: &str) -> Option<String> 
             component if component.is_empty() => text("reportingComponent"),
             component => component,
         },
+        ("Pod", OLD_NODE_NAME) => text("spec.nodeName"),
+        ("Pod", POD_ADDRESSES) => String::new(),
         // Upstream's names for what has another name elsewhere.
         (_, "status.replicas") => number("status.replicas"),
         (_, "status.successful") => number("status.succeeded"),
@@ -158,6 +167,11 @@ mod tests {
         assert_eq!(
             value("Pod", pod.clone(), "spec.nodeName").as_deref(),
             Some("n")
+        );
+        assert_eq!(value("Pod", pod.clone(), "spec.host").as_deref(), Some("n"));
+        assert_eq!(
+            value("Pod", pod.clone(), "status.podIPs").as_deref(),
+            Some("")
         );
         assert_eq!(
             value("Pod", pod.clone(), "status.phase").as_deref(),

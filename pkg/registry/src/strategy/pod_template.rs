@@ -40,8 +40,7 @@ pub(super) fn blank() -> Value {
 
 /// Fills the template that `parent` holds.
 pub(super) fn default(parent: &mut Map<String, Value>) {
-    let template = child_mut(parent, "template");
-    pod::spec_of_template(child_mut(template, "spec"));
+    pod::default_template(child_mut(parent, "template"));
 }
 
 /// What is wrong with a template (`ValidatePodTemplateSpec`). Upstream's paths of labels and annotations leave the

@@ -24,7 +24,16 @@ const PLAIN: &[&str] = &[
     "subdomain",
 ];
 
+/// What told of init containers before there was a field for them; upstream reads it no more and drops it.
+const OLD_ANNOTATIONS: [&str; 4] = [
+    "pod.alpha.kubernetes.io/init-container-statuses",
+    "pod.alpha.kubernetes.io/init-containers",
+    "pod.beta.kubernetes.io/init-container-statuses",
+    "pod.beta.kubernetes.io/init-containers",
+];
+
 pub(super) fn apply(pod: &mut Object) {
+    old_annotations(&mut pod.0);
     let spec = child_mut(&mut pod.0, "spec");
     spec_of_template(spec);
     default(spec, "enableServiceLinks", true);
@@ -42,8 +51,26 @@ pub(super) fn apply(pod: &mut Object) {
     status(child_mut(&mut pod.0, "status"));
 }
 
-/// What the spec of a template is given too; the rest comes when a Pod is made of it.
-pub(in crate::strategy) fn spec_of_template(spec: &mut Map<String, Value>) {
+/// What a template is given too; the rest comes when a Pod is made of it.
+pub(in crate::strategy) fn template(template: &mut Map<String, Value>) {
+    old_annotations(template);
+    spec_of_template(child_mut(template, "spec"));
+}
+
+/// Of a Pod or a template.
+fn old_annotations(of: &mut Map<String, Value>) {
+    let Some(Value::Object(metadata)) = of.get_mut("metadata") else {
+        return;
+    };
+    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+        annotations.retain(|key, _| !OLD_ANNOTATIONS.contains(&key.as_str()));
+        if annotations.is_empty() {
+            metadata.remove("annotations");
+        }
+    }
+}
+
+fn spec_of_template(spec: &mut Map<String, Value>) {
     omit_empty(spec, PLAIN);
     default(spec, "dnsPolicy", "ClusterFirst");
     default(spec, "restartPolicy", "Always");
@@ -270,6 +297,21 @@ mod tests {
         let mut pod = Object::from_value(json!({"spec": spec})).unwrap();
         apply(&mut pod);
         pod
+    }
+
+    #[test]
+    fn annotations_that_were_init_containers_are_dropped() {
+        let mut pod = json!({"metadata": {"name": "p", "annotations": {
+            "pod.alpha.kubernetes.io/init-containers": "[]",
+            "pod.beta.kubernetes.io/init-container-statuses": "[]",
+        }}});
+        template(pod.as_object_mut().unwrap());
+        assert_eq!(pod["metadata"], json!({"name": "p"}));
+        let annotations = json!({"a": "b", "pod.beta.kubernetes.io/init-containers": "[]"});
+        let mut pod =
+            Object::from_value(json!({"metadata": {"annotations": annotations}})).unwrap();
+        apply(&mut pod);
+        assert_eq!(pod.0["metadata"], json!({"annotations": {"a": "b"}}));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod update;
 mod validate;
 mod warnings;
 
-pub(super) use defaults::spec_of_template;
+pub(super) use defaults::template as default_template;
 pub(super) use validate::overhead as validate_overhead;
 pub(super) use validate::template as validate_template;
 pub(super) use warnings::warnings;
