@@ -106,6 +106,11 @@ pub(crate) fn qualified_name(path: &str, value: &str) -> Vec<FieldError> {
     invalid(path, value, names::qualified_name(value))
 }
 
+/// The key of an annotation and what is like it: a qualified name, though it may have capitals.
+pub(crate) fn annotation_key(path: &str, key: &str) -> Vec<FieldError> {
+    invalid(path, key, names::qualified_name(&key.to_lowercase()))
+}
+
 /// A map of labels, as selectors are.
 pub(crate) fn labels<'a>(
     path: &str,

@@ -61,7 +61,7 @@ pub(super) fn validate(at: &str, template: &Value) -> Vec<FieldError> {
 fn annotations(at: &str, metadata: &Value) -> Vec<FieldError> {
     let at = format!("{at}.annotations");
     pairs(metadata, "annotations")
-        .flat_map(|(key, _)| check::qualified_name(&at, &key.to_lowercase()))
+        .flat_map(|(key, _)| check::annotation_key(&at, key))
         .collect()
 }
 
@@ -198,7 +198,7 @@ mod tests {
     #[rstest]
     #[case(json!({"labels": {"a": "b c"}}), "t.labels: Invalid value: \"b c\": ")]
     #[case(json!({"labels": {"a b": ""}}), "t.labels: Invalid value: \"a b\": ")]
-    #[case(json!({"annotations": {"a b": ""}}), "t.annotations: Invalid value: \"a b\": ")]
+    #[case(json!({"annotations": {"A b": ""}}), "t.annotations: Invalid value: \"A b\": ")]
     fn labels_and_annotations(#[case] metadata: Value, #[case] wrong: &str) {
         let spec = json!({"containers": [{"name": "c", "image": "i"}]});
         let mut parent = json!({"template": {"metadata": metadata, "spec": spec}});

@@ -1,5 +1,6 @@
 //! Roles and ClusterRoles.
 
+use kedge_machinery::selector::LabelSelector;
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
 
@@ -46,7 +47,11 @@ impl Strategy for ClusterRole {
             errors.push(FieldError::required(path, detail));
         }
         for (i, selector) in selectors.iter().enumerate() {
-            errors.extend(check::selector(&format!("{path}[{i}]"), selector));
+            let at = format!("{path}[{i}]");
+            errors.extend(check::selector(&at, selector));
+            if LabelSelector::from_json(selector).is_err() {
+                errors.push(FieldError::invalid(at, "null", "invalid label selector."));
+            }
         }
         errors
     }
@@ -142,7 +147,7 @@ mod tests {
     #[case(json!({}), &["aggregationRule.clusterRoleSelectors"])]
     #[case(json!({"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}), &[])]
     #[case(json!({"clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "In"}]}]}),
-        &["aggregationRule.clusterRoleSelectors[0].matchExpressions[0].values"])]
+        &["aggregationRule.clusterRoleSelectors[0].matchExpressions[0].values", "aggregationRule.clusterRoleSelectors[0]"])]
     fn selectors(#[case] aggregation: Value, #[case] wrong: &[&str]) {
         let role = Object::from_value(json!({"aggregationRule": aggregation})).unwrap();
         assert_eq!(fields(&ClusterRole.validate(&role)), wrong);

@@ -73,6 +73,14 @@ impl Strategy for CsiDriver {
                 detail,
             ));
         }
+        const IN_SECRETS: &str = "serviceAccountTokenInSecrets";
+        if let Some(told) = present(spec, IN_SECRETS)
+            && list(spec, "tokenRequests").is_empty()
+        {
+            let detail = format!("{IN_SECRETS} is set but no tokenRequests are specified");
+            let at = format!("spec.{IN_SECRETS}");
+            errors.push(FieldError::invalid(at, told.clone(), detail));
+        }
         errors
     }
 
@@ -148,6 +156,8 @@ mod tests {
     #[case(json!({"fsGroupPolicy": "Any", "volumeLifecycleModes": ["Forever"]}), &["spec.fsGroupPolicy", "spec.volumeLifecycleModes"])]
     #[case(json!({"tokenRequests": [{"audience": ""}, {"audience": ""}]}), &["spec.tokenRequests[1].audience"])]
     #[case(json!({"tokenRequests": [{"audience": "a", "expirationSeconds": 599}]}), &["spec.tokenRequests[0].expirationSeconds"])]
+    #[case(json!({"serviceAccountTokenInSecrets": true, "tokenRequests": [{"audience": ""}]}), &[])]
+    #[case(json!({"serviceAccountTokenInSecrets": false, "tokenRequests": []}), &["spec.serviceAccountTokenInSecrets"])]
     #[case(json!({"nodeAllocatableUpdatePeriodSeconds": 9}), &["spec.nodeAllocatableUpdatePeriodSeconds"])]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
         let errors = CsiDriver.validate(&driver(spec));

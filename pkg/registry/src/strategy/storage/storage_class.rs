@@ -1,6 +1,6 @@
 //! StorageClasses (`pkg/apis/storage/v1/defaults.go` and `validation`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_machinery::status::FieldErrorKind;
 use kedge_machinery::{FieldError, Object};
@@ -27,7 +27,7 @@ impl Strategy for StorageClass {
         let word = |key: &str| field(&object.0, key).as_str().unwrap_or_default();
         let mut errors = match word("provisioner") {
             "" => vec![FieldError::required("provisioner", "")],
-            name => check::qualified_name("provisioner", &name.to_lowercase()),
+            name => check::annotation_key("provisioner", name),
         };
         errors.extend(parameters(field(&object.0, "parameters")));
         for (key, words) in [
@@ -94,9 +94,12 @@ fn parameters(parameters: &Value) -> Vec<FieldError> {
 }
 
 fn topologies(terms: &Value) -> Vec<FieldError> {
+    let terms = terms.as_array().map_or(&[][..], Vec::as_slice);
     let mut errors = Vec::new();
-    for (i, term) in terms.as_array().into_iter().flatten().enumerate() {
-        let mut keys = BTreeSet::new();
+    // Upstream begins with as many terms that say nothing.
+    let mut before: Vec<BTreeMap<&str, BTreeSet<&str>>> = vec![BTreeMap::new(); terms.len()];
+    for (i, term) in terms.iter().enumerate() {
+        let mut keys = BTreeMap::new();
         for (j, expression) in list(term, "matchLabelExpressions").iter().enumerate() {
             let path = format!("allowedTopologies[{i}].matchLabelExpressions[{j}]");
             let (at_key, at_values) = (format!("{path}.key"), format!("{path}.values"));
@@ -111,10 +114,15 @@ fn topologies(terms: &Value) -> Vec<FieldError> {
                 }
             }
             errors.extend(check::qualified_name(&at_key, key));
-            if !keys.insert(key) {
+            if keys.insert(key, seen).is_some() {
                 errors.push(FieldError::duplicate(at_key, key));
             }
         }
+        for _ in before.iter().filter(|other| **other == keys) {
+            let at = format!("allowedTopologies[{i}].matchLabelExpressions");
+            errors.push(FieldError::duplicate(at, ""));
+        }
+        before.push(keys);
     }
     errors
 }
@@ -149,6 +157,15 @@ mod tests {
             "allowedTopologies[0].matchLabelExpressions[1].key",
         ]
     )]
+    #[case(
+        json!({"provisioner": "a", "allowedTopologies": [
+            {"matchLabelExpressions": [{"key": "zone", "values": ["a", "b"]}]},
+            {"matchLabelExpressions": [{"key": "zone", "values": ["a"]}]},
+            {"matchLabelExpressions": [{"key": "zone", "values": ["b", "a"]}]},
+        ]}),
+        &["allowedTopologies[2].matchLabelExpressions"]
+    )]
+    #[case(json!({"provisioner": "a", "allowedTopologies": [{}]}), &["allowedTopologies[0].matchLabelExpressions"])]
     fn what_is_wrong(#[case] body: Value, #[case] wrong: &[&str]) {
         let errors = StorageClass.validate(&class(body));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();

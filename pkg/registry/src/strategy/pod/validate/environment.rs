@@ -140,7 +140,7 @@ pub(super) fn field_ref(path: &str, reference: &Value, fields: &[&str]) -> Vec<F
     }
     if let Some((map, key)) = subscript(field) {
         return match map {
-            "metadata.annotations" => check::qualified_name(path, &key.to_lowercase()),
+            "metadata.annotations" => check::annotation_key(path, key),
             "metadata.labels" => check::qualified_name(path, key),
             _ => unread(format!("field label does not support subscript: {field}")),
         };

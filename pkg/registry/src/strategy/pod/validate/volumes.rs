@@ -197,7 +197,7 @@ fn ephemeral(path: &str, source: &Value) -> Vec<FieldError> {
     let metadata = child(template, "metadata");
     let annotations = format!("{path}.metadata.annotations");
     let mut errors: Vec<FieldError> = pairs(metadata, "annotations")
-        .flat_map(|(key, _)| check::qualified_name(&annotations, &key.to_lowercase()))
+        .flat_map(|(key, _)| check::annotation_key(&annotations, key))
         .collect();
     errors.extend(check::labels(
         &format!("{path}.metadata.labels"),
