@@ -445,3 +445,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_goes_through_a_ttl_makes_an_answer_unreadable() {
+    // Of "a.", with two addresses: the second one's name is where the pointer says.
+    let answer = |pointer: u8| {
+        let mut bytes = vec![0, 7, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
+        bytes.extend([1, b'a', 0, 0, 1, 0, 1]);
+        // Its TTL would be the name "b." to who begins to read there.
+        bytes.extend([0xc0, 12, 0, 1, 0, 1, 1, b'b', 0, 0, 0, 4, 192, 0, 2, 1]);
+        bytes.extend([0xc0, pointer, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 2]);
+        bytes
+    };
+    assert!(Answered::read(&answer(12)).is_some());
+    assert!(Answered::read(&answer(25)).is_none());
+}

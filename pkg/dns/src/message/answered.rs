@@ -26,9 +26,21 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// Reads an answer; `None` for one that cannot be read to its end.
+    /// Reads an answer; `None` for one that cannot be read to its end, or not once its numbers are others: where a name goes through a
+    /// TTL or a count, nobody could read what is handed on of it.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
+        let read = Self::walk(bytes)?;
+        let mut other = read.bytes.to_vec();
+        for at in &read.ttls {
+            // No name begins with these octets, and none goes on with them.
+            other.get_mut(usize::from(*at)..)?.get_mut(..4)?.fill(0xff);
+        }
+        Self::walk(&other)?;
+        Some(read)
+    }
+
+    fn walk(bytes: &[u8]) -> Option<Self> {
         let message = Message::from_octets(bytes).ok()?;
         let question = message.sole_question().ok()?;
         // Names in answers may point into the question; a question must be whole.
