@@ -28,7 +28,6 @@ use tokio::sync::oneshot;
 use crate::args::ServerArgs;
 use crate::config::{Config, Mistake, check_networks};
 use crate::findings;
-use crate::heap::Sweeper;
 use crate::scheduling;
 use crate::settings::{Engine, FileError, Part, Plugin, Settings};
 use crate::tasks::Tasks;
@@ -98,12 +97,10 @@ pub fn hostname() -> String {
 
 /// Work comes in bursts and is short: more threads than these only cost memory.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let sweeper = Sweeper::start()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)
         .thread_name("kedge")
-        .on_thread_park(move || sweeper.worked())
         .enable_all()
         .build()
 }
