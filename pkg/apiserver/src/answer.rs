@@ -106,7 +106,9 @@ impl Reply {
             (_, true) => json::pretty(value).into_bytes(),
             // Objects are never asked for in the encoding of a document.
             (Encoding::Json | Encoding::OpenApiV2, false) => {
-                return Ok(self.finish(code, line(&json::bytes(value))));
+                let mut line = json::bytes(value);
+                line.push(b'\n');
+                line
             }
         };
         Ok(self.finish(code, text.into()))

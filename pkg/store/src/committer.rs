@@ -211,8 +211,7 @@ impl Committer {
     }
 
     fn publish(&mut self, prepared: Prepared) {
-        let records: Vec<&[u8]> = prepared.records().collect();
-        let records = records.concat();
+        let records = prepared.records().collect::<Vec<_>>().concat();
         let Prepared {
             state,
             totals,

@@ -106,13 +106,13 @@ fn requests(container: &mut Map<String, Value>) {
 /// A Pod that says something of its resources has at most the huge pages that its containers have together.
 fn huge_pages(spec: &mut Map<String, Value>) {
     let own = field(spec, "resources");
-    let requests = child(own, "requests").clone();
     if ["limits", "requests"]
         .iter()
         .all(|key| is_empty(child(own, key)))
     {
         return;
     }
+    let requests = child(own, "requests").clone();
     let all = together(&Value::Object(spec.clone()), "limits");
     let huge = all
         .into_iter()
@@ -125,13 +125,13 @@ fn huge_pages(spec: &mut Map<String, Value>) {
 
 /// A Pod that says what it may use at most asks for what its containers ask for, or else for that (KEP-2837).
 fn pod_requests(spec: &mut Map<String, Value>) {
-    let whole = Value::Object(spec.clone());
     let limits = field(spec, "resources").get("limits").cloned();
     let Some(Value::Object(limits)) = limits.filter(|limits| !is_empty(limits)) else {
         return;
     };
+    let asked = together(&Value::Object(spec.clone()), "requests");
     let requests = child_mut(child_mut(spec, "resources"), "requests");
-    for (name, amount) in together(&whole, "requests") {
+    for (name, amount) in asked {
         if OF_PODS.contains(&name.as_str()) {
             requests.entry(name).or_insert(amount.to_string().into());
         }
