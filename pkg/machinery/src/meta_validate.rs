@@ -21,7 +21,7 @@ const IMMUTABLE: [&str; 6] = [
     "deletionGracePeriodSeconds",
 ];
 
-/// What is wrong with the metadata of a new object. `name` gives the messages about a name, or about the
+/// What is wrong with metadata, as that of a new object. `name` gives the messages about a name, or about the
 /// beginning of one (`true`).
 pub fn object_meta(
     object: &Object,
@@ -104,7 +104,7 @@ fn accessor(object: &Object) -> Vec<FieldError> {
     errors
 }
 
-/// What is wrong with the finalizers of a new object; an update is not asked.
+/// What is wrong with finalizers by their names.
 fn finalizer_names(object: &Object) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for finalizer in object.finalizers() {
@@ -215,7 +215,7 @@ fn is_bare(finalizer: &str) -> bool {
     !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer)
 }
 
-/// What is wrong with a change of metadata, beyond what is wrong with the new metadata itself.
+/// What is wrong with a change of metadata, and with what of the new metadata upstream looks at there.
 #[must_use]
 pub fn object_meta_update(new: &Object, old: &Object) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -378,7 +378,7 @@ mod tests {
              found new finalizers []string{\"c/d\"}"
         );
         assert!(object_meta_update(&going, &held).is_empty());
-        // Their names are a matter of new objects.
+        // Their names are a matter of whole metadata.
         let odd =
             object(json!({"name": "web", "finalizers": ["a/b/c", "orphan", "foregroundDeletion"]}));
         assert!(object_meta_update(&odd, &odd).is_empty());

@@ -4,6 +4,8 @@
 mod common;
 #[path = "writes/deletes.rs"]
 mod deletes;
+#[path = "writes/looks.rs"]
+mod looks;
 #[path = "writes/owners.rs"]
 mod owners;
 #[path = "writes/patches.rs"]

@@ -17,6 +17,7 @@ mod endpoints;
 mod endpointslice;
 pub(crate) mod event;
 mod lease;
+pub(crate) mod looks;
 mod metallb;
 pub(crate) mod namespace;
 mod networking;

@@ -11,6 +11,7 @@ use crate::admission::{Attributes, Operation, View};
 use crate::allocate::{Claim, Environment, ranges};
 use crate::registry::{Registry, random};
 use crate::request::{Target, WriteOptions};
+use crate::strategy::looks;
 use crate::value::copy_field;
 
 /// An object as it would be answered, without a commit.
@@ -77,21 +78,28 @@ impl Registry {
         self.allocate(target, new, None, snapshot)?;
         strategy.ask(new, options.user.as_deref());
         strategy.prepare_create(new);
-        let mut errors = metadata::validate(new, &target.kind, rules.name);
+        let kind = &target.kind;
+        let mut errors = match looks::at_new(kind) {
+            true => metadata::validate(new, kind, rules.name),
+            false => Vec::new(),
+        };
         errors.extend(strategy.validate(new));
         if let Some(own) = &target.kind.custom {
             errors.extend(custom::validate(own, new, None));
             errors.extend(scale::validate(own, new, ""));
         }
         if errors.is_empty() {
+            errors = metadata::validate_any(new, kind);
+        }
+        if errors.is_empty() {
             self.admit(&attributes, Some(new))?;
             let mut said = strategy.warnings(new, None);
-            said.extend(metadata::warnings(new, None, &target.kind));
+            said.extend(metadata::warnings(new, None, kind));
             return Ok(said);
         }
         Err(Status::invalid(
-            &target.kind.group,
-            &target.kind.kind,
+            &kind.group,
+            &kind.kind,
             new.name(),
             &errors,
         ))
@@ -119,8 +127,13 @@ impl Registry {
                 target.kind.custom.is_none() || target.kind.subresource("status").is_some();
             metadata::count_generation(new, old, has_status);
         }
-        let mut errors = metadata::validate_update(new, old, &target.kind);
+        let kind = &target.kind;
+        let (before, after) = looks::at_change(kind, &target.subresource);
+        let look = |looks| metadata::look(looks, new, old, kind, rules.name);
+        let mut errors = metadata::validate_any_update(new, old, kind);
+        errors.extend(look(before));
         errors.extend(strategy.validate_update(new, old, &target.subresource));
+        errors.extend(look(after));
         if let Some(own) = &target.kind.custom {
             errors.extend(custom::validate(own, new, Some(old)));
             errors.extend(scale::validate(own, new, &target.subresource));
@@ -131,12 +144,12 @@ impl Registry {
                 return Ok(strategy.status_warnings(new));
             }
             let mut said = strategy.warnings(new, Some(old));
-            said.extend(metadata::warnings(new, Some(old), &target.kind));
+            said.extend(metadata::warnings(new, Some(old), kind));
             return Ok(said);
         }
         Err(Status::invalid(
-            &target.kind.group,
-            &target.kind.kind,
+            &kind.group,
+            &kind.kind,
             new.name(),
             &errors,
         ))

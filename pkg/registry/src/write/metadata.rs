@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::check;
 use crate::request::Target;
+use crate::strategy::looks::Look;
 use crate::strategy::{NameRule, Rules};
 use crate::value::{copy_field, field};
 
@@ -120,15 +121,15 @@ pub(super) fn begin(object: &mut Object, rules: Rules, now: Timestamp) {
     }
 }
 
-/// Fields that an update cannot lose: filled from the old object where the new one has none.
+/// Fields that an update cannot lose: filled from the old object where the new one has none. When the object was made
+/// nobody is asked.
 pub(super) fn keep(new: &mut Object, old: &Object) {
     let Some(before) = old.meta() else { return };
     let meta = new.meta_mut();
-    for key in ["uid", "creationTimestamp"] {
-        if field(meta, key).as_str().unwrap_or_default().is_empty() {
-            copy_field(meta, before, key);
-        }
+    if field(meta, "uid").as_str().unwrap_or_default().is_empty() {
+        copy_field(meta, before, "uid");
     }
+    copy_field(meta, before, "creationTimestamp");
     // What the client knew of it has been checked.
     copy_field(meta, before, "resourceVersion");
     copy_field(meta, before, "generation");
@@ -171,7 +172,7 @@ pub(super) fn bump(object: &mut Object) {
     }
 }
 
-/// What is wrong with the metadata of a new object.
+/// What the strategy of a kind finds wrong with the metadata of a new object.
 pub(super) fn validate(object: &Object, kind: &Kind, rule: NameRule) -> Vec<FieldError> {
     let check = |name: &str, prefix: bool| rule.check(name, prefix);
     let mut errors = meta_validate::object_meta(object, kind.namespaced, check);
@@ -179,11 +180,36 @@ pub(super) fn validate(object: &Object, kind: &Kind, rule: NameRule) -> Vec<Fiel
     errors
 }
 
-/// What is wrong with a change of metadata.
-pub(super) fn validate_update(new: &Object, old: &Object, kind: &Kind) -> Vec<FieldError> {
-    let mut errors = meta_validate::object_meta_update(new, old);
-    errors.extend(finalizers(new, kind));
+/// What is wrong with the metadata of any new object.
+pub(super) fn validate_any(object: &Object, kind: &Kind) -> Vec<FieldError> {
+    let check = |name: &str, prefix: bool| NameRule::PathSegment.check(name, prefix);
+    meta_validate::object_meta(object, kind.namespaced, check)
+}
+
+/// What is wrong with a change of the metadata of any object.
+pub(super) fn validate_any_update(new: &Object, old: &Object, kind: &Kind) -> Vec<FieldError> {
+    let mut errors = validate_any(new, kind);
+    errors.extend(meta_validate::object_meta_update(new, old));
     errors
+}
+
+/// What the strategy of a kind finds wrong with a change of metadata, looking at it so often.
+pub(super) fn look(
+    looks: &[Look],
+    new: &Object,
+    old: &Object,
+    kind: &Kind,
+    rule: NameRule,
+) -> Vec<FieldError> {
+    let each = looks.iter().flat_map(|look| match look {
+        Look::Whole => validate(new, kind, rule),
+        Look::Change => {
+            let mut errors = meta_validate::object_meta_update(new, old);
+            errors.extend(finalizers(new, kind));
+            errors
+        }
+    });
+    each.collect()
 }
 
 fn finalizers(object: &Object, kind: &Kind) -> Vec<FieldError> {

@@ -70,7 +70,8 @@ impl Registry {
                 Change::Put(decoded) => decoded.clone(),
                 Change::Patch(patch) => self.patched(target, patch, &old, options, now)?,
             };
-            check_preconditions(target, &new, &old)?;
+            let is_put = matches!(change, Change::Put(_));
+            check_preconditions(target, &new, &old, is_put)?;
             metadata::keep(&mut new, &old);
             self.own(target, Some(&old), &mut new, options, applied, now);
             warnings.extend(self.finish_update(target, &mut new, &old, &snapshot, options)?);
@@ -138,10 +139,15 @@ impl Registry {
     }
 }
 
-/// What the client knows of the object must be so.
-fn check_preconditions(target: &Target, new: &Object, old: &Object) -> Result<(), Status> {
+/// What the client knows of the object must be so. To a patch a uid is no condition, but a field that does not change.
+fn check_preconditions(
+    target: &Target,
+    new: &Object,
+    old: &Object,
+    is_put: bool,
+) -> Result<(), Status> {
     let (uid, version) = (new.uid(), new.resource_version());
-    if !uid.is_empty() && uid != old.uid() {
+    if is_put && !uid.is_empty() && uid != old.uid() {
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             old.uid()
