@@ -18,6 +18,14 @@ impl Strategy for Lease {
         child_mut(&mut object.0, "spec");
     }
 
+    fn prepare_create(&self, new: &mut Object) {
+        drop_disabled(new, None);
+    }
+
+    fn prepare_update(&self, new: &mut Object, old: &Object, _subresource: &str) {
+        drop_disabled(new, Some(old));
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let number = |key: &str| present(spec, key).and_then(Value::as_i64);
@@ -45,6 +53,17 @@ impl Strategy for Lease {
     }
 }
 
+/// How a leader is chosen is behind a gate that is closed by default in 1.36 (`CoordinatedLeaderElection`).
+fn drop_disabled(lease: &mut Object, old: Option<&Object>) {
+    let has = |key| old.is_some_and(|old| present(field(&old.0, "spec"), key).is_some());
+    let spec = child_mut(&mut lease.0, "spec");
+    for key in ["strategy", "preferredHolder"] {
+        if !has(key) {
+            spec.remove(key);
+        }
+    }
+}
+
 fn strategy(strategy: &str) -> Vec<FieldError> {
     // Upstream's path names the field twice where it is a bare name.
     const TWICE: &str = "spec.strategy.strategy";
@@ -64,6 +83,27 @@ mod tests {
 
     use super::*;
 
+    fn lease(spec: Value) -> Object {
+        Object::from_value(json!({"spec": spec})).unwrap()
+    }
+
+    #[test]
+    fn the_strategy_stays_out() {
+        let given = lease(
+            json!({"strategy": "example.com/mine", "preferredHolder": "me", "holderIdentity": "me"}),
+        );
+        let left = lease(json!({"holderIdentity": "me"}));
+        let mut new = given.clone();
+        Lease.prepare_create(&mut new);
+        assert_eq!(new, left);
+        let mut new = given.clone();
+        Lease.prepare_update(&mut new, &left, "");
+        assert_eq!(new, left);
+        let mut new = given.clone();
+        Lease.prepare_update(&mut new, &given, "");
+        assert_eq!(new, given);
+    }
+
     #[rstest]
     #[case(json!({}), &[])]
     #[case(json!({"leaseDurationSeconds": 15, "leaseTransitions": 0, "holderIdentity": "me"}), &[])]
@@ -74,7 +114,7 @@ mod tests {
     #[case(json!({"strategy": "example.com/mine"}), &[])]
     #[case(json!({"strategy": "example.com/a b"}), &["spec.strategy.strategy"])]
     fn what_is_wrong(#[case] spec: Value, #[case] wrong: &[&str]) {
-        let object = Object::from_value(json!({"spec": spec})).unwrap();
+        let object = lease(spec);
         let found: Vec<String> = Lease
             .validate(&object)
             .into_iter()

@@ -13,6 +13,9 @@ pub(crate) const FINALIZER: &str = "kubernetes";
 /// Namespaces that cannot be deleted (upstream: the NamespaceLifecycle admission).
 pub(crate) const IMMORTAL: &[&str] = &["default", "kube-system", "kube-public"];
 
+/// Names that need no domain. Nothing but the first of them ever goes away by itself.
+const STANDARD: [&str; 3] = [FINALIZER, "orphan", "foregroundDeletion"];
+
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 pub(super) struct Namespace;
@@ -90,7 +93,7 @@ fn finalizers(namespace: &Object, path: impl Fn(usize) -> String) -> Vec<FieldEr
     {
         let (path, name) = (path(i), value.as_str().unwrap_or_default());
         errors.extend(crate::check::qualified_name(&path, name));
-        if !name.contains('/') && name != FINALIZER {
+        if !name.contains('/') && !STANDARD.contains(&name) {
             errors.push(FieldError::invalid(
                 path,
                 name,
@@ -134,7 +137,8 @@ mod tests {
 
     #[test]
     fn finalizers_have_a_domain() {
-        let bad = namespace(json!({"spec": {"finalizers": ["kubernetes", "mine", "a.b/c"]}}));
+        let bad =
+            namespace(json!({"spec": {"finalizers": ["kubernetes", "mine", "a.b/c", "orphan"]}}));
         let fields = |errors: Vec<FieldError>| -> Vec<String> {
             errors.into_iter().map(|e| e.field).collect()
         };

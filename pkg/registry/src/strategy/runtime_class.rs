@@ -30,11 +30,10 @@ impl Strategy for RuntimeClass {
 
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
         let handler = |object: &Object| -> Option<Value> { object.at(&["handler"]).cloned() };
-        Vec::from_iter(check::immutable(
-            "handler",
-            handler(new).as_ref(),
-            handler(old).as_ref(),
-        ))
+        let (is, was) = (handler(new), handler(old));
+        let mut errors = self.validate(new);
+        errors.extend(check::immutable("handler", is.as_ref(), was.as_ref()));
+        errors
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
@@ -73,6 +72,9 @@ mod tests {
     fn the_handler_stays() {
         let class = |handler| Object::from_value(json!({"handler": handler})).unwrap();
         let errors = RuntimeClass.validate_update(&class("a"), &class("b"), "");
+        assert_eq!(errors[0].field, "handler");
+        // What has changed is looked at as a new class is.
+        let errors = RuntimeClass.validate_update(&class(""), &class(""), "");
         assert_eq!(errors[0].field, "handler");
     }
 }

@@ -46,7 +46,8 @@ impl Strategy for NetworkPolicy {
     /// A range that stood anywhere before may stand anywhere, as it is.
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
         let known: Vec<&str> = ranges(old).into_iter().map(|(_, range)| range).collect();
-        spec(new, &known)
+        // Upstream looks at the spec once as that of a policy, and once as that of a changed one.
+        [spec(new, &known), spec(new, &known)].concat()
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
@@ -287,9 +288,12 @@ mod tests {
             json!({"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.1/16"}}]}]});
         assert!(wrong(&policy(moved)).is_empty());
         let cidr = "spec.ingress[0].from[0].ipBlock.cidr";
-        assert_eq!(wrong(&block("010.0.0.0/9", "10.1.0.1/16")), [cidr]);
+        assert_eq!(wrong(&block("010.0.0.0/9", "10.1.0.1/16")), [cidr, cidr]);
         let except = "spec.ingress[0].from[0].ipBlock.except[0]";
-        assert_eq!(wrong(&block("10.1.0.1/16", "010.0.0.0/8")), [except]);
+        assert_eq!(
+            wrong(&block("10.1.0.1/16", "010.0.0.0/8")),
+            [except, except]
+        );
     }
 
     #[test]

@@ -30,22 +30,30 @@ impl Strategy for StorageClass {
             name => check::annotation_key("provisioner", name),
         };
         errors.extend(parameters(field(&object.0, "parameters")));
-        for (key, words) in [
-            ("reclaimPolicy", RECLAIM_POLICIES),
-            ("volumeBindingMode", BINDING_MODES),
-        ] {
-            errors.extend(check::one_of(key, word(key), words));
+        // A word that is empty is one of the modes' no more than another, and none to the policies.
+        let policy = word("reclaimPolicy");
+        if !policy.is_empty() {
+            errors.extend(check::one_of("reclaimPolicy", policy, RECLAIM_POLICIES));
+        }
+        let mode = word("volumeBindingMode");
+        if !BINDING_MODES.contains(&mode) {
+            errors.push(FieldError::not_supported(
+                "volumeBindingMode",
+                mode,
+                BINDING_MODES,
+            ));
         }
         errors.extend(topologies(field(&object.0, "allowedTopologies")));
         errors
     }
 
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors: Vec<FieldError> = ["parameters", "provisioner", "reclaimPolicy"]
-            .into_iter()
-            .filter(|key| field(&new.0, key) != field(&old.0, key))
-            .map(|key| FieldError::forbidden(key, format!("updates to {key} are forbidden.")))
-            .collect();
+        let mut errors = self.validate(new);
+        let stay = ["parameters", "provisioner", "reclaimPolicy"].into_iter();
+        let moved = stay.filter(|key| field(&new.0, key) != field(&old.0, key));
+        errors.extend(
+            moved.map(|key| FieldError::forbidden(key, format!("updates to {key} are forbidden."))),
+        );
         let mode = |object: &Object| object.at(&["volumeBindingMode"]).cloned();
         errors.extend(check::immutable(
             "volumeBindingMode",
@@ -169,6 +177,27 @@ mod tests {
     fn what_is_wrong(#[case] body: Value, #[case] wrong: &[&str]) {
         let errors = StorageClass.validate(&class(body));
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(found, wrong);
+    }
+
+    #[test]
+    fn an_update_is_looked_at_as_a_class_too() {
+        let old = class(json!({"provisioner": "a"}));
+        let topology = json!([{"matchLabelExpressions": [{"key": "zone", "values": []}]}]);
+        let new = class(json!({"provisioner": "a", "allowedTopologies": topology}));
+        let errors = StorageClass.validate_update(&new, &old, "");
+        let at = "allowedTopologies[0].matchLabelExpressions[0].values";
+        assert_eq!(errors[0].field, at);
+    }
+
+    #[rstest]
+    #[case("reclaimPolicy", &[])]
+    #[case("volumeBindingMode", &["volumeBindingMode: Unsupported value: \"\": supported values: \"Immediate\", \"WaitForFirstConsumer\""])]
+    fn words_that_are_empty(#[case] key: &str, #[case] wrong: &[&str]) {
+        let mut class = class(json!({"provisioner": "a"}));
+        class.0.insert(key.into(), "".into());
+        let errors = StorageClass.validate(&class);
+        let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(found, wrong);
     }
 
