@@ -1,5 +1,6 @@
 //! Namespaces.
 
+use kedge_api::Kind;
 use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
 use serde_json::{Value, json};
@@ -102,6 +103,10 @@ fn finalizers(namespace: &Object, path: impl Fn(usize) -> String) -> Vec<FieldEr
         }
     }
     errors
+}
+
+pub(crate) fn is(kind: &Kind) -> bool {
+    kind.group.is_empty() && kind.kind == "Namespace"
 }
 
 /// True when nothing holds a namespace that is to go.

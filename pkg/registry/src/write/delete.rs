@@ -11,6 +11,7 @@ use crate::admission::{Attributes, Operation};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{DeleteOptions, Deleted, Target};
 use crate::stored;
+use crate::strategy::namespace;
 
 impl Registry {
     /// DELETE of one object. 404 when there is none, 409 when a precondition does not hold.
@@ -115,20 +116,23 @@ fn check_preconditions(
         ),
     ];
     for (what, asked, found, how) in rules {
-        if let Some(asked) = asked.filter(|asked| *asked != found) {
+        let Some(asked) = asked.filter(|asked| *asked != found) else {
+            continue;
+        };
+        if namespace::is(&target.kind) {
             let why = format!(
-                "the {what} in the precondition ({asked}) does not match the {what} in record ({found}). \
-                 The object might have been {how}"
+                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {found}"
             );
-            // Upstream names the kind here, not the resource.
-            let kind = &target.kind;
-            return Err(Status::conflict(
-                &kind.group,
-                &kind.kind,
-                &target.name,
-                &why,
-            ));
+            return Err(target.conflict(&why));
         }
+        let why = format!(
+            "the {what} in the precondition ({asked}) does not match the {what} in record ({found}). \
+                 The object might have been {how}"
+        );
+        // Upstream names the kind here, not the resource.
+        let kind = &target.kind;
+        let (group, name) = (&kind.group, &target.name);
+        return Err(Status::conflict(group, &kind.kind, name, &why));
     }
     Ok(())
 }

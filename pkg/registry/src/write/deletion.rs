@@ -34,8 +34,7 @@ pub(super) fn plan(
 ) -> Result<Plan, Status> {
     let kind = &target.kind;
     let mut new = old.clone();
-    let is_namespace = kind.group.is_empty() && kind.kind == "Namespace";
-    if is_namespace {
+    if namespace::is(kind) {
         if namespace::IMMORTAL.contains(&old.name()) {
             return Err(Status::forbidden(
                 "",
@@ -44,12 +43,16 @@ pub(super) fn plan(
                 "this namespace may not be deleted",
             ));
         }
-        if old.is_terminating() && !namespace::is_released(old) {
-            let why = "The system is ensuring all content is removed from this namespace.  Upon completion, this \
-                namespace will automatically be purged by the system.";
-            return Err(target.conflict(why));
+        // The first time it is marked, held or not; who finalizes it ends it.
+        if !old.is_terminating() {
+            namespace::set_terminating(&mut new);
+            set_finalizers(&mut new, options.propagation, target.rules().dependents);
+            mark(&mut new, now, None);
+            return Ok(Plan::Mark(new));
         }
-        namespace::set_terminating(&mut new);
+        if !namespace::is_released(old) {
+            return Ok(Plan::Wait);
+        }
     }
     if definition::is(kind) && !old.is_terminating() {
         definition::set_terminating(&mut new, now);
@@ -65,7 +68,7 @@ pub(super) fn plan(
     set_finalizers(&mut new, options.propagation, target.rules().dependents);
     let held = new.finalizers().next().is_some() || !target.strategy().is_released(&new);
     if grace == Grace::Over && held && !old.is_terminating() {
-        mark(&mut new, now, (!is_namespace).then_some(0));
+        mark(&mut new, now, Some(0));
     }
     let waits = matches!(grace, Grace::Set(seconds) if seconds > 0);
     Ok(if !held && !waits {

@@ -240,12 +240,8 @@ pub(super) fn warnings(new: &Object, old: Option<&Object>, kind: &Kind) -> Vec<S
 impl NameRule {
     /// Messages about a name, or about the beginning of one.
     fn check(self, name: &str, prefix: bool) -> Vec<String> {
-        // What is appended to a prefix ends well.
-        let name = if prefix {
-            name.trim_end_matches('-')
-        } else {
-            name
-        };
+        let masked = if prefix { masked(name) } else { None };
+        let name = masked.as_deref().unwrap_or(name);
         match self {
             Self::Subdomain => names::dns1123_subdomain(name),
             Self::Label => names::dns1123_label(name),
@@ -253,6 +249,13 @@ impl NameRule {
             Self::Address => address_name(name),
         }
     }
+}
+
+/// A beginning that ends with a dash, as upstream looks at it: what is appended ends well (`maskTrailingDash`).
+fn masked(name: &str) -> Option<String> {
+    let kept = name.len().checked_sub(2)?;
+    let kept = name.get(..kept).filter(|_| name.ends_with('-'))?;
+    Some(format!("{kept}a"))
 }
 
 fn address_name(name: &str) -> Vec<String> {
@@ -281,4 +284,22 @@ pub(super) fn is_same(new: &Object, old: &Object) -> bool {
         object
     };
     new == old || untimed(new) == untimed(old)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("web-", true)]
+    #[case("web--", true)]
+    #[case("web.-", true)]
+    #[case("-", false)]
+    #[case("-a-", false)]
+    #[case("web.", false)]
+    fn beginnings_of_names(#[case] name: &str, #[case] right: bool) {
+        assert_eq!(NameRule::Subdomain.check(name, true).is_empty(), right);
+    }
 }

@@ -176,14 +176,17 @@ async fn namespaces_live_and_end() {
         (late.code, late.details.unwrap().causes[0].reason.as_str()),
         (403, "NamespaceTerminating")
     );
-    assert!(
-        world
-            .registry
-            .delete(&target, &DeleteOptions::default())
-            .await
-            .unwrap_err()
-            .is_conflict()
-    );
+    let again = DeleteOptions::default();
+    let again = world.registry.delete(&target, &again).await.unwrap();
+    assert!(!again.gone);
+    assert_eq!(parse(&again.value), parse(&ending.value));
+    let other = DeleteOptions {
+        uid: Some("other".into()),
+        ..DeleteOptions::default()
+    };
+    let refused = world.registry.delete(&target, &other).await.unwrap_err();
+    assert!(refused.is_conflict());
+    assert_eq!(refused.details.unwrap().kind, "namespaces");
 
     let mut body = parse(&ending.value);
     body["spec"]["finalizers"] = json!([]);

@@ -221,11 +221,15 @@ fn namespaces_end_in_two_steps() {
             .get("deletionGracePeriodSeconds")
             .is_none()
     );
-    assert!(
-        decide("Namespace", ending.clone(), &DeleteOptions::default())
-            .unwrap_err()
-            .is_conflict()
-    );
+    let again = decide("Namespace", ending.clone(), &DeleteOptions::default());
+    assert_eq!(again.unwrap(), Plan::Wait);
+    let free = json!({"metadata": {"name": "a"}, "spec": {}, "status": {"phase": "Active"}});
+    let options = DeleteOptions {
+        propagation: Some(Propagation::Orphan),
+        ..DeleteOptions::default()
+    };
+    let first = marked(decide("Namespace", free, &options).unwrap());
+    assert_eq!(first["metadata"]["finalizers"], json!(["orphan"]));
     let mut released = ending;
     released["spec"]["finalizers"] = json!([]);
     removed(decide("Namespace", released, &DeleteOptions::default()).unwrap());
