@@ -27,6 +27,11 @@ pub(crate) const SYSTEM_CLASSES: [(&str, i64, &str); 2] = [
     ),
 ];
 
+/// True for the name of a class that every cluster has.
+pub(crate) fn is_system(name: &str) -> bool {
+    SYSTEM_CLASSES.iter().any(|(known, ..)| *known == name)
+}
+
 pub(super) struct PriorityClass;
 
 impl Strategy for PriorityClass {

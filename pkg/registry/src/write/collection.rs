@@ -35,7 +35,7 @@ impl Registry {
             .collect();
         let deletions = targets
             .into_iter()
-            .map(|target| async move { self.delete(&target, options).await });
+            .map(|target| async move { self.delete_any(&target, options).await });
         let mut deletions = futures_util::stream::iter(deletions).buffer_unordered(AT_ONCE);
         while let Some(deleted) = deletions.next().await {
             match deleted {

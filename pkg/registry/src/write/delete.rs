@@ -11,11 +11,27 @@ use crate::admission::{Attributes, Operation};
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{DeleteOptions, Deleted, Target};
 use crate::stored;
-use crate::strategy::namespace;
+use crate::strategy::{namespace, priority_class};
 
 impl Registry {
-    /// DELETE of one object. 404 when there is none, 409 when a precondition does not hold.
+    /// DELETE of one object. 403 for a PriorityClass that every cluster has, 404 when there is none, 409 when a
+    /// precondition does not hold.
     pub async fn delete(
+        &self,
+        target: &Target,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, Status> {
+        let kind = &target.kind;
+        if kind.group == "scheduling.k8s.io" && priority_class::is_system(&target.name) {
+            let why = "this is a system priority class and cannot be deleted";
+            let status = Status::forbidden(&kind.group, &kind.plural, &target.name, why);
+            return Err(status);
+        }
+        self.delete_any(target, options).await
+    }
+
+    /// The same of whatever it is: a collection goes whole.
+    pub(super) async fn delete_any(
         &self,
         target: &Target,
         options: &DeleteOptions,

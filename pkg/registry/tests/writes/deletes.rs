@@ -238,3 +238,20 @@ async fn collections_are_deleted_by_selector() {
         ["b"]
     );
 }
+
+#[tokio::test]
+async fn priority_classes_of_the_system_stay() {
+    let world = world().await;
+    let target = world.cluster_target("priorityclasses", "system-node-critical");
+    let options = DeleteOptions::default();
+    let refused = world.registry.delete(&target, &options).await.unwrap_err();
+    assert_eq!((refused.code, refused.reason), (403, "Forbidden"));
+    assert_eq!(refused.details.unwrap().kind, "priorityclasses");
+    assert!(world.registry.get(&target, &Default::default()).is_ok());
+    // A collection goes whole.
+    let all = Default::default();
+    let kind = world.kind("priorityclasses");
+    let gone = world.registry.delete_collection(&kind, "", &options, &all);
+    assert_eq!(gone.await.unwrap().items.len(), 2);
+    assert!(world.registry.get(&target, &Default::default()).is_err());
+}
