@@ -185,8 +185,7 @@ fn count(subset: &Value) -> usize {
     length("addresses") + length("notReadyAddresses")
 }
 
-/// Every address with each of its ports and its state, so that it does not matter in which order and how far together a
-/// server keeps them.
+/// Every address with its ports and state, so that the order in which a server keeps them does not matter.
 fn addresses(subsets: &[Value]) -> BTreeSet<String> {
     let list = |subset: &Value, key: &str| {
         subset
@@ -198,13 +197,13 @@ fn addresses(subsets: &[Value]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for subset in subsets {
         let mut ports: Vec<String> = list(subset, "ports").iter().map(Value::to_string).collect();
-        if ports.is_empty() {
-            ports.push(String::new());
-        }
+        ports.sort();
         for key in ["addresses", "notReadyAddresses"] {
-            for address in list(subset, key) {
-                all.extend(ports.iter().map(|port| format!("{key} {address} {port}")));
-            }
+            all.extend(
+                list(subset, key)
+                    .iter()
+                    .map(|address| format!("{key} {address} {ports:?}")),
+            );
         }
     }
     all

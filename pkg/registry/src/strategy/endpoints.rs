@@ -1,8 +1,5 @@
 //! Endpoints, the older form of EndpointSlices.
 
-mod md5;
-mod repack;
-
 use kedge_machinery::{FieldError, Object};
 use serde_json::Value;
 
@@ -56,14 +53,6 @@ impl Strategy for Endpoints {
             }
         }
         said
-    }
-
-    fn canonicalize(&self, object: &mut Object) {
-        let subsets = field(&object.0, "subsets").as_array();
-        if let Some(packed) = subsets.map(|subsets| repack::repack(subsets)) {
-            object.0.insert("subsets".into(), packed.into());
-        }
-        omit_empty(&mut object.0, &["subsets"]);
     }
 }
 

@@ -114,11 +114,6 @@ pub(crate) trait Strategy: Send + Sync {
         Vec::new()
     }
 
-    /// Brings what is right into the one form in which it is kept.
-    fn canonicalize(&self, object: &mut Object) {
-        let _ = object;
-    }
-
     /// What the object holds of ranges: claimed and released with it.
     fn claims(&self, object: &Object) -> BTreeSet<Claim> {
         let _ = object;

@@ -92,10 +92,9 @@ impl Registry {
             errors = metadata::validate_any(new, kind);
         }
         if errors.is_empty() {
+            self.admit(&attributes, Some(new))?;
             let mut said = strategy.warnings(new, None);
             said.extend(metadata::warnings(new, None, kind));
-            strategy.canonicalize(new);
-            self.admit(&attributes, Some(new))?;
             return Ok(said);
         }
         Err(Status::invalid(
@@ -140,15 +139,12 @@ impl Registry {
             errors.extend(scale::validate(own, new, &target.subresource));
         }
         if errors.is_empty() {
-            let said = if target.subresource == "status" {
-                strategy.status_warnings(new)
-            } else {
-                let mut said = strategy.warnings(new, Some(old));
-                said.extend(metadata::warnings(new, Some(old), kind));
-                said
-            };
-            strategy.canonicalize(new);
             self.admit(&attributes, Some(new))?;
+            if target.subresource == "status" {
+                return Ok(strategy.status_warnings(new));
+            }
+            let mut said = strategy.warnings(new, Some(old));
+            said.extend(metadata::warnings(new, Some(old), kind));
             return Ok(said);
         }
         Err(Status::invalid(

@@ -54,27 +54,6 @@ async fn a_write_that_changes_nothing_is_none() {
 }
 
 #[tokio::test]
-async fn endpoints_are_kept_in_one_form() {
-    let world = world().await;
-    let endpoints = |ips: [&str; 2]| {
-        let subset = |ip| json!({"addresses": [{"ip": ip}], "ports": [{"port": 80}]});
-        json!({"metadata": {"name": "e"}, "subsets": ips.map(subset)})
-    };
-    let made = world
-        .create("endpoints", endpoints(["10.0.0.2", "10.0.0.1"]))
-        .await
-        .unwrap();
-    let kept = json!([{
-        "addresses": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}], "ports": [{"port": 80, "protocol": "TCP"}],
-    }]);
-    assert_eq!(made["subsets"], kept);
-    let before = world.registry.revision();
-    let same = endpoints(["10.0.0.1", "10.0.0.2"]);
-    world.update("endpoints", same).await.unwrap();
-    assert_eq!(world.registry.revision(), before);
-}
-
-#[tokio::test]
 async fn concurrent_patches_all_arrive() {
     let world = world().await;
     world.create("configmaps", configmap("c")).await.unwrap();
