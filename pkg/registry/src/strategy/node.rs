@@ -51,10 +51,11 @@ impl Strategy for Node {
         for key in SYSTEM_INFO {
             info.entry(*key).or_insert("".into());
         }
-        for condition in structs_mut(status, "conditions") {
-            for key in ["lastHeartbeatTime", "lastTransitionTime"] {
-                condition.entry(key).or_insert(Value::Null);
-            }
+        for image in structs_mut(status, "images") {
+            image.entry("names").or_insert(Value::Null);
+        }
+        for handler in structs_mut(status, "runtimeHandlers") {
+            handler.entry("name").or_insert("".into());
         }
         // Where both are given and differ, the one stands: who knows no list patches that.
         let spec = child_mut(&mut object.0, "spec");

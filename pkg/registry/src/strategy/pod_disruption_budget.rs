@@ -1,10 +1,12 @@
 //! PodDisruptionBudgets (`pkg/apis/policy/validation`): stored and checked; who evicts Pods reads them here.
 
+use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
+use serde_json::{Map, Value, json};
 
 use crate::check;
 use crate::strategy::Strategy;
-use crate::value::{child, field, int, list, present, text};
+use crate::value::{child, default, field, int, list, present, text};
 
 const EVICTION_POLICIES: &[&str] = &["AlwaysAllow", "IfHealthyBudget"];
 const COUNTS: [&str; 4] = [
@@ -17,6 +19,20 @@ const COUNTS: [&str; 4] = [
 pub(super) struct PodDisruptionBudget;
 
 impl Strategy for PodDisruptionBudget {
+    fn default(&self, object: &mut Object) {
+        child_mut(&mut object.0, "spec");
+        let status = child_mut(&mut object.0, "status");
+        COUNTS.iter().for_each(|key| default(status, key, 0));
+    }
+
+    fn blank(&self) -> Option<Object> {
+        Object::from_value(json!({"metadata": {}, "spec": {}, "status": empty_status()}))
+    }
+
+    fn prepare_create(&self, new: &mut Object) {
+        new.0.insert("status".into(), empty_status());
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let spec = field(&object.0, "spec");
         let bounds = ["minAvailable", "maxUnavailable"];
@@ -58,12 +74,36 @@ impl Strategy for PodDisruptionBudget {
     }
 }
 
+fn empty_status() -> Value {
+    let zero = |key: &&str| ((*key).to_string(), json!(0));
+    Value::Object(COUNTS.iter().map(zero).collect::<Map<_, _>>())
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn what_is_filled_in() {
+        let mut new = Object::from_value(json!({"status": {"expectedPods": 3}})).unwrap();
+        PodDisruptionBudget.default(&mut new);
+        assert_eq!(new.0["spec"], json!({}));
+        assert_eq!(new.0["status"]["expectedPods"], 3);
+        assert_eq!(new.0["status"]["currentHealthy"], 0);
+        PodDisruptionBudget.prepare_create(&mut new);
+        assert_eq!(
+            new,
+            PodDisruptionBudget
+                .blank()
+                .map(|mut blank| {
+                    blank.0.remove("metadata");
+                    blank
+                })
+                .unwrap()
+        );
+    }
 
     #[rstest]
     #[case(json!({"minAvailable": 1}), &[])]

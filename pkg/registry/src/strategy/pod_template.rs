@@ -40,7 +40,9 @@ pub(super) fn blank() -> Value {
 
 /// Fills the template that `parent` holds.
 pub(super) fn default(parent: &mut Map<String, Value>) {
-    pod::default_template(child_mut(parent, "template"));
+    let template = child_mut(parent, "template");
+    child_mut(template, "metadata");
+    pod::default_template(template);
 }
 
 /// What is wrong with a template (`ValidatePodTemplateSpec`). Upstream's paths of labels and annotations leave the

@@ -10,6 +10,17 @@ use serde_json::{Map, Value};
 /// Lists that Go writes although the schema does not require them: an empty one stays.
 const KEPT: &[(&str, &str)] = &[("addressType", "ports")];
 
+/// Times that are no pointers in Go: they are written although nobody gave them.
+const TIMES: &[&str] = &[
+    "finishedAt",
+    "lastHeartbeatTime",
+    "lastObservedTime",
+    "lastProbeTime",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "startedAt",
+];
+
 /// Required fields that are pointers in Go: an absent one has no zero value, and is refused by validation.
 const POINTERS: &[&str] = &["pathType"];
 
@@ -34,6 +45,12 @@ pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Valu
                     .and_then(|field| zero(&definitions.resolve(field).shape));
                 if let Some(zero) = zero {
                     map.insert(key, zero);
+                }
+            }
+            for key in TIMES {
+                let field = fields.get(*key).map(|field| definitions.resolve(field));
+                if field.is_some_and(|field| matches!(field.shape, Shape::Time { .. })) {
+                    map.entry(*key).or_insert(Value::Null);
                 }
             }
             for (key, value) in map.iter_mut() {
@@ -223,6 +240,19 @@ mod tests {
         let mut value = json!({});
         shape(&Definitions::default(), &schema, &mut value);
         assert_eq!(value, json!({"reason": ""}));
+    }
+
+    #[test]
+    fn times_that_are_no_pointers_are_written() {
+        let fields = vec![
+            ("lastProbeTime", Shape::Time { micro: false }),
+            ("startTime", Shape::Time { micro: false }),
+            ("startedAt", Shape::String),
+        ];
+        let schema = field(structure(fields, &[]));
+        let mut value = json!({});
+        shape(&Definitions::default(), &schema, &mut value);
+        assert_eq!(value, json!({"lastProbeTime": null}));
     }
 
     fn list(item: Shape) -> Shape {

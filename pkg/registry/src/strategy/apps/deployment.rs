@@ -45,6 +45,10 @@ impl Strategy for Deployment {
         }
     }
 
+    fn prepare_create(&self, new: &mut Object) {
+        new.0.insert("status".into(), json!({}));
+    }
+
     /// Of a Deployment, annotations count too: they are handed down to its ReplicaSets.
     fn prepare_update(&self, new: &mut Object, old: &Object, subresource: &str) {
         let annotations = |object: &Object| object.at(&["metadata", "annotations"]).cloned();
@@ -177,6 +181,14 @@ mod tests {
         let mut object = Object::from_value(body).unwrap();
         Deployment.default(&mut object);
         object
+    }
+
+    #[test]
+    fn a_new_one_says_nothing_of_its_state() {
+        let mut new = deployment(json!({}));
+        new.0.insert("status".into(), json!({"replicas": 3}));
+        Deployment.prepare_create(&mut new);
+        assert_eq!(new.0["status"], json!({}));
     }
 
     #[test]

@@ -50,7 +50,10 @@ impl Strategy for StatefulSet {
         for claim in structs_mut(spec, "volumeClaimTemplates") {
             default(claim, "apiVersion", "v1");
             default(claim, "kind", "PersistentVolumeClaim");
-            default(child_mut(claim, "spec"), "volumeMode", "Filesystem");
+            child_mut(claim, "metadata");
+            let asked = child_mut(claim, "spec");
+            default(asked, "volumeMode", "Filesystem");
+            child_mut(asked, "resources");
             default(child_mut(claim, "status"), "phase", "Pending");
         }
         let status = child_mut(&mut object.0, "status");

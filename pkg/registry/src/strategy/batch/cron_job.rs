@@ -23,7 +23,9 @@ impl Strategy for CronJob {
         default(spec, "suspend", false);
         default(spec, "successfulJobsHistoryLimit", 3);
         default(spec, "failedJobsHistoryLimit", 1);
-        let job = child_mut(child_mut(spec, "jobTemplate"), "spec");
+        let template = child_mut(spec, "jobTemplate");
+        child_mut(template, "metadata");
+        let job = child_mut(template, "spec");
         pod_template::default(job);
         policy::default(job);
         child_mut(&mut object.0, "status");
@@ -155,6 +157,7 @@ mod tests {
         assert_eq!(spec["suspend"], false);
         assert_eq!(spec["successfulJobsHistoryLimit"], 3);
         assert_eq!(spec["failedJobsHistoryLimit"], 1);
+        assert_eq!(spec["jobTemplate"]["metadata"], json!({}));
         let pod = &spec["jobTemplate"]["spec"]["template"]["spec"];
         assert_eq!(pod["dnsPolicy"], "ClusterFirst");
     }

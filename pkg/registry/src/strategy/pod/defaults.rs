@@ -236,7 +236,7 @@ fn probe(probe: &mut Map<String, Value>) {
 }
 
 /// `podIP` is the first of `podIPs`, whichever was given, and stands alone where they differ: who knows no list patches
-/// that. Times of conditions are written even when unknown.
+/// that.
 fn status(status: &mut Map<String, Value>) {
     omit_empty(status, &["podIP", "hostIP", "phase", "qosClass"]);
     let plural = field(status, "podIPs")
@@ -251,11 +251,6 @@ fn status(status: &mut Map<String, Value>) {
             status.insert("podIPs".into(), json!([{"ip": only}]));
         }
         _ => {}
-    }
-    for condition in structs_mut(status, "conditions") {
-        for key in ["lastProbeTime", "lastTransitionTime"] {
-            condition.entry(key).or_insert(Value::Null);
-        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use kedge_machinery::object::child_mut;
 use kedge_machinery::{FieldError, Object};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::check;
 use crate::strategy::Strategy;
-use crate::value::{field, int, list, present, text, texts};
+use crate::value::{field, int, list, present, structs_mut, text, texts};
 
 /// Bytes of a node's name at its driver.
 const MAX_NODE_ID: usize = 256;
@@ -15,6 +16,19 @@ const MAX_NODE_ID: usize = 256;
 pub(in crate::strategy) struct CsiNode;
 
 impl Strategy for CsiNode {
+    /// Go writes these lists even when nobody gave them.
+    fn default(&self, object: &mut Object) {
+        let spec = child_mut(&mut object.0, "spec");
+        spec.entry("drivers").or_insert(Value::Null);
+        for driver in structs_mut(spec, "drivers") {
+            driver.entry("topologyKeys").or_insert(Value::Null);
+        }
+    }
+
+    fn blank(&self) -> Option<Object> {
+        Object::from_value(json!({"metadata": {}, "spec": {"drivers": null}}))
+    }
+
     fn validate(&self, object: &Object) -> Vec<FieldError> {
         let mut names = BTreeSet::new();
         let mut errors = Vec::new();
@@ -90,9 +104,20 @@ fn topology_keys(path: &str, driver: &Value) -> Vec<FieldError> {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
+
+    #[rstest]
+    #[case(json!({}), json!({"drivers": null}))]
+    #[case(
+        json!({"drivers": [{"name": "a", "nodeID": "n"}]}),
+        json!({"drivers": [{"name": "a", "nodeID": "n", "topologyKeys": null}]})
+    )]
+    fn what_is_filled_in(#[case] spec: Value, #[case] filled: Value) {
+        let mut object = Object::from_value(json!({"spec": spec})).unwrap();
+        CsiNode.default(&mut object);
+        assert_eq!(object.0["spec"], filled);
+    }
 
     fn node(drivers: Value) -> Object {
         Object::from_value(json!({"spec": {"drivers": drivers}})).unwrap()

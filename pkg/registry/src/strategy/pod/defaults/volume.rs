@@ -77,7 +77,10 @@ pub(super) fn volume(volume: &mut Map<String, Value>) {
     }
     let template = struct_mut(volume, "ephemeral");
     if let Some(template) = template.and_then(|e| struct_mut(e, "volumeClaimTemplate")) {
-        default(child_mut(template, "spec"), "volumeMode", "Filesystem");
+        child_mut(template, "metadata");
+        let asked = child_mut(template, "spec");
+        default(asked, "volumeMode", "Filesystem");
+        child_mut(asked, "resources");
     }
 }
 
@@ -101,7 +104,7 @@ mod tests {
             {"name": "d", "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"}},
             {"name": "e", "image": {"reference": "i", "pullPolicy": "Always"}},
             {"name": "f", "image": {"reference": "i:1", "pullPolicy": "IfNotPresent"}},
-            {"name": "g", "ephemeral": {"volumeClaimTemplate": {"spec": {"volumeMode": "Filesystem"}}}},
+            {"name": "g", "ephemeral": {"volumeClaimTemplate": {"metadata": {}, "spec": {"resources": {}, "volumeMode": "Filesystem"}}}},
         ]);
         assert_eq!(volumes, want);
     }
