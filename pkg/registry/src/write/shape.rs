@@ -21,6 +21,9 @@ const TIMES: &[&str] = &[
     "startedAt",
 ];
 
+/// An amount that is no pointer in Go: none is written as such.
+const DIVISOR: &str = "divisor";
+
 /// Required fields that are pointers in Go: an absent one has no zero value, and is refused by validation.
 const POINTERS: &[&str] = &["pathType"];
 
@@ -47,11 +50,14 @@ pub(super) fn shape(definitions: &Definitions, schema: &Schema, value: &mut Valu
                     map.insert(key, zero);
                 }
             }
+            let shape_of = |key: &str| fields.get(key).map(|f| &definitions.resolve(f).shape);
             for key in TIMES {
-                let field = fields.get(*key).map(|field| definitions.resolve(field));
-                if field.is_some_and(|field| matches!(field.shape, Shape::Time { .. })) {
+                if let Some(Shape::Time { .. }) = shape_of(key) {
                     map.entry(*key).or_insert(Value::Null);
                 }
+            }
+            if let Some(Shape::Quantity) = shape_of(DIVISOR) {
+                map.entry(DIVISOR).or_insert("0".into());
             }
             for (key, value) in map.iter_mut() {
                 if let Some(field) = fields.get(key) {
@@ -243,8 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn times_that_are_no_pointers_are_written() {
+    fn what_is_no_pointer_is_written() {
         let fields = vec![
+            ("divisor", Shape::Quantity),
             ("lastProbeTime", Shape::Time { micro: false }),
             ("startTime", Shape::Time { micro: false }),
             ("startedAt", Shape::String),
@@ -252,7 +259,7 @@ mod tests {
         let schema = field(structure(fields, &[]));
         let mut value = json!({});
         shape(&Definitions::default(), &schema, &mut value);
-        assert_eq!(value, json!({"lastProbeTime": null}));
+        assert_eq!(value, json!({"divisor": "0", "lastProbeTime": null}));
     }
 
     fn list(item: Shape) -> Shape {

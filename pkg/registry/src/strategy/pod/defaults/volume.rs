@@ -42,6 +42,10 @@ pub(super) fn volume(volume: &mut Map<String, Value>) {
             continue;
         };
         default(source, "defaultMode", FILE_MODE);
+        if key == "projected" {
+            // Go writes this list even when nobody gave it.
+            source.entry("sources").or_insert(Value::Null);
+        }
         for item in list_mut(source, "items") {
             field_ref(Some(item));
         }
@@ -94,6 +98,7 @@ mod tests {
         let mut volumes = json!([
             {"name": "a", "iscsi": {}}, {"name": "b", "rbd": {"pool": "p"}}, {"name": "c", "azureDisk": {}}, {"name": "d", "scaleIO": {}},
             {"name": "e", "image": {"reference": "i"}}, {"name": "f", "image": {"reference": "i:1"}}, {"name": "g", "ephemeral": claim},
+            {"name": "h", "projected": {}},
         ]);
         let all = volumes.as_array_mut().unwrap().iter_mut();
         all.filter_map(Value::as_object_mut).for_each(volume);
@@ -105,6 +110,7 @@ mod tests {
             {"name": "e", "image": {"reference": "i", "pullPolicy": "Always"}},
             {"name": "f", "image": {"reference": "i:1", "pullPolicy": "IfNotPresent"}},
             {"name": "g", "ephemeral": {"volumeClaimTemplate": {"metadata": {}, "spec": {"resources": {}, "volumeMode": "Filesystem"}}}},
+            {"name": "h", "projected": {"defaultMode": 420, "sources": null}},
         ]);
         assert_eq!(volumes, want);
     }
