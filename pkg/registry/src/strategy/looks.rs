@@ -31,7 +31,7 @@ pub(crate) fn at_change(kind: &Kind, subresource: &str) -> Looks {
         ("", "Event", _) | ("policy", ..) | ("batch", "CronJob", "status") => (&[], &[]),
         ("certificates.k8s.io", ..) => (&[Whole], &[Change]),
         (_, _, "status" | "finalize") => (&[Change], &[]),
-        ("", "PodTemplate", _) => (&[Change], &[]),
+        ("", "PodTemplate" | "Service", _) => (&[Change], &[]),
         ("", "Namespace" | "Node", _)
         | ("batch", "Job", _)
         | ("networking.k8s.io", "IPAddress" | "NetworkPolicy", _)

@@ -42,7 +42,7 @@ fn good(plural: &str) -> Value {
 #[case("serviceaccounts", 4)]
 #[case("pods", 4)]
 #[case("podtemplates", 3)]
-#[case("services", 4)]
+#[case("services", 3)]
 #[case("endpoints", 4)]
 #[case("events", 2)]
 #[case("leases", 3)]
