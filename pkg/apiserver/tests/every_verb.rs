@@ -44,6 +44,7 @@ create authentication.k8s.io:selfsubjectreviews
 /// The role `view`.
 const VIEW: Table = "
 get,list,watch :configmaps,endpoints,events,namespaces,namespaces/status,pods,pods/status,serviceaccounts,services,services/status
+get,list,watch events.k8s.io:events
 get,list,watch discovery.k8s.io:endpointslices
 get,list,watch apps:controllerrevisions,daemonsets,daemonsets/status,deployments,deployments/status,deployments/scale
 get,list,watch apps:replicasets,replicasets/status,replicasets/scale,statefulsets,statefulsets/status,statefulsets/scale
@@ -58,6 +59,7 @@ get,list,watch :secrets
 get,list,watch coordination.k8s.io:leases
 create,update,patch,delete,deletecollection :configmaps,events,pods,secrets,serviceaccounts,services
 create :serviceaccounts/token
+create,update,patch,delete,deletecollection events.k8s.io:events
 create,update,patch,delete,deletecollection apps:daemonsets,deployments,deployments/scale,replicasets,replicasets/scale,statefulsets,statefulsets/scale
 create,update,patch,delete,deletecollection batch:cronjobs,jobs
 create,update,patch,delete,deletecollection networking.k8s.io:ingresses,networkpolicies

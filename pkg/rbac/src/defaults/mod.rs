@@ -207,6 +207,50 @@ mod tests {
         assert_eq!(signer["metadata"]["namespace"], "kube-public");
     }
 
+    fn rules(role: &str) -> Vec<Value> {
+        let role = find(Resource::ClusterRoles, "", role);
+        role["rules"].as_array().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn events_of_both_groups_are_everybodys() {
+        let groups = json!(["", "events.k8s.io"]);
+        for role in [
+            "system:aggregate-to-edit",
+            "system:aggregate-to-view",
+            "system:node",
+        ] {
+            let about: Vec<_> = rules(role)
+                .into_iter()
+                .filter(|rule| rule["resources"].to_string().contains("\"events\""))
+                .collect();
+            assert_eq!(about.len(), 1, "{role}");
+            assert_eq!(about[0]["apiGroups"], groups, "{role}");
+            assert_eq!(about[0]["resources"], json!(["events"]), "{role}");
+        }
+    }
+
+    #[test]
+    fn who_monitors_reads_flags_states_and_what_kubelets_measure() {
+        let rules = rules("system:monitoring");
+        let urls = rules[0]["nonResourceURLs"].as_array().unwrap();
+        assert!(urls.contains(&json!("/flagz")) && urls.contains(&json!("/statusz")));
+        assert_eq!(
+            rules[1],
+            json!({"verbs": ["get"], "apiGroups": [""], "resources": ["nodes/metrics"]})
+        );
+    }
+
+    #[test]
+    fn the_scheduler_stands_for_election_and_binds_claims() {
+        let rules = rules("system:kube-scheduler");
+        assert_eq!(rules[3]["resources"], json!(["leasecandidates"]));
+        assert_eq!(
+            rules.last().unwrap(),
+            &json!({"verbs": ["patch", "update"], "apiGroups": ["resource.k8s.io"], "resources": ["resourceclaims/binding"]})
+        );
+    }
+
     #[test]
     fn whole_roles_are_made_of_parts() {
         let edit = find(Resource::ClusterRoles, "", "edit");
