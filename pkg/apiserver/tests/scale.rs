@@ -68,6 +68,10 @@ async fn a_scale_is_read_and_replaced() {
         .unwrap();
     assert_eq!(scaled["apiVersion"], "apps/v1");
     assert_eq!(scaled["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}));
+    // Of whom alone it is not known when: upstream's order has such ones first.
+    let untimed = managers.iter().filter(|m| m.get("time").is_none());
+    assert_eq!(untimed.collect::<Vec<_>>(), [&managers[0]]);
+    assert_eq!(scaled, &managers[0]);
 
     // The version that it was read at is no longer the latest.
     let (code, answer) = ask(&lab, Method::PUT, SCALE, "application/json", scale).await;

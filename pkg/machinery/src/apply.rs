@@ -150,6 +150,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Writes down when the manager wrote. Upstream loses that of a Scale on the way to the object that it stands for (`ScaleHandler`).
+    fn stamp(&self, managers: &mut Managers, id: &Id) {
+        if self.subresource != "scale" {
+            managers.stamp(id, self.now);
+        }
+    }
+
     /// Leaves what this write can own.
     fn own(&self, mut set: FieldSet) -> FieldSet {
         UNOWNED.iter().for_each(|path| set.remove_branch(path));
@@ -255,7 +262,7 @@ fn once(
         Some(live) if same && managers == before => return Ok(live.clone()),
         Some(live) if same => live.clone(),
         _ => {
-            managers.stamp(&id, context.now);
+            context.stamp(&mut managers, &id);
             Object::from_value(pruned).unwrap_or_default()
         }
     };
@@ -394,7 +401,7 @@ fn record(context: &Context<'_>, managers: &mut Managers, difference: Comparison
         let mut fields = managers.fields(&id);
         fields.extend(taken);
         managers.set(&id, fields, &context.api_version);
-        managers.stamp(&id, context.now);
+        context.stamp(managers, &id);
     }
 }
 
