@@ -5,8 +5,8 @@
 
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue};
-use kedge_machinery::status::{FieldError, FieldErrorKind};
-use kedge_machinery::{Object, Status};
+use kedge_machinery::meta_validate::{MANAGER_LENGTH, field_manager, is_printable};
+use kedge_machinery::{FieldError, Object, Status};
 use kedge_registry::{
     DeleteOptions, FieldValidation, GetOptions, IncludeObject, ListOptions, PatchKind, Propagation,
     WatchOptions, WriteOptions,
@@ -15,8 +15,6 @@ use serde_json::{Map, Value};
 
 use crate::query;
 
-/// The longest field manager.
-const MANAGER_LENGTH: usize = 128;
 /// The only value of `dryRun`.
 const DRY_RUN: &str = "All";
 
@@ -73,7 +71,7 @@ pub fn patch(
 fn read_write(query: &str, options: &mut WriteOptions, errors: &mut Vec<FieldError>) -> bool {
     let given = |key: &str| query::first(query, key);
     options.field_manager = given("fieldManager").unwrap_or_default().into_owned();
-    check_manager(&options.field_manager, errors);
+    errors.extend(field_manager("fieldManager", &options.field_manager));
     options.dry_run = dry_run(dry_runs(query), errors);
     match given("fieldValidation").as_deref() {
         None | Some("") => {}
@@ -104,32 +102,6 @@ fn dry_run(given: Vec<Value>, errors: &mut Vec<FieldError>) -> bool {
         errors.push(FieldError::not_supported("dryRun", given, &[DRY_RUN]));
     }
     asked
-}
-
-fn check_manager(manager: &str, errors: &mut Vec<FieldError>) {
-    if manager.len() > MANAGER_LENGTH {
-        errors.push(FieldError::new(
-            FieldErrorKind::TooLong,
-            "fieldManager",
-            None,
-            format!("may not be more than {MANAGER_LENGTH} bytes"),
-        ));
-    }
-    let unprintable = manager.char_indices().filter(|(_, c)| !is_printable(*c));
-    errors.extend(unprintable.map(|(at, c)| {
-        let why = format!(
-            "invalid character U+{:04X} (at position {at})",
-            u32::from(c)
-        );
-        FieldError::invalid("fieldManager", manager, why)
-    }));
-}
-
-/// Letters, marks, numbers, punctuation, symbols and the plain space (Go: `unicode.IsPrint`).
-fn is_printable(c: char) -> bool {
-    // Behind a letter, what is escaped for people to see is what cannot be printed, quotes and backslashes apart.
-    let shown = || String::from_iter(['a', c]).escape_debug().nth(1) == Some(c);
-    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && shown())
 }
 
 /// The field manager of a client that names none: its `User-Agent` up to the first slash.

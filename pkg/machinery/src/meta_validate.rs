@@ -9,6 +9,9 @@ use crate::{FieldError, Object, names};
 
 /// Bytes of all annotations together.
 pub(crate) const ANNOTATIONS_MAX: usize = 256 << 10;
+/// The longest name of a field manager, in bytes.
+pub const MANAGER_LENGTH: usize = 128;
+const SUBRESOURCE_LENGTH: usize = 256;
 /// Finalizers that need no prefix.
 const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
 /// Metadata that no update may change.
@@ -66,7 +69,57 @@ pub fn object_meta(
     }
     errors.extend(accessor(object));
     errors.extend(finalizer_names(object));
+    errors.extend(managers(object));
     errors
+}
+
+/// What is wrong with those who are said to own fields. What else cannot be read of an entry was passed over when it came in.
+fn managers(object: &Object) -> Vec<FieldError> {
+    let entries = object
+        .meta()
+        .and_then(|meta| meta.get("managedFields"))
+        .and_then(Value::as_array);
+    let mut errors = Vec::new();
+    for (i, entry) in entries.into_iter().flatten().enumerate() {
+        let at = |key: &str| format!("metadata.managedFields[{i}].{key}");
+        let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+        errors.extend(field_manager(&at("manager"), text("manager")));
+        if text("subresource").len() > SUBRESOURCE_LENGTH {
+            errors.push(too_long(at("subresource"), SUBRESOURCE_LENGTH));
+        }
+    }
+    errors
+}
+
+fn too_long(field: String, bytes: usize) -> FieldError {
+    let detail = format!("may not be more than {bytes} bytes");
+    FieldError::new(FieldErrorKind::TooLong, field, None, detail)
+}
+
+/// What is wrong with the name of a field manager (`ValidateFieldManager`).
+#[must_use]
+pub fn field_manager(field: &str, manager: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if manager.len() > MANAGER_LENGTH {
+        errors.push(too_long(field.into(), MANAGER_LENGTH));
+    }
+    let unprintable = manager.char_indices().filter(|(_, c)| !is_printable(*c));
+    errors.extend(unprintable.map(|(at, c)| {
+        let why = format!(
+            "invalid character U+{:04X} (at position {at})",
+            u32::from(c)
+        );
+        FieldError::invalid(field, manager, why)
+    }));
+    errors
+}
+
+/// Letters, marks, numbers, punctuation, symbols and the plain space (Go: `unicode.IsPrint`).
+#[must_use]
+pub fn is_printable(c: char) -> bool {
+    // Behind a letter, what is escaped for people to see is what cannot be printed, quotes and backslashes apart.
+    let shown = || String::from_iter(['a', c]).escape_debug().nth(1) == Some(c);
+    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && shown())
 }
 
 /// What is wrong with metadata that any object may have, new or not.
@@ -88,13 +141,7 @@ fn accessor(object: &Object) -> Vec<FieldError> {
         size += key.len() + value.len();
     }
     if size > ANNOTATIONS_MAX {
-        let detail = format!("may not be more than {ANNOTATIONS_MAX} bytes");
-        errors.push(FieldError::new(
-            FieldErrorKind::TooLong,
-            "metadata.annotations",
-            None,
-            detail,
-        ));
+        errors.push(too_long("metadata.annotations".into(), ANNOTATIONS_MAX));
     }
     let owners = object
         .meta()

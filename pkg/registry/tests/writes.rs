@@ -6,6 +6,8 @@ mod common;
 mod deletes;
 #[path = "writes/looks.rs"]
 mod looks;
+#[path = "writes/metadata.rs"]
+mod metadata;
 #[path = "writes/owners.rs"]
 mod owners;
 #[path = "writes/patches.rs"]

@@ -274,7 +274,12 @@ fn entry(value: &Value) -> Option<(Id, Owned)> {
         },
         subresource: text("subresource"),
     };
-    let fields = FieldSet::from_json(value.get("fieldsV1")?).ok()?;
+    // Without fields it is a manager of none.
+    let fields = value.get("fieldsV1").filter(|fields| !fields.is_null());
+    let fields = fields.map_or_else(
+        || Some(FieldSet::default()),
+        |fields| FieldSet::from_json(fields).ok(),
+    )?;
     Some((
         id,
         Owned {

@@ -21,26 +21,30 @@ pub(crate) type Looks = (&'static [Look], &'static [Look]);
 pub(crate) fn at_new(kind: &Kind) -> bool {
     !matches!(
         (kind.group.as_str(), kind.kind.as_str()),
-        ("", "Event") | ("policy", _)
+        ("" | "events.k8s.io", "Event") | ("policy", _)
     )
 }
 
 /// The looks of a strategy at a change of an object, or of its subresource.
 pub(crate) fn at_change(kind: &Kind, subresource: &str) -> Looks {
     match (kind.group.as_str(), kind.kind.as_str(), subresource) {
-        ("", "Event", _) | ("policy", ..) | ("batch", "CronJob", "status") => (&[], &[]),
+        ("" | "events.k8s.io", "Event", _) | ("policy", ..) | ("batch", "CronJob", "status") => {
+            (&[], &[])
+        }
         ("certificates.k8s.io", ..) => (&[Whole], &[Change]),
-        (_, _, "status" | "finalize") => (&[Change], &[]),
+        // A Scale is the object itself; other parts are written apart from what the object is.
+        (_, _, part) if !matches!(part, "" | "scale") => (&[Change], &[]),
         ("", "PodTemplate" | "Service", _) => (&[Change], &[]),
         ("", "Namespace" | "Node", _)
+        | ("apps", "DaemonSet" | "ReplicaSet", _)
         | ("batch", "Job", _)
         | ("networking.k8s.io", "IPAddress" | "NetworkPolicy", _)
         | ("storage.k8s.io", "StorageClass", _)
         | ("node.k8s.io" | "rbac.authorization.k8s.io", ..) => (&[Whole], &[Change]),
         ("discovery.k8s.io", ..) | ("storage.k8s.io", "CSINode", _) => (&[Whole], &[]),
-        ("", ..) | ("apps", "ControllerRevision", _) | ("networking.k8s.io", "IngressClass", _) => {
-            (&[Change, Whole], &[])
-        }
+        ("", ..)
+        | ("apps", "ControllerRevision", _)
+        | ("networking.k8s.io", "Ingress" | "IngressClass", _) => (&[Change, Whole], &[]),
         _ => (&[Change], &[]),
     }
 }

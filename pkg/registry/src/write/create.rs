@@ -95,7 +95,12 @@ impl Registry {
                             _ => Status::name_not_unique,
                         };
                         let kind = &target.kind;
-                        return Err(exists(&kind.group, &kind.plural, &named.name));
+                        let mut status = exists(&kind.group, &kind.plural, &named.name);
+                        let there = self.store().snapshot().get(&named.key());
+                        if there.is_some_and(|entry| lifecycle::is_going(&entry)) {
+                            status.message.insert_str(0, "object is being deleted: ");
+                        }
+                        return Err(status);
                     }
                 }
                 Outcome::Raced => {}

@@ -42,6 +42,11 @@ fn unchanged(entry: &Entry) -> Condition {
     }
 }
 
+/// True of an object that was deleted and waits; false of one that cannot be read.
+pub(super) fn is_going(entry: &Entry) -> bool {
+    is_terminating(entry).unwrap_or(false)
+}
+
 /// Read for every write: no more of the object than that, and nothing of one that does not have the word in it.
 fn is_terminating(entry: &Entry) -> Result<bool, Status> {
     if memmem::find(&entry.value, b"\"deletionTimestamp\"").is_none() {

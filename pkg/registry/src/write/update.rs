@@ -70,8 +70,10 @@ impl Registry {
                 Change::Put(decoded) => decoded.clone(),
                 Change::Patch(patch) => self.patched(target, patch, &old, options, now)?,
             };
-            let is_put = matches!(change, Change::Put(_));
-            check_preconditions(target, &new, &old, is_put)?;
+            if *subresource == SCALE || matches!(change, Change::Put(_)) {
+                check_uid(target, &new, &old)?;
+            }
+            check_version(target, &new, &old)?;
             metadata::keep(&mut new, &old);
             self.own(target, Some(&old), &mut new, options, applied, now);
             warnings.extend(self.finish_update(target, &mut new, &old, &snapshot, options)?);
@@ -134,45 +136,54 @@ impl Registry {
             );
             return Err(target.conflict(&why));
         }
+        version(&decoded.object)?;
         decoded.object.meta_mut().remove("resourceVersion");
         self.create_decoded(target, decoded, options).await
     }
 }
 
-/// What the client knows of the object must be so. To a patch a uid is no condition, but a field that does not change.
-fn check_preconditions(
-    target: &Target,
-    new: &Object,
-    old: &Object,
-    is_put: bool,
-) -> Result<(), Status> {
-    let (uid, version) = (new.uid(), new.resource_version());
-    if is_put && !uid.is_empty() && uid != old.uid() {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            old.uid()
-        );
-        return Err(target.conflict(&why));
+/// A PUT is of the object that it names, and so is a Scale. A patch of another one is refused as any change of what cannot change.
+fn check_uid(target: &Target, new: &Object, old: &Object) -> Result<(), Status> {
+    let (asked, found) = (new.uid(), old.uid());
+    if asked.is_empty() || asked == found {
+        return Ok(());
     }
-    if version.is_empty() || version == "0" {
-        if target.rules().unconditional_update {
-            return Ok(());
+    let why =
+        format!("Precondition failed: UID in precondition: {asked}, UID in object meta: {found}");
+    Err(target.conflict(&why))
+}
+
+/// The version that the client knows must be the latest; some kinds are updated only by who knows it.
+fn check_version(target: &Target, new: &Object, old: &Object) -> Result<(), Status> {
+    match version(new)? {
+        0 if target.rules().unconditional_update => Ok(()),
+        0 => {
+            let why = "must be specified for an update";
+            let error = FieldError::invalid("metadata.resourceVersion", 0, why);
+            // Upstream names the resource here, not the kind.
+            let (group, plural) = (&target.kind.group, &target.kind.plural);
+            Err(Status::invalid(group, plural, &target.name, &[error]))
         }
-        let error = FieldError::invalid(
-            "metadata.resourceVersion",
-            0,
-            "must be specified for an update",
-        );
-        return Err(Status::invalid(
-            &target.kind.group,
-            &target.kind.kind,
-            &target.name,
-            &[error],
-        ));
+        known if known == version(old)? => Ok(()),
+        _ => Err(target.conflict(MODIFIED)),
     }
-    if version == old.resource_version() {
-        Ok(())
-    } else {
-        Err(target.conflict(MODIFIED))
+}
+
+/// The version that an object carries, 0 for none. Upstream has no status of its own for a text that is no number: 500 without a reason.
+fn version(object: &Object) -> Result<u64, Status> {
+    let text = object.resource_version();
+    if text.is_empty() {
+        return Ok(0);
     }
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = text.parse().ok().filter(|_| digits);
+    parsed.ok_or_else(|| {
+        let why = if digits {
+            "value out of range"
+        } else {
+            "invalid syntax"
+        };
+        let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
+        Status::new(500, "", message)
+    })
 }

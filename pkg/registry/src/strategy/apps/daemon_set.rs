@@ -94,7 +94,9 @@ impl Strategy for DaemonSet {
                 &[],
             );
         }
+        // Upstream looks at the spec once as that of a DaemonSet, and once as that of a changed one.
         let mut errors = self.validate(new);
+        errors.extend(self.validate(new));
         errors.extend(same_selector(new, old));
         errors
     }

@@ -65,7 +65,9 @@ impl Strategy for ReplicaSet {
                 ],
             );
         }
+        // Upstream looks at the spec once as that of a ReplicaSet, and once as that of a changed one.
         let mut errors = self.validate(new);
+        errors.extend(self.validate(new));
         errors.extend(same_selector(new, old));
         errors
     }
