@@ -511,14 +511,21 @@ async fn custom_resources_go_with_their_owners_and_their_namespace() {
         });
         json!({"metadata": {"namespace": "default", "name": name, "ownerReferences": owners.unwrap_or(json!([]))}})
     };
-    let gadget = server.create(GADGETS, named("owner", None)).await;
+    let as_gadget = |mut value: Value| {
+        value["apiVersion"] = "example.com/v1".into();
+        value["kind"] = "Gadget".into();
+        value
+    };
+    let gadget = server
+        .create(GADGETS, as_gadget(named("owner", None)))
+        .await;
     let owned = named("owned", Some(("example.com/v1", "Gadget", &gadget)));
     server.create(Resource::CONFIGMAPS, owned).await;
     let configmap = server
         .create(Resource::CONFIGMAPS, named("owner", None))
         .await;
     let owned = named("owned", Some(("v1", "ConfigMap", &configmap)));
-    server.create(GADGETS, owned).await;
+    server.create(GADGETS, as_gadget(owned)).await;
     server.quiet().await;
     for resource in [GADGETS, Resource::CONFIGMAPS] {
         let owner = key(resource, "default", "owner");
@@ -538,7 +545,7 @@ async fn custom_resources_go_with_their_owners_and_their_namespace() {
     server
         .create(
             GADGETS,
-            json!({"metadata": {"namespace": "shop", "name": "g"}}),
+            as_gadget(json!({"metadata": {"namespace": "shop", "name": "g"}})),
         )
         .await;
     let namespace = key(Resource::NAMESPACES, "", "shop");

@@ -264,6 +264,38 @@ async fn the_status_is_a_part_of_its_own_where_the_definition_says_so() {
 }
 
 #[tokio::test]
+async fn a_custom_resource_says_what_it_is_and_stays_that() {
+    let world = serving().await;
+    define(&world, definition(sizes())).await.unwrap();
+    established(&world, "gadgets.example.com").await;
+    let made = make(&world, "v1", json!({"size": 1})).await.unwrap();
+    for (change, refused, field) in [
+        (json!({"kind": "Widget"}), "Widget", "kind"),
+        (json!({"kind": null}), "", "patch"),
+        (json!({"apiVersion": "example.com/v2"}), "", "patch"),
+        (json!({"apiVersion": null}), "", "patch"),
+    ] {
+        let target = gadget(&world, "v1", "g");
+        let status = world.merge(&target, change.clone()).await.unwrap_err();
+        assert_eq!(status.code, 422, "{change}");
+        let details = status.details.unwrap();
+        assert_eq!(details.kind, refused, "{change}");
+        assert_eq!(details.causes[0].field, field, "{change}");
+    }
+    let latest = made["metadata"]["resourceVersion"].clone();
+    for missing in ["kind", "apiVersion"] {
+        let mut body = body("v1", json!({"size": 2}));
+        body["metadata"]["resourceVersion"] = latest.clone();
+        body.as_object_mut().unwrap().remove(missing);
+        let target = gadget(&world, "v1", "g");
+        let options = options();
+        let put = world.registry.update(&target, object(body), &options);
+        assert_eq!(put.await.unwrap_err().code, 400, "{missing}");
+    }
+    assert_eq!(read(&world, "v1").unwrap(), made);
+}
+
+#[tokio::test]
 async fn a_status_that_is_no_subresource_is_applied_like_other_fields() {
     let world = serving().await;
     define(&world, definition(sizes())).await.unwrap();

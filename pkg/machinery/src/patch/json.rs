@@ -17,8 +17,11 @@ const MAX_COPIED: usize = 3 << 20;
 /// [`PatchError::Malformed`]: the body is no list. [`PatchError::Rejected`]: an operation is unknown, a test fails, a path is not there, or more is
 /// copied than a patch may. [`PatchError::TooLarge`]: more operations than a patch may have.
 pub fn apply(document: &Value, body: &[u8]) -> Result<Value, PatchError> {
-    let mut operations: Vec<Operation> =
+    // To Go a null is a list without items, and an operation without fields.
+    let operations: Option<Vec<Option<Operation>>> =
         serde_json::from_slice(body).map_err(|error| PatchError::Malformed(error.to_string()))?;
+    let operations = operations.into_iter().flatten();
+    let mut operations: Vec<Operation> = operations.map(Option::unwrap_or_default).collect();
     if operations.len() > MAX_OPERATIONS {
         let many = operations.len();
         return Err(PatchError::TooLarge(format!(
@@ -155,10 +158,12 @@ mod tests {
             apply(&document, body.as_bytes()).unwrap(),
             json!({"a": [1, 2, 3], "b": {}})
         );
+        assert_eq!(apply(&document, b"null"), Ok(document.clone()));
         for rejected in [
             json!([{"op": "test", "path": "/b/c", "value": 2}]),
             json!([{"op": "remove", "path": "/nothing"}]),
             json!([{"op": "nonsense", "path": "/a"}]),
+            json!([null]),
         ] {
             assert!(
                 matches!(

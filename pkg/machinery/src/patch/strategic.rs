@@ -27,7 +27,11 @@ pub fn apply(
     document: &Value,
     body: &[u8],
 ) -> Result<Value, PatchError> {
-    let patch = object(body)?;
+    // To Go a null is a map without fields.
+    let patch = match body.trim_ascii() {
+        b"null" => Map::new(),
+        body => object(body)?,
+    };
     let original = document.as_object().cloned().unwrap_or_default();
     let merged = Merger { definitions }.map(Some(schema), original, patch)?;
     Ok(Value::Object(merged))

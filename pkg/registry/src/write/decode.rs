@@ -27,7 +27,12 @@ impl Registry {
     ) -> Result<Decoded, Status> {
         let kind = &target.kind;
         let version = kind.api_version();
-        if object.kind().is_empty() {
+        if object.kind().is_empty() && kind.custom.is_some() {
+            return Err(Status::bad_request(format!(
+                "{0} in version \"{1}\" cannot be handled as a {0}: Object 'Kind' is missing",
+                kind.kind, kind.version
+            )));
+        } else if object.kind().is_empty() {
             object.0.insert("kind".into(), kind.kind.as_str().into());
         } else if object.kind() != kind.kind {
             return Err(Status::bad_request(format!(
@@ -37,7 +42,8 @@ impl Registry {
                 kind.kind
             )));
         }
-        if object.api_version().is_empty() {
+        // What has no type of Go says itself in which version it is.
+        if object.api_version().is_empty() && kind.custom.is_none() {
             object
                 .0
                 .insert("apiVersion".into(), version.as_str().into());

@@ -38,10 +38,7 @@ pub(super) fn fill_name(target: &Target, object: &mut Object) {
 /// An update names the object of its path.
 pub(super) fn agree_on_name(target: &Target, object: &Object) -> Result<(), Status> {
     if object.name().is_empty() {
-        return Err(Status::bad_request(format!(
-            "the name of the object ({} based on URL) was undeterminable: name must be provided",
-            target.name
-        )));
+        return Err(nameless(target));
     }
     if object.name() != target.name {
         return Err(Status::bad_request(format!(
@@ -51,6 +48,14 @@ pub(super) fn agree_on_name(target: &Target, object: &Object) -> Result<(), Stat
         )));
     }
     Ok(())
+}
+
+/// 400: nothing says what an object is called.
+pub(super) fn nameless(target: &Target) -> Status {
+    Status::bad_request(format!(
+        "the name of the object ({} based on URL) was undeterminable: name must be provided",
+        target.name
+    ))
 }
 
 /// Takes out owner references that are there already; what the client is told of it, in other words of a patch.

@@ -9,6 +9,7 @@ use super::decode::{Decoded, strictly};
 use super::metadata;
 use crate::registry::Registry;
 use crate::request::{FieldValidation, Patch, PatchKind, Target, WriteOptions};
+use crate::value::text;
 
 impl Registry {
     /// The patched object, checked and filled as a PUT of it would be.
@@ -36,11 +37,18 @@ impl Registry {
         let mut tree = patched
             .map_err(|error| error.status(&target.kind.group, &target.kind.kind, &target.name))?;
         self.check_types(target, &tree)
-            .map_err(|why| undecodable(patch, why))?;
+            .map_err(|why| undecodable(&tree, why))?;
+        match patch.kind {
+            // Read into the type that stands there, whatever it says of itself.
+            PatchKind::Strategic => {}
+            _ if target.kind.custom.is_some() => check_custom_kind(target, &tree)?,
+            _ => self.check_kind(target, &tree)?,
+        }
+        name_kind(target, &mut tree);
         let mut warnings = self.strict_problems(target, &tree, options);
         if options.field_validation == FieldValidation::Strict && !warnings.is_empty() {
             let why = format!("strict decoding error: {}", warnings.join(", "));
-            return Err(undecodable(patch, why));
+            return Err(undecodable(&tree, why));
         }
         let mut object = self.settle(target, &mut tree);
         warnings.extend(metadata::deduplicate_owners(&mut object, true));
@@ -51,6 +59,28 @@ impl Registry {
             warnings,
             applied: false,
         })
+    }
+
+    /// What a patch makes of an object is read as what it says to be, and must be what stands there. Without a kind it is that; without a
+    /// version it is read as upstream's internal type, which knows no field of it and so has no name.
+    fn check_kind(&self, target: &Target, tree: &Value) -> Result<(), Status> {
+        let (kind, version) = (text(tree, "kind"), text(tree, "apiVersion"));
+        let same_kind = kind.is_empty() || kind == target.kind.kind;
+        if version.is_empty() && same_kind {
+            return Err(metadata::nameless(target));
+        }
+        if version == target.kind.api_version() && same_kind {
+            return Ok(());
+        }
+        let (group, number) = version.split_once('/').unwrap_or(("", version));
+        let why = match self.inner.builtin.find_kind(group, number, kind) {
+            Some(_) => format!(
+                "converting ({number}.{kind}) to ({}.{}): unknown conversion",
+                target.kind.group, target.kind.kind
+            ),
+            None => format!("no kind {kind:?} is registered for version {version:?}"),
+        };
+        Err(undecodable(tree, why))
     }
 
     /// The outcome of a server-side apply on `old`, or on nothing.
@@ -120,8 +150,40 @@ impl Registry {
     }
 }
 
+/// A custom resource has a kind, and a version that its definition has; another kind is wrong with it as a field would be.
+fn check_custom_kind(target: &Target, tree: &Value) -> Result<(), Status> {
+    let (kind, version) = (text(tree, "kind"), text(tree, "apiVersion"));
+    if kind.is_empty() {
+        let why = format!("Object 'Kind' is missing in '{tree}'");
+        return Err(undecodable(tree, why));
+    }
+    if version != target.kind.api_version() {
+        let why = format!("request to convert CR from an invalid group/version: {version}");
+        return Err(undecodable(tree, why));
+    }
+    if kind != target.kind.kind {
+        let why = format!("must be {}", target.kind.kind);
+        let error = FieldError::invalid("kind", kind, why);
+        return Err(Status::invalid(
+            &target.kind.group,
+            kind,
+            &target.name,
+            &[error],
+        ));
+    }
+    Ok(())
+}
+
+/// The kind that stands there.
+fn name_kind(target: &Target, tree: &mut Value) {
+    if let Value::Object(map) = tree {
+        map.insert("kind".into(), target.kind.kind.as_str().into());
+        map.insert("apiVersion".into(), target.kind.api_version().into());
+    }
+}
+
 /// 422: what a patch makes of the object cannot be read.
-fn undecodable(patch: &Patch, why: String) -> Status {
-    let shown = String::from_utf8_lossy(&patch.body).into_owned();
-    Status::invalid("", "", "", &[FieldError::invalid("patch", shown, why)])
+fn undecodable(tree: &Value, why: String) -> Status {
+    let error = FieldError::invalid("patch", tree.to_string(), why);
+    Status::invalid("", "", "", &[error])
 }

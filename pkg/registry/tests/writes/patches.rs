@@ -84,6 +84,44 @@ async fn strict_fields_of_patches_are_422() {
 }
 
 #[tokio::test]
+async fn a_patch_leaves_the_kind_as_it_is() {
+    let world = common::world().await;
+    let made = world.create("configmaps", configmap("c")).await.unwrap();
+    let patch = |kind, body| patched(&world, kind, FieldValidation::Warn, &[], body);
+    let unreadable = (422, "Invalid".to_string(), "patch".to_string());
+    for (body, refused) in [
+        (json!({"kind": "Secret"}), unreadable.clone()),
+        (json!({"kind": "Nonsense"}), unreadable.clone()),
+        (json!({"kind": 1}), unreadable.clone()),
+        (json!({"apiVersion": "v2"}), unreadable.clone()),
+        (json!({"apiVersion": "apps/v1"}), unreadable),
+        (
+            json!({"apiVersion": null}),
+            (400, "BadRequest".into(), String::new()),
+        ),
+    ] {
+        let merged = patch(PatchKind::Merge, body.clone()).await;
+        assert_eq!(refusal(merged), refused, "{body}");
+        if body["kind"] != 1 {
+            let read = patch(PatchKind::Strategic, body.clone()).await.unwrap();
+            assert_eq!(common::parse(&read.value), made, "{body}");
+        }
+    }
+    let without = patch(PatchKind::Merge, json!({"kind": null}))
+        .await
+        .unwrap();
+    assert_eq!(common::parse(&without.value), made);
+    // Nothing at all is a patch too, for two of the languages.
+    for kind in [PatchKind::Strategic, PatchKind::Json] {
+        let none = patch(kind, json!(null)).await.unwrap();
+        assert_eq!(common::parse(&none.value), made);
+    }
+    let none = patch(PatchKind::Merge, json!(null)).await;
+    assert_eq!(refusal(none).0, 400);
+    assert_eq!(world.get("configmaps", "c").unwrap(), made);
+}
+
+#[tokio::test]
 async fn applies_that_are_refused() {
     let world = common::world().await;
     let config = |change: Value| {
