@@ -147,6 +147,29 @@ async fn what_is_no_scale_is_refused() {
     let other = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}});
     let (code, _) = ask(&lab, Method::PUT, SCALE, "application/json", other).await;
     assert_eq!(code, 400);
+    let scale = |change: Value| {
+        let mut scale =
+            json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 3}});
+        scale
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        scale
+    };
+    let path = format!("{SCALE}?fieldManager=scaler&force=true");
+    for (change, refused) in [
+        (json!({"apiVersion": "apps/v1", "kind": "Deployment"}), 400),
+        (json!({"metadata": {"managedFields": []}}), 400),
+        (json!({"metadata": {"name": "other"}}), 400),
+        (json!({"spec": {"replicas": "3"}}), 500),
+        (json!({"spec": {"paused": true}}), 500),
+        (json!({"spec": {"replicas": -1}}), 422),
+        (json!({}), 200),
+    ] {
+        let yaml = "application/apply-patch+yaml";
+        let (code, answer) = ask(&lab, Method::PATCH, &path, yaml, scale(change.clone())).await;
+        assert_eq!(code, refused, "{change}: {answer}");
+    }
     let (code, _) = ask(&lab, Method::POST, SCALE, "application/json", json!({})).await;
     assert_eq!(code, 405);
     let none = "/apis/apps/v1/namespaces/default/deployments/none/scale";

@@ -75,7 +75,13 @@ impl Registry {
         let mut decoded = match change {
             Change::Put(decoded) => decoded.clone(),
             Change::Patch(patch) if patch.kind == PatchKind::Apply => {
-                let whole = self.apply_of_whole(target, &own, patch)?;
+                // Refused as one of a Scale on its own would be; whose fields it takes is told by the object.
+                let alone = WriteOptions {
+                    force: true,
+                    ..options.clone()
+                };
+                let made = self.applied(&own, patch, Some(&before), &alone, now)?;
+                let whole = apply_of_whole(target, patch, &made.object)?;
                 return self.applied(target, &whole, Some(old), options, now);
             }
             Change::Patch(patch) => self.patched(&own, patch, &before, options, now)?,
@@ -94,36 +100,6 @@ impl Registry {
         Ok(decoded)
     }
 
-    /// An apply of a Scale, as one of the object: the manager then owns its `spec.replicas`.
-    fn apply_of_whole(
-        &self,
-        target: &Target,
-        own: &Target,
-        patch: &Patch,
-    ) -> Result<Patch, Status> {
-        let config: Value = serde_json::from_slice(&patch.body)
-            .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
-        self.check_types(own, &config).map_err(|why| {
-            Status::bad_request(format!("failed to create typed patch object: {why}"))
-        })?;
-        let config = Object::from_value(config)
-            .ok_or_else(|| Status::bad_request("error decoding YAML: the body is not an object"))?;
-        check_replicas(target, replicas(&config))?;
-        let mut whole = Object::from_value(json!({
-            "apiVersion": target.kind.api_version(), "kind": target.kind.kind,
-            "metadata": config.0.get("metadata").cloned().unwrap_or_else(|| json!({})),
-        }))
-        .unwrap_or_default();
-        if let Some(said) = config.at(&["spec", "replicas"]) {
-            set_at(&mut whole.0, &spec_replicas(&target.kind), said.clone());
-        }
-        let whole = whole.into_value();
-        Ok(Patch {
-            kind: PatchKind::Apply,
-            body: whole.to_string().into(),
-        })
-    }
-
     /// The same object, as the kind Scale.
     fn scale_target(&self, target: &Target) -> Result<Target, Status> {
         let kind = self.inner.builtin.find_kind(GROUP, "v1", "Scale");
@@ -132,6 +108,26 @@ impl Registry {
         own.kind = kind.clone();
         Ok(own)
     }
+}
+
+/// An apply of a Scale, as one of the object: the manager then owns its `spec.replicas`. `made` is the Scale that it makes.
+fn apply_of_whole(target: &Target, patch: &Patch, made: &Object) -> Result<Patch, Status> {
+    check_replicas(target, replicas(made))?;
+    let given: Value = serde_json::from_slice(&patch.body).unwrap_or_default();
+    let given = Object::from_value(given).unwrap_or_default();
+    let mut whole = Object::from_value(json!({
+        "apiVersion": target.kind.api_version(), "kind": target.kind.kind,
+        "metadata": given.0.get("metadata").cloned().unwrap_or_else(|| json!({})),
+    }))
+    .unwrap_or_default();
+    if let Some(said) = given.at(&["spec", "replicas"]) {
+        set_at(&mut whole.0, &spec_replicas(&target.kind), said.clone());
+    }
+    let whole = whole.into_value();
+    Ok(Patch {
+        kind: PatchKind::Apply,
+        body: whole.to_string().into(),
+    })
 }
 
 fn replicas(scale: &Object) -> i64 {
