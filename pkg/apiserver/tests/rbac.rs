@@ -198,3 +198,46 @@ async fn a_namespaced_admin_gives_away_no_more_than_he_has() {
         201
     );
 }
+
+#[tokio::test]
+async fn who_may_change_an_object_may_not_thereby_make_one() {
+    let lab = Lab::start().await;
+    let jo = lab.user("jo", "people");
+    let role = json!({"metadata": {"name": "r"}, "rules": [
+        {"verbs": ["update", "patch"], "apiGroups": ["", "coordination.k8s.io"], "resources": ["configmaps", "leases"]},
+    ]});
+    create(&lab, &format!("{GROUP}/clusterroles"), role).await;
+    let bindings = format!("{GROUP}/clusterrolebindings");
+    let user = json!({"kind": "User", "name": "jo"});
+    create(&lab, &bindings, bind("b", "r", user)).await;
+    let configmap = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
+    let apply = async |client: &HttpClient, body: &Value| {
+        let headers = [("content-type", "application/apply-patch+yaml")];
+        let path = "/api/v1/namespaces/default/configmaps/c?fieldManager=m";
+        let body = body.to_string();
+        let answer = client.request(Method::PATCH, path, &headers, body).await;
+        answer.unwrap()
+    };
+    let refused = apply(&jo, &configmap).await;
+    assert_eq!(refused.status, 403);
+    let expected = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 403, "reason": "Forbidden",
+        "message": "configmaps \"c\" is forbidden: ", "details": {"name": "c", "kind": "configmaps"},
+    });
+    assert_eq!(json(&refused), expected);
+    // What is wrong with the object is told before.
+    let mut wrong = configmap.clone();
+    wrong["metadata"]["labels"] = json!({"a": "two words"});
+    assert_eq!(apply(&jo, &wrong).await.status, 422);
+    assert_eq!(apply(&lab.admin, &configmap).await.status, 201);
+    assert_eq!(apply(&jo, &configmap).await.status, 200);
+
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l";
+    let mut body = json!({"metadata": {"name": "l"}});
+    let put = send(&jo, Method::PUT, lease, body.clone()).await;
+    assert_eq!(put.status, 403);
+    let made = send(&lab.admin, Method::PUT, lease, body.clone()).await;
+    assert_eq!(made.status, 201);
+    body["metadata"]["resourceVersion"] = json(&made)["metadata"]["resourceVersion"].clone();
+    assert_eq!(send(&jo, Method::PUT, lease, body).await.status, 200);
+}

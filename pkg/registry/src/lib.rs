@@ -26,7 +26,7 @@ mod write;
 pub use keys::names;
 pub use read::list::resume_token;
 pub use read::watch::Watcher;
-pub use registry::{Registry, RegistryConfig, deprecation};
+pub use registry::{Registry, RegistryConfig, creates_on_update, deprecation};
 pub use request::{
     DeleteOptions, Deleted, FieldValidation, GetOptions, ListOptions, Page, Patch, PatchKind,
     Propagation, Target, WatchEvent, WatchOptions, WriteOptions, Written,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::admission::Admission;
 use crate::allocate::Pools;
 use crate::request::Target;
-use crate::strategy::{self, Rules, Strategy};
+use crate::strategy::{self, Rules, Strategy, rules};
 
 /// What a registry is made of.
 pub struct RegistryConfig {
@@ -127,6 +127,12 @@ impl Target {
     pub(crate) fn conflict(&self, why: &str) -> Status {
         Status::conflict(&self.kind.group, &self.kind.plural, &self.name, why)
     }
+}
+
+/// True of a kind whose PUT makes an object where there is none.
+#[must_use]
+pub fn creates_on_update(kind: &Kind) -> bool {
+    rules::of(kind).create_on_update
 }
 
 /// What a client reads of a kind that upstream asks people to leave, as a `Warning` of every answer.

@@ -65,6 +65,8 @@ pub struct WriteOptions {
     /// An apply takes fields from their owners.
     pub force: bool,
     pub field_validation: FieldValidation,
+    /// Why the user, who may change an object, may not make one: the answer to a change of an object that is not there.
+    pub may_not_create: Option<Box<Status>>,
     /// Duplicate fields that the caller's parser met, worded as upstream's strict decoder words them:
     /// `duplicate field "metadata.name"`.
     pub duplicates: Vec<String>,

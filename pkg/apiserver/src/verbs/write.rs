@@ -10,7 +10,8 @@ use kedge_registry::{Patch, PatchKind, WriteOptions, Written};
 
 use super::{Ask, form};
 use crate::answer::{self, Answer, Reply};
-use crate::{body, options, refusal};
+use crate::request_info::RequestInfo;
+use crate::{authz, body, options, refusal};
 
 /// The kinds of options.
 pub(super) const CREATE: &str = "CreateOptions";
@@ -29,7 +30,10 @@ pub(super) async fn create(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 
 pub(super) async fn update(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     let reply = Reply::negotiate(&ask.parts, &ask.target.kind, form::FORMS)?;
-    let (object, options) = given(ask, body, UPDATE).await?;
+    let (object, mut options) = given(ask, body, UPDATE).await?;
+    if kedge_registry::creates_on_update(&ask.target.kind) {
+        options.may_not_create = refused_to_create(ask);
+    }
     let written = ask
         .app
         .registry
@@ -46,6 +50,32 @@ pub(super) async fn patch(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> {
     let registry = &ask.app.registry;
     let written = registry.patch(&ask.target, patch, &options).await?;
     answer(ask, reply, written)
+}
+
+/// Why the user may not make the object that he may change (upstream: `withAuthorization`).
+fn refused_to_create(ask: &Ask<'_>) -> Option<Box<Status>> {
+    let (authorizers, target) = (&ask.app.authorizers, &ask.target);
+    let question = RequestInfo {
+        is_resource: true,
+        verb: "create".into(),
+        group: target.kind.group.clone(),
+        version: target.kind.version.clone(),
+        namespace: target.namespace.clone(),
+        resource: target.kind.plural.clone(),
+        subresource: target.subresource.clone(),
+        name: target.name.clone(),
+        named: true,
+        ..RequestInfo::default()
+    };
+    authz::authorize(authorizers, &ask.user, &question).err()?;
+    let (group, plural) = (&target.kind.group, &target.kind.plural);
+    let reason = authz::decide(authorizers, &ask.user, &question).reason;
+    Some(Box::new(Status::forbidden(
+        group,
+        plural,
+        &target.name,
+        &reason,
+    )))
 }
 
 /// The language of a patch, which its type names; 415 for one that the kind has not.
@@ -69,6 +99,7 @@ pub(super) async fn read_patch(ask: &Ask<'_>, body: Body) -> Result<(Patch, Writ
     let mut options = options::patch(language, ask.query(), &ask.parts.headers)?;
     options.user = Some(Arc::clone(&ask.user));
     if language == PatchKind::Apply {
+        options.may_not_create = refused_to_create(ask);
         let (value, duplicates) = body::yaml(&body)?;
         options.duplicates = duplicates;
         body = value.to_string().into();

@@ -92,6 +92,9 @@ impl Registry {
             errors = metadata::validate_any(new, kind);
         }
         if errors.is_empty() {
+            if let Some(refusal) = &options.may_not_create {
+                return Err(Status::clone(refusal));
+            }
             self.admit(&attributes, Some(new))?;
             let mut said = strategy.warnings(new, None);
             said.extend(metadata::warnings(new, None, kind));
