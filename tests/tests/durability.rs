@@ -22,6 +22,8 @@ fn site() -> Site {
     for family in ["IPv4", "IPv6"] {
         site.until_endpoints("web", family, 3).unwrap();
     }
+    let balancer = site.balancer("web", true, 80).unwrap();
+    ask::until_connected(&site.lab.client, balancer).unwrap();
     site
 }
 

@@ -31,6 +31,13 @@ fn serve(site: &Site, name: &str, spec: serde_json::Value) {
     }
 }
 
+/// The LoadBalancer address of a Service, once it serves: the status tells it a moment before the rules do.
+fn balancer(site: &Site, name: &str, ipv4: bool) -> SocketAddr {
+    let to = site.balancer(name, ipv4, 80).unwrap();
+    ask::until_connected(&site.lab.client, to).unwrap();
+    to
+}
+
 /// TCP and UDP answer from a host, and the backends all get their share.
 fn answers(from: &Netns, to: SocketAddr) {
     let names: BTreeSet<String> = (0..24)
@@ -100,7 +107,7 @@ fn load_balancer_address_is_reached_by_a_lan_client_with_no_route() {
     let site = site();
     serve(&site, "web", json!({"type": "LoadBalancer"}));
     for (ipv4, _) in FAMILIES {
-        let to = site.balancer("web", ipv4, 80).unwrap();
+        let to = balancer(&site, "web", ipv4);
         for from in [&site.lab.client, &site.lab.pods[0], &site.lab.node] {
             answers(from, to);
         }
@@ -132,7 +139,7 @@ fn external_ips_and_source_addresses() {
         address(CLIENT[0]),
         "traffic from outside is masqueraded"
     );
-    let to = site.balancer("local", true, 80).unwrap();
+    let to = balancer(&site, "local", true);
     let answer = ask::http(&site.lab.client, to).unwrap();
     assert_eq!(
         answer.saw,
