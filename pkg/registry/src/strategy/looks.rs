@@ -38,7 +38,7 @@ pub(crate) fn at_change(kind: &Kind, subresource: &str) -> Looks {
         ("", "Namespace" | "Node", _)
         | ("apps", "DaemonSet" | "ReplicaSet", _)
         | ("batch", "Job", _)
-        | ("networking.k8s.io", "IPAddress" | "NetworkPolicy", _)
+        | ("networking.k8s.io", "IPAddress" | "NetworkPolicy" | "ServiceCIDR", _)
         | ("storage.k8s.io", "StorageClass", _)
         | ("node.k8s.io" | "rbac.authorization.k8s.io", ..) => (&[Whole], &[Change]),
         ("discovery.k8s.io", ..) | ("storage.k8s.io", "CSINode", _) => (&[Whole], &[]),

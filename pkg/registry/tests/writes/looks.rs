@@ -24,6 +24,12 @@ fn good(plural: &str) -> Value {
         "deployments" | "replicasets" | "daemonsets" | "statefulsets" => {
             json!({"spec": {"selector": selector, "template": template}})
         }
+        "jobs" => {
+            let mut template = template;
+            template["spec"]["restartPolicy"] = "Never".into();
+            json!({"spec": {"template": template}})
+        }
+        "servicecidrs" => json!({"spec": {"cidrs": ["10.99.0.0/24"]}}),
         "controllerrevisions" => json!({"data": {}}),
         "endpointslices" => json!({"addressType": "IPv4", "endpoints": []}),
         "events" => json!({"involvedObject": {"namespace": "default"}}),
@@ -47,14 +53,16 @@ fn good(plural: &str) -> Value {
 #[case("events", 2)]
 #[case("leases", 3)]
 #[case("endpointslices", 3)]
-#[case("ingresses", 3)]
+#[case("ingresses", 4)]
 #[case("networkpolicies", 4)]
 #[case("roles", 4)]
 #[case("rolebindings", 4)]
 #[case("deployments", 3)]
-#[case("replicasets", 3)]
-#[case("daemonsets", 3)]
+#[case("replicasets", 4)]
+#[case("daemonsets", 4)]
 #[case("statefulsets", 3)]
+#[case("jobs", 4)]
+#[case("servicecidrs", 4)]
 #[case("controllerrevisions", 4)]
 #[case("poddisruptionbudgets", 2)]
 #[tokio::test]
