@@ -10,7 +10,7 @@ mod typed;
 mod zero;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::fields::{FieldSet, PathElement};
 use crate::schema::{Definitions, Schema};
@@ -239,7 +239,7 @@ fn once(
             manager: BEFORE_FIRST_APPLY,
             ..context.clone()
         };
-        let there = typed.compare(schema, &zero::of(&context, live), &live_tree);
+        let there = typed.compare_objects(schema, &zero::of(&context, live), &live.0);
         record(&context, &mut managers, there);
     }
     managers.forget_versions(context);
@@ -378,11 +378,14 @@ pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Objec
     }
     managers.forget_versions(context);
     managers.reconcile(context);
-    let before = old.map_or_else(|| zero::of(context, new), |old| tree(old.clone()));
-    // Its `managedFields` have been read, and are written anew.
-    let after = tree(std::mem::take(new));
-    let difference = context.typed().compare(context.schema, &before, &after);
-    *new = Object::from_value(after).unwrap_or_default();
+    let zero = match old {
+        Some(_) => Map::new(),
+        None => zero::of(context, new),
+    };
+    let before = old.map_or(&zero, |old| &old.0);
+    // Nobody owns `managedFields`; they have been read, and are written anew.
+    let typed = context.typed();
+    let difference = typed.compare_objects(context.schema, before, &new.0);
     record(context, &mut managers, difference);
     managers.bundle_old_updates();
     managers.write(new);

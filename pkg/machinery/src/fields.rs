@@ -132,9 +132,11 @@ impl std::fmt::Display for PathElement {
     }
 }
 
-/// A set of paths.
+/// A set of paths: first elements in their order, each once, with what goes on below.
+///
+/// A list and no tree: most are of a few fields, and are walked from one end to the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldSet(BTreeMap<PathElement, Node>);
+pub struct FieldSet(Vec<(PathElement, Node)>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Node {
@@ -154,19 +156,20 @@ impl FieldSet {
     /// # Errors
     /// A key is none of `.`, `f:`, `k:`, `v:` and `i:`.
     pub fn from_json(fields: &Value) -> Result<Self, BadFields> {
-        let mut set = Self::default();
-        for (key, value) in fields
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| *key != ".")
-        {
+        let entries = fields.as_object().into_iter().flatten();
+        let nodes = entries.filter(|(key, _)| *key != ".").map(|(key, value)| {
             let element = PathElement::parse(key).ok_or_else(|| BadFields(key.clone()))?;
             let below = Self::from_json(value)?;
             let member = below.0.is_empty() || value.get(".").is_some();
-            set.0.insert(element, Node { member, below });
+            Ok((element, Node { member, below }))
+        });
+        let mut nodes: Vec<_> = nodes.collect::<Result<_, _>>()?;
+        // Those that were spelled otherwise may stand elsewhere now, or be one.
+        if !nodes.is_sorted_by(|(a, _), (b, _)| a < b) {
+            nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
+            nodes.dedup_by(|(a, _), (b, _)| a == b);
         }
-        Ok(set)
+        Ok(Self(nodes))
     }
 
     /// Writes `FieldsV1`: a path that ends has `{}`, or `.` where others go on below it.
@@ -189,13 +192,24 @@ impl FieldSet {
         self.0.is_empty()
     }
 
+    /// Where an element is, or belongs.
+    fn find(&self, element: &PathElement) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(element))
+    }
+
+    fn node(&self, element: &PathElement) -> Option<&Node> {
+        let at = self.find(element).ok()?;
+        self.0.get(at).map(|(_, node)| node)
+    }
+
     /// Adds one path.
     pub fn insert(&mut self, path: &[PathElement]) {
         if let Some((first, rest)) = path.split_first() {
-            let node = match self.0.get_mut(first) {
-                Some(node) => node,
-                None => self.0.entry(first.clone()).or_default(),
-            };
+            let at = self.find(first).unwrap_or_else(|at| {
+                self.0.insert(at, (first.clone(), Node::default()));
+                at
+            });
+            let node = &mut self.0[at].1;
             if rest.is_empty() {
                 node.member = true;
             } else {
@@ -217,14 +231,13 @@ impl FieldSet {
     /// True when the path of this one element is in the set.
     #[must_use]
     pub fn has(&self, element: &PathElement) -> bool {
-        self.0.get(element).is_some_and(|node| node.member)
+        self.node(element).is_some_and(|node| node.member)
     }
 
     /// What goes on below an element.
     #[must_use]
     pub fn below(&self, element: &PathElement) -> Option<&Self> {
-        self.0
-            .get(element)
+        self.node(element)
             .map(|node| &node.below)
             .filter(|below| !below.is_empty())
     }
@@ -243,11 +256,20 @@ impl FieldSet {
             self.0 = other.0;
             return;
         }
-        for (element, node) in other.0 {
-            let mine = self.0.entry(element).or_default();
-            mine.member |= node.member;
-            mine.below.extend(node.below);
+        let mut nodes = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut mine = std::mem::take(&mut self.0).into_iter().peekable();
+        for (element, mut node) in other.0 {
+            while let Some(before) = mine.next_if(|(known, _)| *known < element) {
+                nodes.push(before);
+            }
+            if let Some((_, same)) = mine.next_if(|(known, _)| *known == element) {
+                node.member |= same.member;
+                node.below.extend(same.below);
+            }
+            nodes.push((element, node));
         }
+        nodes.extend(mine);
+        self.0 = nodes;
     }
 
     /// Paths of both.
@@ -269,8 +291,11 @@ impl FieldSet {
         below: impl Fn(&Self, &Self) -> Self,
     ) -> Self {
         let nothing = Node::default();
+        let mut others = other.0.iter().peekable();
         let nodes = self.0.iter().filter_map(|(element, mine)| {
-            let theirs = other.0.get(element).unwrap_or(&nothing);
+            while others.next_if(|(known, _)| known < element).is_some() {}
+            let same = others.next_if(|(known, _)| known == element);
+            let theirs = same.map_or(&nothing, |(_, node)| node);
             let node = Node {
                 member: member(mine.member, theirs.member),
                 below: below(&mine.below, &theirs.below),
@@ -312,21 +337,22 @@ impl FieldSet {
         let Some((first, rest)) = path.split_first() else {
             return;
         };
-        let element = PathElement::field(first);
-        if rest.is_empty() {
-            self.0.remove(&element);
-        } else if let Some(node) = self.0.get_mut(&element) {
+        let Ok(at) = self.find(&PathElement::field(first)) else {
+            return;
+        };
+        let node = &mut self.0[at].1;
+        if !rest.is_empty() {
             node.below.remove_branch(rest);
-            if node.below.is_empty() && !node.member {
-                self.0.remove(&element);
-            }
+        }
+        if rest.is_empty() || node.below.is_empty() && !node.member {
+            self.0.remove(at);
         }
     }
 
     /// Keeps only the branches of these fields.
     pub fn retain_fields(&mut self, keep: &[&str]) {
         self.0
-            .retain(|element, _| element.as_field().is_some_and(|name| keep.contains(&name)));
+            .retain(|(element, _)| element.as_field().is_some_and(|name| keep.contains(&name)));
     }
 
     /// Every path, in words, in upstream's order: those that end here before those that go on.
@@ -378,6 +404,10 @@ mod tests {
         // Nor does the spelling of a number.
         let numbers = set(&json!({"v:2": {}, "k:{\"port\":80}": {}}));
         assert_eq!(set(&json!({"v:2.0": {}, "k:{\"port\":8e1}": {}})), numbers);
+        // Two spellings of one are one, and stand where it does.
+        let twice = set(&json!({"v:1e1": {}, "v:10": {}, "v:9": {}}));
+        assert_eq!(twice.to_json(), json!({"v:10": {}, "v:9": {}}));
+        assert!(twice.has(&PathElement::value(&json!(10))));
         assert!(FieldSet::from_json(&json!({"spec": {}})).is_err());
     }
 

@@ -40,6 +40,25 @@ impl<'a> Typed<'a> {
         walk.value(Some(schema), Some(old), Some(new));
         walk.found
     }
+
+    /// The same of whole objects.
+    pub(super) fn compare_objects(
+        self,
+        schema: &'a Schema,
+        old: &Map<String, Value>,
+        new: &Map<String, Value>,
+    ) -> Comparison {
+        let mut walk = Walk {
+            typed: self,
+            path: Vec::new(),
+            found: Comparison::default(),
+        };
+        // Nobody owns an object as a whole.
+        if let form @ (Form::Struct(_) | Form::Map(_)) = self.form(Some(schema)) {
+            walk.fields(form, old, new);
+        }
+        walk.found
+    }
 }
 
 struct Walk<'a> {
@@ -77,6 +96,10 @@ impl<'a> Walk<'a> {
         let nothing = Map::new();
         let old = old.and_then(Value::as_object).unwrap_or(&nothing);
         let new = new.and_then(Value::as_object).unwrap_or(&nothing);
+        self.fields(form, old, new);
+    }
+
+    fn fields(&mut self, form: Form<'a>, old: &Map<String, Value>, new: &Map<String, Value>) {
         for (name, before) in old {
             self.field(form, name, Some(before), new.get(name));
         }

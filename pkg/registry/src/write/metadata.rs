@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kedge_api::Kind;
 use kedge_machinery::{FieldError, Object, Status, meta_validate, names, time};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::check;
 use crate::request::Target;
@@ -149,24 +149,21 @@ pub(super) fn keep(new: &mut Object, old: &Object) {
 
 /// Counts a change of anything but metadata and status. Of an EndpointSlice, labels count too.
 pub(super) fn count_generation(new: &mut Object, old: &Object, has_status: bool) {
-    let others = |object: &Object| {
-        let mut rest = object.0.clone();
-        rest.remove("metadata");
-        if has_status {
-            rest.remove("status");
-        }
-        rest
-    };
-    let labels = |object: &Object| {
-        object
-            .meta()
-            .map(|meta| field(meta, "labels").clone())
-            .unwrap_or_default()
-    };
+    let counted = |key: &str| key != "metadata" && !(has_status && key == "status");
     let labelled = new.kind() == "EndpointSlice" && labels(new) != labels(old);
-    if labelled || others(new) != others(old) {
+    if labelled || !same_fields(&new.0, &old.0, counted) {
         bump(new);
     }
+}
+
+fn labels(object: &Object) -> Option<&Value> {
+    object.meta().map(|meta| field(meta, "labels"))
+}
+
+/// Equal in the fields of these names.
+fn same_fields(a: &Map<String, Value>, b: &Map<String, Value>, of: impl Fn(&str) -> bool) -> bool {
+    let named = |(key, _): &(&String, &Value)| of(key);
+    a.iter().filter(named).eq(b.iter().filter(named))
 }
 
 /// The next generation, of an object that has one.
@@ -273,22 +270,26 @@ fn address_name(name: &str) -> Vec<String> {
 
 /// Equal apart from when managers last wrote: such a write is none.
 pub(super) fn is_same(new: &Object, old: &Object) -> bool {
-    let untimed = |object: &Object| {
-        let mut object = object.clone();
-        let managers = object
-            .meta_mut()
-            .get_mut("managedFields")
-            .and_then(Value::as_array_mut);
-        for manager in managers
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object_mut)
-        {
-            manager.remove("time");
+    let same_meta = match (new.meta(), old.meta()) {
+        (Some(new), Some(old)) => {
+            same_managers(new.get("managedFields"), old.get("managedFields"))
+                && same_fields(new, old, |key| key != "managedFields")
         }
-        object
+        (new, old) => new == old,
     };
-    new == old || untimed(new) == untimed(old)
+    same_meta && same_fields(&new.0, &old.0, |key| key != "metadata")
+}
+
+/// Equal entries, in their order, apart from their times.
+fn same_managers(a: Option<&Value>, b: Option<&Value>) -> bool {
+    let (Some(Value::Array(a)), Some(Value::Array(b))) = (a, b) else {
+        return a == b;
+    };
+    let same = |(a, b): (&Value, &Value)| match (a, b) {
+        (Value::Object(a), Value::Object(b)) => same_fields(a, b, |key| key != "time"),
+        _ => a == b,
+    };
+    a.len() == b.len() && a.iter().zip(b).all(same)
 }
 
 #[cfg(test)]
