@@ -17,7 +17,9 @@ use super::{Answer, GZIP_FROM, Reply, gzip, mark_packed, pretty, text};
 use crate::negotiate::Encoding;
 
 /// What a chunk grows to before it is sent.
-const CHUNK: usize = 32 << 10;
+const CHUNK: usize = 28 << 10;
+/// Room for a chunk, with the object that goes beyond: as large a block as a thread keeps for the next one.
+const ROOM: usize = 32 << 10;
 
 impl Reply {
     /// A page as a list.
@@ -155,12 +157,15 @@ impl Iterator for List {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        let mut chunk = Vec::new();
+        if self.state == State::Done {
+            return None;
+        }
+        let mut chunk = Vec::with_capacity(ROOM);
         loop {
             match self.state {
-                State::Done => return None,
+                State::Done => return Some(chunk.into()),
                 State::Head => {
-                    chunk = std::mem::take(&mut self.head).into_bytes();
+                    chunk.extend_from_slice(std::mem::take(&mut self.head).as_bytes());
                     self.state = State::First;
                 }
                 State::First | State::Rest => {
@@ -168,7 +173,7 @@ impl Iterator for List {
                     let Some(object) = self.objects.next() else {
                         chunk.extend_from_slice(self.layout.tail(first).as_bytes());
                         self.state = State::Done;
-                        return Some(chunk.into());
+                        continue;
                     };
                     chunk.extend_from_slice(self.layout.before(first).as_bytes());
                     self.layout.push(&mut chunk, &self.items, &object.value);
