@@ -229,16 +229,15 @@ fn owner_references(owners: &[Value]) -> Vec<FieldError> {
 #[must_use]
 pub fn finalizers(object: &Object) -> Vec<FieldError> {
     let named = object.finalizers().enumerate();
-    let wrong = named.filter(|(_, finalizer)| is_bare(finalizer));
-    wrong
-        .map(|(i, finalizer)| {
-            FieldError::invalid(
-                format!("metadata.finalizers[{i}]"),
-                finalizer,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            )
-        })
-        .collect()
+    let wrong = named.filter_map(|(i, name)| finalizer(&format!("metadata.finalizers[{i}]"), name));
+    wrong.collect()
+}
+
+/// The same of one of them, wherever it stands.
+#[must_use]
+pub fn finalizer(path: &str, name: &str) -> Option<FieldError> {
+    let why = "name is neither a standard finalizer name nor is it fully qualified";
+    is_bare(name).then(|| FieldError::invalid(path, name, why))
 }
 
 /// What is said of such finalizers of any other kind, when they are new.

@@ -127,6 +127,13 @@ impl Target {
     pub(crate) fn conflict(&self, why: &str) -> Status {
         Status::conflict(&self.kind.group, &self.kind.plural, &self.name, why)
     }
+
+    /// 409: the object is not the one that was meant.
+    pub(crate) fn precondition_failed(&self, what: &str, asked: &str, found: &str) -> Status {
+        self.conflict(&format!(
+            "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {found}"
+        ))
+    }
 }
 
 /// True of a kind whose PUT makes an object where there is none.

@@ -157,13 +157,10 @@ impl Iterator for List {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        if self.state == State::Done {
-            return None;
-        }
         let mut chunk = Vec::with_capacity(ROOM);
         loop {
             match self.state {
-                State::Done => return Some(chunk.into()),
+                State::Done => return None,
                 State::Head => {
                     chunk.extend_from_slice(std::mem::take(&mut self.head).as_bytes());
                     self.state = State::First;
@@ -173,7 +170,7 @@ impl Iterator for List {
                     let Some(object) = self.objects.next() else {
                         chunk.extend_from_slice(self.layout.tail(first).as_bytes());
                         self.state = State::Done;
-                        continue;
+                        return Some(chunk.into());
                     };
                     chunk.extend_from_slice(self.layout.before(first).as_bytes());
                     self.layout.push(&mut chunk, &self.items, &object.value);

@@ -67,15 +67,13 @@ fn refused_to_create(ask: &Ask<'_>) -> Option<Box<Status>> {
         named: true,
         ..RequestInfo::default()
     };
-    authz::authorize(authorizers, &ask.user, &question).err()?;
+    let verdict = authz::decide(authorizers, &ask.user, &question);
+    if verdict.allowed {
+        return None;
+    }
     let (group, plural) = (&target.kind.group, &target.kind.plural);
-    let reason = authz::decide(authorizers, &ask.user, &question).reason;
-    Some(Box::new(Status::forbidden(
-        group,
-        plural,
-        &target.name,
-        &reason,
-    )))
+    let refusal = Status::forbidden(group, plural, &target.name, &verdict.reason);
+    Some(Box::new(refusal))
 }
 
 /// The language of a patch, which its type names; 415 for one that the kind has not.

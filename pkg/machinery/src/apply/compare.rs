@@ -32,11 +32,7 @@ type After<'v> = Vec<&'v Value>;
 impl<'a> Typed<'a> {
     /// How `new` differs from `old`.
     pub(super) fn compare(self, schema: &'a Schema, old: &Value, new: &Value) -> Comparison {
-        let mut walk = Walk {
-            typed: self,
-            path: Vec::new(),
-            found: Comparison::default(),
-        };
+        let mut walk = Walk::new(self);
         walk.value(Some(schema), Some(old), Some(new));
         walk.found
     }
@@ -48,11 +44,7 @@ impl<'a> Typed<'a> {
         old: &Map<String, Value>,
         new: &Map<String, Value>,
     ) -> Comparison {
-        let mut walk = Walk {
-            typed: self,
-            path: Vec::new(),
-            found: Comparison::default(),
-        };
+        let mut walk = Walk::new(self);
         // Nobody owns an object as a whole.
         if let form @ (Form::Struct(_) | Form::Map(_)) = self.form(Some(schema)) {
             walk.fields(form, old, new);
@@ -68,6 +60,14 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn new(typed: Typed<'a>) -> Self {
+        Self {
+            typed,
+            path: Vec::new(),
+            found: Comparison::default(),
+        }
+    }
+
     fn value(&mut self, schema: Option<&'a Schema>, old: Option<&Value>, new: Option<&Value>) {
         let form = self.typed.form(schema);
         match form {

@@ -4,7 +4,7 @@ mod follow;
 mod get;
 mod history;
 pub(crate) mod list;
-mod revision;
+pub(crate) mod revision;
 mod selection;
 mod token;
 pub(crate) mod watch;

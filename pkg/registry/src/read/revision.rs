@@ -16,6 +16,11 @@ pub(super) fn parse_listed(text: &str) -> Result<u64, Status> {
 }
 
 fn read(text: &str) -> Result<u64, String> {
+    number(text).map_err(|why| FieldError::invalid("resourceVersion", text, why).to_string())
+}
+
+/// A revision as Go's `strconv.ParseUint` reads it, in its words where it is none; empty is 0.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
@@ -25,8 +30,7 @@ fn read(text: &str) -> Result<u64, String> {
             true => "value out of range",
             false => "invalid syntax",
         };
-        let why = format!("strconv.ParseUint: parsing {text:?}: {why}");
-        FieldError::invalid("resourceVersion", text, why).to_string()
+        format!("strconv.ParseUint: parsing {text:?}: {why}")
     })
 }
 

@@ -2,7 +2,7 @@
 
 use kedge_api::Kind;
 use kedge_machinery::object::child_mut;
-use kedge_machinery::{FieldError, Object};
+use kedge_machinery::{FieldError, Object, meta_validate};
 use serde_json::{Value, json};
 
 use super::Strategy;
@@ -13,9 +13,6 @@ pub(crate) const FINALIZER: &str = "kubernetes";
 
 /// Namespaces that cannot be deleted (upstream: the NamespaceLifecycle admission).
 pub(crate) const IMMORTAL: &[&str] = &["default", "kube-system", "kube-public"];
-
-/// Names that need no domain. Nothing but the first of them ever goes away by itself.
-const STANDARD: [&str; 3] = [FINALIZER, "orphan", "foregroundDeletion"];
 
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -94,13 +91,7 @@ fn finalizers(namespace: &Object, path: impl Fn(usize) -> String) -> Vec<FieldEr
     {
         let (path, name) = (path(i), value.as_str().unwrap_or_default());
         errors.extend(crate::check::qualified_name(&path, name));
-        if !name.contains('/') && !STANDARD.contains(&name) {
-            errors.push(FieldError::invalid(
-                path,
-                name,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            ));
-        }
+        errors.extend(meta_validate::finalizer(&path, name));
     }
     errors
 }

@@ -136,10 +136,7 @@ fn check_preconditions(
             continue;
         };
         if namespace::is(&target.kind) {
-            let why = format!(
-                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {found}"
-            );
-            return Err(target.conflict(&why));
+            return Err(target.precondition_failed(what, asked, found));
         }
         let why = format!(
             "the {what} in the precondition ({asked}) does not match the {what} in record ({found}). \

@@ -6,6 +6,7 @@ use kedge_machinery::{Object, Status, apply};
 use kedge_store::Snapshot;
 use serde_json::Value;
 
+use super::metadata::Findings;
 use super::{custom, metadata, scale};
 use crate::admission::{Attributes, Operation, View};
 use crate::allocate::{Claim, Environment, ranges};
@@ -79,7 +80,8 @@ impl Registry {
         strategy.ask(new, options.user.as_deref());
         strategy.prepare_create(new);
         let kind = &target.kind;
-        let mut errors = match looks::at_new(kind) {
+        let own_look = looks::at_new(kind);
+        let mut errors = match own_look {
             true => metadata::validate(new, kind, rules.name),
             false => Vec::new(),
         };
@@ -88,7 +90,8 @@ impl Registry {
             errors.extend(custom::validate(own, new, None));
             errors.extend(scale::validate(own, new, ""));
         }
-        if errors.is_empty() {
+        // What passed a look of its own passes this one: each kind's names fit into a path.
+        if errors.is_empty() && !own_look {
             errors = metadata::validate_any(new, kind);
         }
         if errors.is_empty() {
@@ -132,11 +135,11 @@ impl Registry {
         }
         let kind = &target.kind;
         let (before, after) = looks::at_change(kind, &target.subresource);
-        let look = |looks| metadata::look(looks, new, old, kind, rules.name);
-        let mut errors = metadata::validate_any_update(new, old, kind);
-        errors.extend(look(before));
+        let found = Findings::of(target, new, old, (before, after));
+        let mut errors = found.any();
+        errors.extend(found.told(before));
         errors.extend(strategy.validate_update(new, old, &target.subresource));
-        errors.extend(look(after));
+        errors.extend(found.told(after));
         if let Some(own) = &target.kind.custom {
             errors.extend(custom::validate(own, new, Some(old)));
             errors.extend(scale::validate(own, new, &target.subresource));

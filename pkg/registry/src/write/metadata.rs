@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::check;
 use crate::request::Target;
-use crate::strategy::looks::Look;
+use crate::strategy::looks::{Look, Looks};
 use crate::strategy::{NameRule, Rules};
 use crate::value::{copy_field, field};
 
@@ -176,42 +176,62 @@ pub(super) fn bump(object: &mut Object) {
 
 /// What the strategy of a kind finds wrong with the metadata of a new object.
 pub(super) fn validate(object: &Object, kind: &Kind, rule: NameRule) -> Vec<FieldError> {
-    let check = |name: &str, prefix: bool| rule.check(name, prefix);
-    let mut errors = meta_validate::object_meta(object, kind.namespaced, check);
+    let mut errors = object_meta(object, kind, rule);
     errors.extend(finalizers(object, kind));
     errors
 }
 
 /// What is wrong with the metadata of any new object.
 pub(super) fn validate_any(object: &Object, kind: &Kind) -> Vec<FieldError> {
-    let check = |name: &str, prefix: bool| NameRule::PathSegment.check(name, prefix);
+    object_meta(object, kind, NameRule::PathSegment)
+}
+
+fn object_meta(object: &Object, kind: &Kind, rule: NameRule) -> Vec<FieldError> {
+    let check = |name: &str, prefix: bool| rule.check(name, prefix);
     meta_validate::object_meta(object, kind.namespaced, check)
 }
 
-/// What is wrong with a change of the metadata of any object.
-pub(super) fn validate_any_update(new: &Object, old: &Object, kind: &Kind) -> Vec<FieldError> {
-    let mut errors = validate_any(new, kind);
-    errors.extend(meta_validate::object_meta_update(new, old));
-    errors
+/// What is wrong with a change of metadata. Each look finds the same however often it is told, so it is taken once.
+pub(super) struct Findings {
+    any: Vec<FieldError>,
+    whole: Vec<FieldError>,
+    change: Vec<FieldError>,
+    finalizers: Vec<FieldError>,
 }
 
-/// What the strategy of a kind finds wrong with a change of metadata, looking at it so often.
-pub(super) fn look(
-    looks: &[Look],
-    new: &Object,
-    old: &Object,
-    kind: &Kind,
-    rule: NameRule,
-) -> Vec<FieldError> {
-    let each = looks.iter().flat_map(|look| match look {
-        Look::Whole => validate(new, kind, rule),
-        Look::Change => {
-            let mut errors = meta_validate::object_meta_update(new, old);
-            errors.extend(finalizers(new, kind));
-            errors
+impl Findings {
+    /// What all these looks of the kind's strategy will find, and the one that every kind gets.
+    pub(super) fn of(target: &Target, new: &Object, old: &Object, looks: Looks) -> Self {
+        let kind = &target.kind;
+        let mut own = looks.0.iter().chain(looks.1);
+        let whole = match own.any(|look| *look == Look::Whole) {
+            true => object_meta(new, kind, target.rules().name),
+            false => Vec::new(),
+        };
+        Self {
+            any: validate_any(new, kind),
+            whole,
+            change: meta_validate::object_meta_update(new, old),
+            finalizers: finalizers(new, kind),
         }
-    });
-    each.collect()
+    }
+
+    /// Of any kind.
+    pub(super) fn any(&self) -> Vec<FieldError> {
+        [&self.any[..], &self.change].concat()
+    }
+
+    /// Of the kind's strategy.
+    pub(super) fn told(&self, looks: &[Look]) -> Vec<FieldError> {
+        let each = looks.iter().flat_map(|look| {
+            let found = match look {
+                Look::Whole => &self.whole,
+                Look::Change => &self.change,
+            };
+            found.iter().chain(&self.finalizers)
+        });
+        each.cloned().collect()
+    }
 }
 
 fn finalizers(object: &Object, kind: &Kind) -> Vec<FieldError> {

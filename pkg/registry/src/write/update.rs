@@ -6,6 +6,7 @@ use kedge_machinery::{FieldError, Object, Status};
 use super::commit::{Outcome, Step, transaction};
 use super::decode::Decoded;
 use super::{ATTEMPTS, SCALE, finish, metadata};
+use crate::read::revision;
 use crate::registry::{MODIFIED, Registry};
 use crate::request::{Patch, PatchKind, Target, WriteOptions, Written};
 use crate::stored;
@@ -148,9 +149,7 @@ fn check_uid(target: &Target, new: &Object, old: &Object) -> Result<(), Status> 
     if asked.is_empty() || asked == found {
         return Ok(());
     }
-    let why =
-        format!("Precondition failed: UID in precondition: {asked}, UID in object meta: {found}");
-    Err(target.conflict(&why))
+    Err(target.precondition_failed("UID", asked, found))
 }
 
 /// The version that the client knows must be the latest; some kinds are updated only by who knows it.
@@ -171,19 +170,5 @@ fn check_version(target: &Target, new: &Object, old: &Object) -> Result<(), Stat
 
 /// The version that an object carries, 0 for none. Upstream has no status of its own for a text that is no number: 500 without a reason.
 fn version(object: &Object) -> Result<u64, Status> {
-    let text = object.resource_version();
-    if text.is_empty() {
-        return Ok(0);
-    }
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let parsed = text.parse().ok().filter(|_| digits);
-    parsed.ok_or_else(|| {
-        let why = if digits {
-            "value out of range"
-        } else {
-            "invalid syntax"
-        };
-        let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
-        Status::new(500, "", message)
-    })
+    revision::number(object.resource_version()).map_err(|why| Status::new(500, "", why))
 }

@@ -167,6 +167,13 @@ impl World {
     }
 }
 
+/// The fields that a refusal tells of.
+pub fn causes(status: Status) -> Vec<String> {
+    assert_eq!(status.code, 422, "{}", status.message);
+    let causes = status.details.unwrap().causes;
+    causes.into_iter().map(|cause| cause.field).collect()
+}
+
 pub fn names(page: &Page) -> Vec<String> {
     page.items
         .iter()

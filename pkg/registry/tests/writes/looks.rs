@@ -1,15 +1,9 @@
 //! How often upstream tells what is wrong with metadata: a cause each time that it looks.
 
-use kedge_machinery::Status;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::common::world;
-
-fn causes(refused: Status) -> Vec<String> {
-    let causes = refused.details.unwrap().causes.into_iter();
-    causes.map(|cause| cause.field).collect()
-}
+use crate::common::{causes, world};
 
 fn good(plural: &str) -> Value {
     let template = json!({

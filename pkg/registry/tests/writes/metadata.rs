@@ -1,21 +1,14 @@
 //! What a write may say of metadata, and how often it is told what is wrong with it.
 
-use kedge_machinery::Status;
 use kedge_registry::Target;
 use serde_json::{Value, json};
 
-use crate::common::{World, configmap, world};
-
-fn told(status: Status) -> Vec<String> {
-    assert_eq!(status.code, 422, "{}", status.message);
-    let causes = status.details.unwrap().causes;
-    causes.into_iter().map(|cause| cause.field).collect()
-}
+use crate::common::{World, causes, configmap, world};
 
 /// How often a label that is none is told of, when it is put on an object that is there.
 async fn labelled(world: &World, target: &Target) -> usize {
     let label = json!({"metadata": {"labels": {"app": "two words"}}});
-    let told = told(world.merge(target, label).await.unwrap_err());
+    let told = causes(world.merge(target, label).await.unwrap_err());
     assert!(
         told.iter().all(|field| field == "metadata.labels"),
         "{told:?}"
@@ -40,11 +33,11 @@ async fn parts_of_an_object_are_looked_at_as_often_as_upstream_looks() {
     assert_eq!(labelled(&world, &status).await, 3);
     let scale = world.target("replicasets", "x");
     let fewer = json!({"spec": {"replicas": -1}});
-    let fields = told(world.merge(&scale, fewer).await.unwrap_err());
+    let fields = causes(world.merge(&scale, fewer).await.unwrap_err());
     assert_eq!(fields, ["spec.replicas"; 2]);
     // Who is told of a new one is told by the kind alone.
     let labelled = json!({"metadata": {"name": "y", "labels": {"app": "two words"}}});
-    let fields = told(world.create("configmaps", labelled).await.unwrap_err());
+    let fields = causes(world.create("configmaps", labelled).await.unwrap_err());
     assert_eq!(fields, ["metadata.labels"]);
 }
 
@@ -77,7 +70,7 @@ async fn what_an_update_says_of_what_the_server_gave() {
         ),
     ] {
         let refused = patch(meta.clone()).await.unwrap_err();
-        assert_eq!(told(refused), fields, "{meta}");
+        assert_eq!(causes(refused), fields, "{meta}");
     }
     assert_eq!(world.get("configmaps", "c").unwrap(), made);
 }
@@ -116,7 +109,7 @@ async fn a_version_is_a_number() {
         (details.group.as_str(), details.kind.as_str()),
         ("coordination.k8s.io", "leases")
     );
-    assert_eq!(told(refused), ["metadata.resourceVersion"]);
+    assert_eq!(causes(refused), ["metadata.resourceVersion"]);
 }
 
 #[tokio::test]
@@ -134,7 +127,7 @@ async fn who_is_said_to_own_fields_has_a_name_that_a_manager_may_have() {
     let long = json!({"manager": "m".repeat(129), "fieldsV1": fields});
     let refused = world.create("configmaps", entry(long.clone())).await;
     assert_eq!(
-        told(refused.unwrap_err()),
+        causes(refused.unwrap_err()),
         ["metadata.managedFields[0].manager"]
     );
     let made = world.create("configmaps", entry(json!({}))).await.unwrap();
@@ -157,7 +150,7 @@ async fn who_is_said_to_own_fields_has_a_name_that_a_manager_may_have() {
     ] {
         let refused = world.merge(&target, entry(change)).await.unwrap_err();
         let field = format!("metadata.managedFields[0].{field}");
-        assert_eq!(told(refused), [field.clone(), field]);
+        assert_eq!(causes(refused), [field.clone(), field]);
     }
     // A manager of nothing is one that was told of: it takes the place of those who were there.
     let other = json!({"metadata": {"managedFields": entry(json!({}))["metadata"]["managedFields"]}, "data": {"b": "2"}});
@@ -191,5 +184,5 @@ async fn some_names_need_only_fit_into_a_path() {
         .await
         .unwrap();
     let refused = world.create("poddisruptionbudgets", budget("a%b")).await;
-    assert_eq!(told(refused.unwrap_err()), ["metadata.name"]);
+    assert_eq!(causes(refused.unwrap_err()), ["metadata.name"]);
 }

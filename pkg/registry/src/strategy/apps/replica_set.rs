@@ -66,8 +66,8 @@ impl Strategy for ReplicaSet {
             );
         }
         // Upstream looks at the spec once as that of a ReplicaSet, and once as that of a changed one.
-        let mut errors = self.validate(new);
-        errors.extend(self.validate(new));
+        let own = self.validate(new);
+        let mut errors = [own.clone(), own].concat();
         errors.extend(same_selector(new, old));
         errors
     }

@@ -47,7 +47,8 @@ impl Strategy for NetworkPolicy {
     fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
         let known: Vec<&str> = ranges(old).into_iter().map(|(_, range)| range).collect();
         // Upstream looks at the spec once as that of a policy, and once as that of a changed one.
-        [spec(new, &known), spec(new, &known)].concat()
+        let own = spec(new, &known);
+        [own.clone(), own].concat()
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
