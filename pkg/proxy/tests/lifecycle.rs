@@ -199,6 +199,7 @@ fn whoever_follows_the_machine_may_end() {
     let lab = Lab::new(2);
     let mut open = objects();
     open[0]["spec"]["ports"][0]["nodePort"] = json!(30080);
+    open[1] = slice("web", "IPv4", &["10.42.1.2"], Some("node"));
     let mut api = Api::start(&lab.node, config(), open);
     api.ranges
         .send_replace(["10.44.0.0/24".parse().unwrap()].into());
