@@ -15,6 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::tool::ToolError;
 
@@ -99,17 +100,7 @@ impl Endpoint {
     /// # Errors
     /// Nobody listens, or either side does not trust the other.
     pub async fn connect(&self, version: Version) -> Result<Connection, ToolError> {
-        let stream = TcpStream::connect(&self.authority).await.map_err(other)?;
-        stream.set_nodelay(true).map_err(other)?;
-        let tls = match version {
-            Version::Http1 => &self.http1,
-            Version::Http2 => &self.http2,
-        };
-        let stream = tls
-            .connect(self.name.clone(), stream)
-            .await
-            .map_err(other)?;
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(self.stream(version).await?);
         let sender = match version {
             Version::Http1 => {
                 let (sender, connection) = http1::handshake(io).await.map_err(other)?;
@@ -133,6 +124,26 @@ impl Endpoint {
             host,
             origin: format!("https://{}", self.authority),
         })
+    }
+
+    /// A connection on which nothing has been said yet.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn stream(&self, version: Version) -> Result<TlsStream<TcpStream>, ToolError> {
+        let stream = TcpStream::connect(&self.authority).await.map_err(other)?;
+        stream.set_nodelay(true).map_err(other)?;
+        let tls = match version {
+            Version::Http1 => &self.http1,
+            Version::Http2 => &self.http2,
+        };
+        tls.connect(self.name.clone(), stream).await.map_err(other)
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 }
 

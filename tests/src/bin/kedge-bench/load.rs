@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kedge_tests::connection::{Ask, Endpoint, Version};
+use kedge_tests::connection::{Ask, Connection, Endpoint, Version};
 use kedge_tests::process;
 use kedge_tests::tool::ToolError;
 use tokio::task::JoinSet;
 
 use crate::other;
+use crate::wire::{self, Wire};
 
 /// Ticks of the kernel's clock in a second, as `/proc/PID/stat` counts them.
 const TICKS: f64 = 100.0;
@@ -62,35 +63,82 @@ pub fn usage(server: u32) -> Result<(f64, f64), ToolError> {
     Ok((both.0.map_err(other)?, both.1.map_err(other)?))
 }
 
+/// Who sends requests of a load, one after the other.
+trait Caller: Send + 'static {
+    type Request: Send + Sync + 'static;
+
+    /// Returns once the whole answer is there; an answer of 400 and more is an error.
+    fn call(
+        &mut self,
+        request: &Self::Request,
+    ) -> impl Future<Output = Result<(), ToolError>> + Send;
+}
+
+impl Caller for Wire {
+    type Request = Vec<u8>;
+
+    async fn call(&mut self, request: &Vec<u8>) -> Result<(), ToolError> {
+        self.exchange(request).await
+    }
+}
+
+impl Caller for Connection {
+    type Request = Ask;
+
+    async fn call(&mut self, request: &Ask) -> Result<(), ToolError> {
+        self.send(request).await.map(drop)
+    }
+}
+
 impl Load {
     /// Runs it; `make` gives the requests, which are built before the clock starts.
     pub async fn run(
         &self,
-        endpoint: &Arc<Endpoint>,
+        endpoint: &Endpoint,
         version: Version,
         make: impl Fn(usize) -> Ask,
     ) -> Result<Outcome, ToolError> {
-        let asks: Arc<[Ask]> = (0..self.count).map(make).collect();
+        let asks = (0..self.count).map(make);
+        match version {
+            Version::Http1 => {
+                let mut callers = Vec::new();
+                for _ in 0..self.connections {
+                    callers.push(Wire::connect(endpoint).await?);
+                }
+                let requests = asks.map(|ask| wire::request(endpoint, &ask)).collect();
+                self.drive(callers, requests).await
+            }
+            Version::Http2 => {
+                let mut callers = Vec::new();
+                for _ in 0..self.connections {
+                    callers.push(endpoint.connect(version).await?);
+                }
+                self.drive(callers, asks.collect()).await
+            }
+        }
+    }
+
+    async fn drive<C: Caller>(
+        &self,
+        callers: Vec<C>,
+        requests: Arc<[C::Request]>,
+    ) -> Result<Outcome, ToolError> {
         // Who is answered takes the next one, so that all connections are at work to the end.
         let next = Arc::new(AtomicUsize::new(0));
-        let mut connections = Vec::new();
-        for _ in 0..self.connections {
-            connections.push(endpoint.connect(version).await?);
-        }
         let before = usage(self.pid)?;
         let begun = Instant::now();
         let until = begun + self.longest;
         let mut tasks = JoinSet::new();
-        for mut connection in connections {
-            let (asks, next) = (Arc::clone(&asks), Arc::clone(&next));
+        for mut caller in callers {
+            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
             tasks.spawn(async move {
                 let mut times = Vec::new();
-                while let Some(ask) = asks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let sent = Instant::now();
                     if sent > until {
                         break;
                     }
-                    connection.send(ask).await?;
+                    caller.call(request).await?;
                     times.push(sent.elapsed());
                 }
                 Ok::<_, ToolError>(times)

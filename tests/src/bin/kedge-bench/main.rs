@@ -9,6 +9,7 @@ mod idle;
 mod load;
 mod plot;
 mod soak;
+mod wire;
 
 use std::process::ExitCode;
 
