@@ -2,23 +2,28 @@
 
 mod check;
 mod compare;
+mod first;
 mod last_applied;
 mod managers;
 mod merge;
 mod remove;
 mod typed;
+mod update;
 mod zero;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::fields::{FieldSet, PathElement};
 use crate::schema::{Definitions, Schema};
 use crate::status::{Cause, Details};
-use crate::{Object, Status};
+use crate::{Object, Status, time};
 use compare::Comparison;
 use managers::{Id, Managers, Operation};
 use typed::Typed;
+use update::record;
+
+pub use update::track_update;
 
 /// What a write is, as far as ownership goes.
 #[derive(Debug, Clone)]
@@ -112,18 +117,16 @@ impl ApplyError {
 }
 
 /// Metadata that nobody owns: the server sets it, or it names the object.
-const UNOWNED: [&[&str]; 11] = [
-    &["apiVersion"],
-    &["kind"],
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "creationTimestamp"],
-    &["metadata", "selfLink"],
-    &["metadata", "uid"],
-    &["metadata", "clusterName"],
-    &["metadata", "generation"],
-    &["metadata", "managedFields"],
-    &["metadata", "resourceVersion"],
+const UNOWNED: [&str; 9] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
 ];
 
 /// Owner of what an object had when it was first applied to and nobody had kept track.
@@ -150,20 +153,32 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Writes down when the manager wrote. Upstream loses that of a Scale on the way to the object that it stands for (`ScaleHandler`).
+    /// When the manager wrote. Upstream loses that of a Scale on the way to the object that it stands for (`ScaleHandler`).
+    fn time(&self) -> Option<String> {
+        (self.subresource != "scale").then(|| time::rfc3339(self.now))
+    }
+
     fn stamp(&self, managers: &mut Managers, id: &Id) {
-        if self.subresource != "scale" {
-            managers.stamp(id, self.now);
+        if let Some(time) = self.time() {
+            managers.stamp(id, time);
+        }
+    }
+
+    /// True for a field of the object that this write can own, or something below it.
+    fn can_own(&self, field: &str) -> bool {
+        match (self.subresource, field) {
+            (_, "apiVersion" | "kind") => false,
+            ("", "status") => !self.status_apart,
+            ("status", _) => matches!(field, "metadata" | "status"),
+            _ => true,
         }
     }
 
     /// Leaves what this write can own.
     fn own(&self, mut set: FieldSet) -> FieldSet {
-        UNOWNED.iter().for_each(|path| set.remove_branch(path));
-        match self.subresource {
-            "" if self.status_apart => set.remove_branch(&["status"]),
-            "status" => set.retain_fields(&["metadata", "status"]),
-            _ => {}
+        set.retain_fields(|field| self.can_own(field));
+        for field in UNOWNED {
+            set.remove_branch(&["metadata", field]);
         }
         set
     }
@@ -352,59 +367,6 @@ fn take(
         Ok(())
     } else {
         Err(ApplyError::Conflicts(conflicts))
-    }
-}
-
-/// Records in `managedFields` what a create (`old` is `None`), an update or a patch has changed.
-///
-/// `managedFields: [{}]` or `[]` in the new object forgets all owners (the client's wish); other entries of it replace the
-/// live ones, except through a subresource. An object that has no owners gets none by an update; one without a uid is only being
-/// made, and what stands in it already is nobody's.
-pub fn track_update(context: &Context<'_>, old: Option<&Object>, new: &mut Object) {
-    let whole = context.subresource.is_empty();
-    let live = || old.map(Managers::read).unwrap_or_default();
-    let mut managers = if whole && Managers::is_reset(new) {
-        Managers::default()
-    } else {
-        match Managers::read(new) {
-            given if whole && !given.is_empty() => given,
-            _ => live(),
-        }
-    };
-    let exists = old.is_some_and(|old| !old.uid().is_empty());
-    if managers.is_empty() && exists {
-        new.meta_mut().remove("managedFields");
-        return;
-    }
-    managers.forget_versions(context);
-    managers.reconcile(context);
-    let zero = match old {
-        Some(_) => Map::new(),
-        None => zero::of(context, new),
-    };
-    let before = old.map_or(&zero, |old| &old.0);
-    // Nobody owns `managedFields`; they have been read, and are written anew.
-    let typed = context.typed();
-    let difference = typed.compare_objects(context.schema, before, &new.0);
-    record(context, &mut managers, difference);
-    managers.bundle_old_updates();
-    managers.write(new);
-}
-
-/// Gives what changed to the writer, and takes it, with what went, from the others.
-fn record(context: &Context<'_>, managers: &mut Managers, difference: Comparison) {
-    let (changed, removed) = difference.into_changed();
-    for other in managers.all_ids() {
-        let fields = managers.fields(&other).difference(&changed);
-        managers.keep(&other, fields.difference(&removed));
-    }
-    let taken = context.own(changed);
-    if !taken.is_empty() {
-        let id = context.id(Operation::Update);
-        let mut fields = managers.fields(&id);
-        fields.extend(taken);
-        managers.set(&id, fields, &context.api_version);
-        context.stamp(managers, &id);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Sets of fields (structured-merge-diff `fieldpath`), and the form they have in `managedFields` (`FieldsV1`, KEP-555).
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
@@ -27,18 +26,28 @@ impl PathElement {
     /// An item of a list of objects, by its keys; their order does not matter.
     #[must_use]
     pub fn key<'v>(keys: impl IntoIterator<Item = (&'v str, &'v Value)>) -> Self {
-        let keys: BTreeMap<&str, &Value> = keys.into_iter().collect();
-        let pairs: Vec<String> = keys
-            .into_iter()
-            .map(|(key, value)| format!("{}:{}", Value::from(key), json::text(value)))
-            .collect();
-        Self(format_smolstr!("k:{{{}}}", pairs.join(",")))
+        let mut keys: Vec<(&str, &Value)> = keys.into_iter().collect();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        keys.dedup_by_key(|(key, _)| *key);
+        let mut text = b"k:{".to_vec();
+        for (i, (key, value)) in keys.into_iter().enumerate() {
+            if i > 0 {
+                text.push(b',');
+            }
+            json::append(&mut text, key);
+            text.push(b':');
+            json::append(&mut text, value);
+        }
+        text.push(b'}');
+        Self(json::into_text(text).into())
     }
 
     /// An item of a set.
     #[must_use]
     pub fn value(value: &Value) -> Self {
-        Self(format_smolstr!("v:{}", json::text(value)))
+        let mut text = b"v:".to_vec();
+        json::append(&mut text, value);
+        Self(json::into_text(text).into())
     }
 
     /// An item of a list by its place, which only an error needs: such items cannot be owned.
@@ -51,6 +60,12 @@ impl PathElement {
     #[must_use]
     pub fn as_field(&self) -> Option<&str> {
         self.0.strip_prefix("f:")
+    }
+
+    /// As a key of `FieldsV1`.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0.into()
     }
 
     /// Upstream's order (`PathElement.Compare`): fields, keys, values, indices, and numbers by their value.
@@ -175,16 +190,19 @@ impl FieldSet {
     /// Writes `FieldsV1`: a path that ends has `{}`, or `.` where others go on below it.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let entries = self.0.iter().map(|(element, node)| {
-            let mut value = node.below.to_json();
-            if let (true, false, Value::Object(map)) =
-                (node.member, node.below.0.is_empty(), &mut value)
-            {
-                map.insert(".".into(), Value::Object(Map::new()));
+        self.to_map().into()
+    }
+
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for (element, node) in &self.0 {
+            let mut below = node.below.to_map();
+            if node.member && !below.is_empty() {
+                below.insert(".".into(), Map::new().into());
             }
-            (element.0.to_string(), value)
-        });
-        Value::Object(entries.collect())
+            fields.insert(element.0.as_str().into(), below.into());
+        }
+        fields
     }
 
     #[must_use]
@@ -275,34 +293,41 @@ impl FieldSet {
     /// Paths of both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.combine(other, |mine, theirs| mine && theirs, Self::intersection)
+        let mut others = other.0.iter().peekable();
+        let nodes = self.0.iter().filter_map(|(element, mine)| {
+            while others.next_if(|(known, _)| known < element).is_some() {}
+            let (_, theirs) = others.next_if(|(known, _)| known == element)?;
+            let node = Node {
+                member: mine.member && theirs.member,
+                below: mine.below.intersection(&theirs.below),
+            };
+            (node.member || !node.below.is_empty()).then(|| (element.clone(), node))
+        });
+        Self(nodes.collect())
     }
 
     /// Paths of this and not of the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.combine(other, |mine, theirs| mine && !theirs, Self::difference)
+        let mut left = self.clone();
+        left.subtract(other);
+        left
     }
 
-    fn combine(
-        &self,
-        other: &Self,
-        member: impl Fn(bool, bool) -> bool,
-        below: impl Fn(&Self, &Self) -> Self,
-    ) -> Self {
-        let nothing = Node::default();
+    /// Takes out the paths of another.
+    pub fn subtract(&mut self, other: &Self) {
+        if other.0.is_empty() {
+            return;
+        }
         let mut others = other.0.iter().peekable();
-        let nodes = self.0.iter().filter_map(|(element, mine)| {
+        self.0.retain_mut(|(element, node)| {
             while others.next_if(|(known, _)| known < element).is_some() {}
-            let same = others.next_if(|(known, _)| known == element);
-            let theirs = same.map_or(&nothing, |(_, node)| node);
-            let node = Node {
-                member: member(mine.member, theirs.member),
-                below: below(&mine.below, &theirs.below),
-            };
-            (node.member || !node.below.is_empty()).then(|| (element.clone(), node))
+            if let Some((_, theirs)) = others.next_if(|(known, _)| known == element) {
+                node.member &= !theirs.member;
+                node.below.subtract(&theirs.below);
+            }
+            node.member || !node.below.is_empty()
         });
-        Self(nodes.collect())
     }
 
     /// The set with every field on the way to a path added: who owns `spec.type` owns `spec` too.
@@ -350,9 +375,9 @@ impl FieldSet {
     }
 
     /// Keeps only the branches of these fields.
-    pub fn retain_fields(&mut self, keep: &[&str]) {
+    pub fn retain_fields(&mut self, keep: impl Fn(&str) -> bool) {
         self.0
-            .retain(|(element, _)| element.as_field().is_some_and(|name| keep.contains(&name)));
+            .retain(|(element, _)| element.as_field().is_some_and(&keep));
     }
 
     /// Every path, in words, in upstream's order: those that end here before those that go on.

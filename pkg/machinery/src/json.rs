@@ -46,7 +46,7 @@ pub fn pretty(value: &Value) -> String {
     into_text(out)
 }
 
-fn into_text(json: Vec<u8>) -> String {
+pub(crate) fn into_text(json: Vec<u8>) -> String {
     // A serializer writes nothing but UTF-8.
     String::from_utf8(json).unwrap_or_default()
 }

@@ -109,6 +109,10 @@ impl<'a> Walk<'a> {
     }
 
     fn field(&mut self, form: Form<'a>, name: &str, old: Option<&Value>, new: Option<&Value>) {
+        // Most of what is written is as it was: not worth a path.
+        if old == new {
+            return;
+        }
         self.path.push(PathElement::field(name));
         self.value(form.field(name), old, new);
         self.path.pop();

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::Context;
+use crate::Object;
 use crate::fields::FieldSet;
-use crate::{Object, time};
 
 /// Update managers kept apart; older ones are bundled, so that a long-lived object does not grow with every client.
 const MAX_UPDATERS: usize = 10;
@@ -70,7 +69,7 @@ impl Managers {
             .map(Vec::as_slice)
         {
             Some([]) => true,
-            Some([one]) => one.as_object().is_some_and(serde_json::Map::is_empty),
+            Some([one]) => one.as_object().is_some_and(Map::is_empty),
             _ => false,
         }
     }
@@ -114,10 +113,6 @@ impl Managers {
             .fold(FieldSet::default(), |all, owned| all.union(&owned.fields))
     }
 
-    pub(super) fn all_ids(&self) -> Vec<Id> {
-        self.0.keys().cloned().collect()
-    }
-
     pub(super) fn others(&self, id: &Id) -> Vec<Id> {
         self.0
             .keys()
@@ -147,9 +142,24 @@ impl Managers {
         }
     }
 
-    pub(super) fn stamp(&mut self, id: &Id, now: Timestamp) {
+    /// Takes these fields from all; who has none left is a manager no more.
+    pub(super) fn lose(&mut self, gone: &[&FieldSet]) {
+        self.0.retain(|_, owned| {
+            gone.iter().for_each(|gone| owned.fields.subtract(gone));
+            !owned.fields.is_empty()
+        });
+    }
+
+    /// Gives a manager these fields beside its own.
+    pub(super) fn give(&mut self, id: &Id, fields: FieldSet, api_version: &str) {
+        let owned = self.0.entry(id.clone()).or_default();
+        owned.fields.extend(fields);
+        owned.api_version = api_version.into();
+    }
+
+    pub(super) fn stamp(&mut self, id: &Id, time: String) {
         if let Some(owned) = self.0.get_mut(id) {
-            owned.time = time::rfc3339(now);
+            owned.time = time;
         }
     }
 
@@ -210,9 +220,8 @@ impl Managers {
     }
 
     /// Writes them into the object, in upstream's order: appliers first, then by time and name.
-    pub(super) fn write(&self, object: &mut Object) {
-        let mut entries: Vec<(&Id, &Owned)> = self.0.iter().collect();
-        entries.sort_by_key(|(id, owned)| {
+    pub(super) fn write(self, object: &mut Object) {
+        fn order((id, owned): &(Id, Owned)) -> impl Ord {
             (
                 id.operation,
                 &owned.time,
@@ -220,31 +229,48 @@ impl Managers {
                 &owned.api_version,
                 &id.subresource,
             )
-        });
-        if entries.is_empty() {
-            object.meta_mut().remove("managedFields");
-            return;
         }
-        let list = entries.into_iter().map(|(id, owned)| {
-            let mut entry = json!({
-                "manager": id.manager,
-                "operation": id.operation.word(),
-                "apiVersion": owned.api_version,
-                "fieldsType": "FieldsV1",
-                "fieldsV1": owned.fields.to_json(),
-            });
-            if !owned.time.is_empty() {
-                entry["time"] = json!(owned.time);
-            }
-            if !id.subresource.is_empty() {
-                entry["subresource"] = json!(id.subresource);
-            }
-            entry
+        let mut owners: Vec<(Id, Owned)> = self.0.into_iter().collect();
+        owners.sort_by(|a, b| order(a).cmp(&order(b)));
+        let entries = owners.into_iter().map(|(id, owned)| {
+            let fields = owned.fields.to_json();
+            written(id, owned.api_version, owned.time, fields)
         });
-        object
-            .meta_mut()
-            .insert("managedFields".into(), list.collect());
+        put(object, entries.collect());
     }
+}
+
+/// Writes the one manager of an object.
+pub(super) fn write_one(object: &mut Object, id: Id, time: String, fields: Map<String, Value>) {
+    let api_version = id.api_version.clone();
+    put(object, vec![written(id, api_version, time, fields.into())]);
+}
+
+fn put(object: &mut Object, entries: Vec<Value>) {
+    let metadata = object.meta_mut();
+    if entries.is_empty() {
+        metadata.remove("managedFields");
+    } else {
+        metadata.insert("managedFields".into(), entries.into());
+    }
+}
+
+/// One entry of `managedFields`.
+fn written(id: Id, api_version: String, time: String, fields: Value) -> Value {
+    let mut entry = Map::new();
+    let mut say = |key: &str, value: Value| entry.insert(key.into(), value);
+    say("apiVersion", api_version.into());
+    say("fieldsType", "FieldsV1".into());
+    say("fieldsV1", fields);
+    say("manager", id.manager.into());
+    say("operation", id.operation.word().into());
+    if !id.subresource.is_empty() {
+        say("subresource", id.subresource.into());
+    }
+    if !time.is_empty() {
+        say("time", time.into());
+    }
+    entry.into()
 }
 
 fn entry(value: &Value) -> Option<(Id, Owned)> {

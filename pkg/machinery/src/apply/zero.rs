@@ -14,19 +14,29 @@ const HELD: [&str; 4] = ["metadata", "spec", "status", "source"];
 pub(super) fn of(context: &Context<'_>, object: &Object) -> Map<String, Value> {
     let definitions = context.definitions;
     let schema = definitions.resolve(context.schema);
-    let zero = |(key, value): (&String, &Value)| {
-        let zero = match value {
-            Value::Null => Value::Null,
-            Value::String(text) if text.is_empty() => "".into(),
-            Value::Object(_) if HELD.contains(&key.as_str()) => match field(schema, key) {
-                Some(schema) => value_of(definitions, schema, value),
-                None => Map::new().into(),
-            },
-            _ => return None,
-        };
+    let zeros = object.0.iter().filter_map(|(key, value)| {
+        let zero = of_field(definitions, schema, key, value)?;
         Some((key.clone(), zero))
-    };
-    object.0.iter().filter_map(zero).collect()
+    });
+    zeros.collect()
+}
+
+/// The same of one field of an object, whose schema is given without references.
+pub(super) fn of_field(
+    definitions: &Definitions,
+    schema: &Schema,
+    key: &str,
+    value: &Value,
+) -> Option<Value> {
+    Some(match value {
+        Value::Null => Value::Null,
+        Value::String(text) if text.is_empty() => "".into(),
+        Value::Object(_) if HELD.contains(&key) => match field(schema, key) {
+            Some(schema) => value_of(definitions, schema, value),
+            None => Map::new().into(),
+        },
+        _ => return None,
+    })
 }
 
 fn value_of(definitions: &Definitions, schema: &Schema, value: &Value) -> Value {
