@@ -51,7 +51,7 @@ pub use entry::{Entry, Event, EventKind};
 pub use labels::Labels;
 pub use store::{Snapshot, Store};
 pub use txn::{CommitError, Committed, Condition, Transaction, Write};
-pub use watch::Watch;
+pub use watch::{Told, Watch};
 
 /// Which engine holds the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

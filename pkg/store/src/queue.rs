@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use tokio::sync::Notify;
-
-use crate::{Event, Lagged};
+use crate::{Event, Lagged, Told};
 
 /// Events that may wait at least, however small the window.
 const MIN_WAITING: usize = 1024;
@@ -18,7 +17,6 @@ pub(crate) struct Queue {
     after: u64,
     limit: usize,
     waiting: Mutex<Waiting>,
-    arrived: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +26,8 @@ struct Waiting {
     /// How many waited when the watch was cut off, and the revision of the first of them.
     lagged: Option<(usize, u64)>,
     closed: bool,
+    /// Who found nothing, to be told of the next thing to look at.
+    waker: Option<Waker>,
 }
 
 /// What a look into the queue finds.
@@ -36,6 +36,35 @@ pub(crate) enum Next {
     Event(Arc<Event>),
     Nothing,
     Closed,
+}
+
+impl Waiting {
+    fn pop(&mut self) -> Result<Next, Lagged> {
+        if let Some((events, _)) = self.lagged {
+            return Err(Lagged(events));
+        }
+        match self.events.pop_front() {
+            Some(event) => {
+                self.bytes -= event.entry().value.len();
+                if self.events.is_empty() {
+                    // A burst is over: give its memory back.
+                    self.events.shrink_to(16);
+                }
+                Ok(Next::Event(event))
+            }
+            None if self.closed => Ok(Next::Closed),
+            None => Ok(Next::Nothing),
+        }
+    }
+}
+
+/// Lets go of the queue, then wakes who waits for it.
+fn wake(mut waiting: MutexGuard<'_, Waiting>) {
+    let waker = waiting.waker.take();
+    drop(waiting);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 impl Queue {
@@ -52,7 +81,6 @@ impl Queue {
             after,
             limit,
             waiting: Mutex::new(waiting),
-            arrived: Notify::new(),
         }
     }
 
@@ -75,39 +103,36 @@ impl Queue {
             waiting.events.push_back(Arc::clone(event));
         }
         let kept = waiting.lagged.is_none();
-        drop(waiting);
-        self.arrived.notify_one();
+        wake(waiting);
         kept
     }
 
     /// No more events will come.
     pub fn close(&self) {
-        self.waiting().closed = true;
-        self.arrived.notify_one();
+        let mut waiting = self.waiting();
+        waiting.closed = true;
+        wake(waiting);
     }
 
     pub fn pop(&self) -> Result<Next, Lagged> {
-        let mut waiting = self.waiting();
-        if let Some((events, _)) = waiting.lagged {
-            return Err(Lagged(events));
-        }
-        match waiting.events.pop_front() {
-            Some(event) => {
-                waiting.bytes -= event.entry().value.len();
-                if waiting.events.is_empty() {
-                    // A burst is over: give its memory back.
-                    waiting.events.shrink_to(16);
-                }
-                Ok(Next::Event(event))
-            }
-            None if waiting.closed => Ok(Next::Closed),
-            None => Ok(Next::Nothing),
-        }
+        self.waiting().pop()
     }
 
-    /// Waits for the next thing to look at.
-    pub async fn arrived(&self) {
-        self.arrived.notified().await;
+    /// The next thing to look at; where there is none, who asks is woken once there is. One asks at a time.
+    pub fn poll(&self, context: &mut Context<'_>) -> Poll<Told> {
+        let mut waiting = self.waiting();
+        match waiting.pop() {
+            Ok(Next::Event(event)) => Poll::Ready(Ok(Some(event))),
+            Ok(Next::Closed) => Poll::Ready(Ok(None)),
+            Err(lagged) => Poll::Ready(Err(lagged)),
+            Ok(Next::Nothing) => {
+                match &mut waiting.waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
     }
 
     /// The revision of the first event that was not handed out.

@@ -1,10 +1,15 @@
 //! A stream of events under a prefix.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::hub::Hub;
 use crate::queue::{Next, Queue};
 use crate::{Event, Lagged};
+
+/// What a watch gives: an event, or `None` once the store is closed.
+pub type Told = Result<Option<Arc<Event>>, Lagged>;
 
 /// A stream of events under a prefix, in order of revision, none left out.
 pub struct Watch {
@@ -29,18 +34,26 @@ impl Watch {
     /// The next event; waits. `Ok(None)` when the store closed.
     ///
     /// Cancel safe: an event is lost to nobody when the returned future is dropped.
-    pub async fn next(&mut self) -> Result<Option<Arc<Event>>, Lagged> {
-        loop {
-            match self.queue.pop()? {
-                Next::Event(event) => return Ok(Some(event)),
-                Next::Closed => return Ok(None),
-                Next::Nothing => self.queue.arrived().await,
+    pub async fn next(&mut self) -> Told {
+        poll_fn(|context| self.queue.poll(context)).await
+    }
+
+    /// The same for who waits for several at once: the next event of the first that has one, and its place among them. Where
+    /// there is none, the context's task is woken once there is.
+    pub fn poll_first<'a>(
+        watches: impl IntoIterator<Item = &'a mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<(usize, Told)> {
+        for (place, watch) in watches.into_iter().enumerate() {
+            if let Poll::Ready(event) = watch.queue.poll(context) {
+                return Poll::Ready((place, event));
             }
         }
+        Poll::Pending
     }
 
     /// An event that is here already, without waiting.
-    pub fn try_next(&mut self) -> Result<Option<Arc<Event>>, Lagged> {
+    pub fn try_next(&mut self) -> Told {
         Ok(match self.queue.pop()? {
             Next::Event(event) => Some(event),
             Next::Nothing | Next::Closed => None,

@@ -1,11 +1,12 @@
 //! Watches: every event once and in order, bounded, bookmarked, gone when dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kedge_store::{
-    CommitError, Condition, Encoded, EngineKind, Options, Store, Transaction, Write,
+    CommitError, Condition, Encoded, EngineKind, Options, Store, Transaction, Watch, Write,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -52,6 +53,28 @@ async fn a_watch_waits_and_wakes() {
     let elsewhere = store.commit(put("/b/1", 2)).await.unwrap();
     assert!(watch.try_next().unwrap().is_none());
     assert_eq!(watch.revision(), elsewhere.revision);
+}
+
+#[tokio::test]
+async fn several_are_waited_for_at_once() {
+    let (_folder, store) = store(10);
+    let mut watches = ["/a/", "/b/"].map(|prefix| store.snapshot_and_watch(prefix).1);
+    let waiting = tokio::spawn(async move {
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            let (place, event) = poll_fn(|context| Watch::poll_first(&mut watches, context)).await;
+            told.push((place, event.unwrap().unwrap().entry().key.to_string()));
+        }
+        told
+    });
+    // Each is waited for anew once another was told of.
+    for key in ["/b/1", "/a/1", "/b/2"] {
+        tokio::task::yield_now().await;
+        store.commit(put(key, 1)).await.unwrap();
+    }
+    let expected = [(1, "/b/1"), (0, "/a/1"), (1, "/b/2")];
+    let told = waiting.await.unwrap();
+    assert_eq!(told, expected.map(|(place, key)| (place, key.to_string())));
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Some kinds as a feed: one watch a kind, merged in the order of revisions.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::future::{Either, pending, select, select_all};
 use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_registry::{Registry, names};
@@ -128,14 +130,9 @@ impl LocalFeed {
 
     /// Waits for an event of any kind.
     async fn wait(&mut self, changes: &mut Vec<Dated>) -> Result<(), Status> {
-        if self.follows.is_empty() {
-            return pending().await;
-        }
         let told = {
-            let follows = self.follows.iter_mut();
-            let watches = follows.map(|follow| Box::pin(follow.watch.next()));
-            let kinds = self.kinds.as_mut();
-            let kinds = Box::pin(async move {
+            let Self { follows, kinds, .. } = self;
+            let mut kinds = pin!(async move {
                 let Some(kinds) = kinds else {
                     return pending().await;
                 };
@@ -143,12 +140,16 @@ impl LocalFeed {
                     pending().await
                 }
             });
-            match select(select_all(watches), kinds).await {
-                Either::Left(((event, which, _), _)) => Some((event, which)),
-                Either::Right(((), _)) => None,
-            }
+            poll_fn(|context| {
+                let watches = follows.iter_mut().map(|follow| &mut follow.watch);
+                if let Poll::Ready(first) = Watch::poll_first(watches, context) {
+                    return Poll::Ready(Some(first));
+                }
+                kinds.as_mut().poll(context).map(|()| None)
+            })
+            .await
         };
-        let Some((event, which)) = told else {
+        let Some((which, event)) = told else {
             self.follow_custom(changes);
             return Ok(());
         };

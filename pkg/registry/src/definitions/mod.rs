@@ -6,9 +6,10 @@ mod names;
 mod remains;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::iter::once;
 use std::sync::Arc;
 
-use futures_util::future::select_all;
 use jiff::Timestamp;
 use kedge_api::Kind;
 use kedge_machinery::object::child_mut;
@@ -224,15 +225,12 @@ impl Definitions {
 
     /// Waits for a change, of definitions or of what is left of them; false when the store is closed.
     async fn wait(&mut self) -> bool {
-        let told = {
-            let own = std::iter::once(&mut self.watch);
+        let (which, event) = poll_fn(|context| {
             let remains = self.remains.values_mut().map(Remains::watch);
-            let all = own.chain(remains).map(|watch| Box::pin(watch.next()));
-            let (event, which, rest) = select_all(all).await;
-            drop(rest);
-            (event, which)
-        };
-        match told {
+            Watch::poll_first(once(&mut self.watch).chain(remains), context)
+        })
+        .await;
+        match (event, which) {
             (Ok(None), _) => return false,
             (Ok(Some(event)), 0) => self.take(&event),
             // Whatever became of an object: what is left is counted again.

@@ -19,7 +19,7 @@ use crate::wire::{Wire, request};
 
 /// A watcher's connection, and the stream of its events.
 enum Watch {
-    Http1(Wire),
+    Http1(Box<Wire>),
     Http2 {
         body: Incoming,
         /// It ends with this.
@@ -88,7 +88,7 @@ impl Watch {
             Version::Http1 => {
                 let mut wire = Wire::connect(endpoint).await?;
                 wire.open(&request(endpoint, ask)).await?;
-                Ok(Self::Http1(wire))
+                Ok(Self::Http1(Box::new(wire)))
             }
             Version::Http2 => {
                 let mut connection = endpoint.connect(version).await?;
