@@ -111,6 +111,9 @@ async fn follow(
             }),
         };
         if let Err(error) = followed {
+            // Where the runtime ends, the connections' tasks may go while this one is at work. Then it does not come back from here,
+            // and there is nothing to tell.
+            tokio::task::yield_now().await;
             warn!("{error}; reading the machine's links and addresses anew");
             (source, host) = reopen().await;
         }
