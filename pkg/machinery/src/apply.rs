@@ -371,5 +371,24 @@ fn take(
 }
 
 #[cfg(test)]
+impl<'a> Context<'a> {
+    /// An update of a whole object of `v1`, at the beginning of time.
+    fn example(definitions: &'a Definitions, schema: &'a Schema) -> Self {
+        Self {
+            definitions,
+            schema,
+            api_version: "v1".into(),
+            also: Vec::new(),
+            custom: false,
+            status_apart: true,
+            manager: "m",
+            subresource: "",
+            force: false,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+#[cfg(test)]
 #[path = "apply/tests.rs"]
 mod tests;

@@ -30,18 +30,11 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
-/// What a look into the queue finds.
-#[derive(Debug)]
-pub(crate) enum Next {
-    Event(Arc<Event>),
-    Nothing,
-    Closed,
-}
-
 impl Waiting {
-    fn pop(&mut self) -> Result<Next, Lagged> {
+    /// Pending while there is nothing to look at.
+    fn pop(&mut self) -> Poll<Told> {
         if let Some((events, _)) = self.lagged {
-            return Err(Lagged(events));
+            return Poll::Ready(Err(Lagged(events)));
         }
         match self.events.pop_front() {
             Some(event) => {
@@ -50,10 +43,10 @@ impl Waiting {
                     // A burst is over: give its memory back.
                     self.events.shrink_to(16);
                 }
-                Ok(Next::Event(event))
+                Poll::Ready(Ok(Some(event)))
             }
-            None if self.closed => Ok(Next::Closed),
-            None => Ok(Next::Nothing),
+            None if self.closed => Poll::Ready(Ok(None)),
+            None => Poll::Pending,
         }
     }
 }
@@ -114,25 +107,22 @@ impl Queue {
         wake(waiting);
     }
 
-    pub fn pop(&self) -> Result<Next, Lagged> {
+    /// The next thing to look at, if there is one.
+    pub fn pop(&self) -> Poll<Told> {
         self.waiting().pop()
     }
 
-    /// The next thing to look at; where there is none, who asks is woken once there is. One asks at a time.
+    /// The same; where there is none, who asks is woken once there is. One asks at a time.
     pub fn poll(&self, context: &mut Context<'_>) -> Poll<Told> {
         let mut waiting = self.waiting();
-        match waiting.pop() {
-            Ok(Next::Event(event)) => Poll::Ready(Ok(Some(event))),
-            Ok(Next::Closed) => Poll::Ready(Ok(None)),
-            Err(lagged) => Poll::Ready(Err(lagged)),
-            Ok(Next::Nothing) => {
-                match &mut waiting.waker {
-                    Some(waker) => waker.clone_from(context.waker()),
-                    none => *none = Some(context.waker().clone()),
-                }
-                Poll::Pending
+        let next = waiting.pop();
+        if next.is_pending() {
+            match &mut waiting.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
             }
         }
+        next
     }
 
     /// The revision of the first event that was not handed out.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::hub::Hub;
-use crate::queue::{Next, Queue};
+use crate::queue::Queue;
 use crate::{Event, Lagged};
 
 /// What a watch gives: an event, or `None` once the store is closed.
@@ -54,10 +54,10 @@ impl Watch {
 
     /// An event that is here already, without waiting.
     pub fn try_next(&mut self) -> Told {
-        Ok(match self.queue.pop()? {
-            Next::Event(event) => Some(event),
-            Next::Nothing | Next::Closed => None,
-        })
+        match self.queue.pop() {
+            Poll::Ready(told) => told,
+            Poll::Pending => Ok(None),
+        }
     }
 
     /// The revision up to which every event was handed out: what a bookmark may say.

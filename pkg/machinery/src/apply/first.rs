@@ -48,15 +48,10 @@ fn fields(context: &Context<'_>, old: Option<&Object>, new: &Object) -> Map<Stri
             _ => &[],
         };
         if let Some(below) = typed.gained(form.field(name), before, value, but) {
-            fields.insert(key(name), below);
+            fields.insert(PathElement::field(name).into_text(), below);
         }
     }
     fields
-}
-
-/// `f:spec`
-fn key(name: &str) -> String {
-    ["f:", name].concat()
 }
 
 impl<'a> Typed<'a> {
@@ -109,7 +104,7 @@ impl<'a> Typed<'a> {
             }
             let before = old.and_then(|old| old.get(name));
             if let Some(fields) = self.gained(form.field(name), before, value, &[]) {
-                below.insert(key(name), fields);
+                below.insert(PathElement::field(name).into_text(), fields);
             }
         }
         below
@@ -135,7 +130,6 @@ impl<'a> Typed<'a> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -238,16 +232,11 @@ mod tests {
         ) {
             let (definitions, _) = service();
             let context = Context {
-                definitions: &definitions,
-                schema: &schema,
                 api_version: "example.com/v1".into(),
-                also: Vec::new(),
-                custom: false,
                 status_apart,
                 manager: &manager,
                 subresource,
-                force: false,
-                now: Timestamp::UNIX_EPOCH,
+                ..Context::example(&definitions, &schema)
             };
             let (mut straight, mut compared) = (new.clone(), new);
             write(&context, old.as_ref(), &mut straight);

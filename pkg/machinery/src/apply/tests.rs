@@ -30,16 +30,11 @@ impl Api {
 
     fn context<'a>(&'a self, manager: &'a str, force: bool) -> Context<'a> {
         Context {
-            definitions: &self.definitions,
-            schema: &self.schema,
-            api_version: "v1".into(),
             also: vec!["v2".into()],
-            custom: false,
-            status_apart: true,
             manager,
-            subresource: "",
             force,
             now: Timestamp::from_second(self.second).unwrap(),
+            ..Context::example(&self.definitions, &self.schema)
         }
     }
 

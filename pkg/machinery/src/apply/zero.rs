@@ -66,7 +66,6 @@ fn field<'a>(schema: &'a Schema, key: &str) -> Option<&'a Schema> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -75,18 +74,7 @@ mod tests {
     #[test]
     fn structs_are_there_with_what_is_always_written() {
         let (definitions, schema) = service();
-        let context = Context {
-            definitions: &definitions,
-            schema: &schema,
-            api_version: "v1".into(),
-            also: Vec::new(),
-            custom: false,
-            status_apart: true,
-            manager: "m",
-            subresource: "",
-            force: false,
-            now: Timestamp::UNIX_EPOCH,
-        };
+        let context = Context::example(&definitions, &schema);
         let object = json!({"metadata": {"name": "web"}, "spec": {"type": "x", "kind": "y", "names": ["z"]}, "note": ""});
         let object = Object::from_value(object).unwrap();
         let zero = json!({"metadata": {}, "spec": {"kind": "", "names": null}, "note": ""});

@@ -64,8 +64,13 @@ pub fn usage(server: u32) -> Result<(f64, f64), ToolError> {
 }
 
 /// Who sends requests of a load, one after the other.
-trait Caller: Send + 'static {
+trait Caller: Sized + Send + 'static {
     type Request: Send + Sync + 'static;
+
+    async fn connect(endpoint: &Endpoint) -> Result<Self, ToolError>;
+
+    /// As this sends it.
+    fn request(endpoint: &Endpoint, ask: Ask) -> Self::Request;
 
     /// Returns once the whole answer is there; an answer of 400 and more is an error.
     fn call(
@@ -77,6 +82,14 @@ trait Caller: Send + 'static {
 impl Caller for Wire {
     type Request = Vec<u8>;
 
+    async fn connect(endpoint: &Endpoint) -> Result<Self, ToolError> {
+        Self::connect(endpoint).await
+    }
+
+    fn request(endpoint: &Endpoint, ask: Ask) -> Vec<u8> {
+        wire::request(endpoint, &ask)
+    }
+
     async fn call(&mut self, request: &Vec<u8>) -> Result<(), ToolError> {
         self.exchange(request).await
     }
@@ -84,6 +97,14 @@ impl Caller for Wire {
 
 impl Caller for Connection {
     type Request = Ask;
+
+    async fn connect(endpoint: &Endpoint) -> Result<Self, ToolError> {
+        endpoint.connect(Version::Http2).await
+    }
+
+    fn request(_: &Endpoint, ask: Ask) -> Ask {
+        ask
+    }
 
     async fn call(&mut self, request: &Ask) -> Result<(), ToolError> {
         self.send(request).await.map(drop)
@@ -98,31 +119,24 @@ impl Load {
         version: Version,
         make: impl Fn(usize) -> Ask,
     ) -> Result<Outcome, ToolError> {
-        let asks = (0..self.count).map(make);
         match version {
-            Version::Http1 => {
-                let mut callers = Vec::new();
-                for _ in 0..self.connections {
-                    callers.push(Wire::connect(endpoint).await?);
-                }
-                let requests = asks.map(|ask| wire::request(endpoint, &ask)).collect();
-                self.drive(callers, requests).await
-            }
-            Version::Http2 => {
-                let mut callers = Vec::new();
-                for _ in 0..self.connections {
-                    callers.push(endpoint.connect(version).await?);
-                }
-                self.drive(callers, asks.collect()).await
-            }
+            Version::Http1 => self.drive::<Wire>(endpoint, make).await,
+            Version::Http2 => self.drive::<Connection>(endpoint, make).await,
         }
     }
 
     async fn drive<C: Caller>(
         &self,
-        callers: Vec<C>,
-        requests: Arc<[C::Request]>,
+        endpoint: &Endpoint,
+        make: impl Fn(usize) -> Ask,
     ) -> Result<Outcome, ToolError> {
+        let requests: Arc<[C::Request]> = (0..self.count)
+            .map(|index| C::request(endpoint, make(index)))
+            .collect();
+        let mut callers = Vec::new();
+        for _ in 0..self.connections {
+            callers.push(C::connect(endpoint).await?);
+        }
         // Who is answered takes the next one, so that all connections are at work to the end.
         let next = Arc::new(AtomicUsize::new(0));
         let before = usage(self.pid)?;
