@@ -102,7 +102,7 @@ fn told(batch: &[Change]) -> BTreeSet<String> {
     let word = |change: &Change| match &change.object {
         None => change.key.name.clone(),
         Some(json) => {
-            let object: serde_json::Value = serde_json::from_slice(json).unwrap();
+            let object: serde_json::Value = serde_json::from_slice(&json.text()).unwrap();
             format!(
                 "{}={}",
                 change.key.name,

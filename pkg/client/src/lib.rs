@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod http;
+mod json;
 pub mod kubeconfig;
 pub mod local;
 pub mod remote;
@@ -14,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
+pub use json::Json;
 use kedge_machinery::{Object, Status};
 
 /// A resource, by what its path needs.
@@ -63,12 +64,12 @@ pub struct ObjectKey {
     pub name: String,
 }
 
-/// One step of a [`Feed`]: the object's JSON bytes, or nothing once it is gone.
+/// One step of a [`Feed`]: the object's JSON, or nothing once it is gone.
 #[derive(Debug, Clone)]
 pub struct Change {
     pub key: ObjectKey,
     /// The object now; `None` when it was deleted.
-    pub object: Option<Bytes>,
+    pub object: Option<Json>,
 }
 
 /// The state of some kinds and then every change of it, forever: list, watch, and list again after a gap

@@ -87,7 +87,7 @@ impl Client for Local {
                 &self
                     .registry
                     .get(&self.target(key)?, &GetOptions::default())?
-                    .value,
+                    .value(),
             )
         })
     }
@@ -101,7 +101,10 @@ impl Client for Local {
             let page =
                 self.registry
                     .list(&self.kind(resource)?, namespace, &ListOptions::default())?;
-            page.items.iter().map(|entry| parse(&entry.value)).collect()
+            page.items
+                .iter()
+                .map(|entry| parse(&entry.value()))
+                .collect()
         })
     }
 

@@ -66,8 +66,8 @@ async fn delete(client: &Local, name: &str) {
 /// A batch in short: kind, name, and what `data.a` is, or that it is gone.
 async fn next(feed: &mut Box<dyn Feed>) -> Vec<String> {
     let of = |change: Change| {
-        let state = change.object.map_or("gone".to_string(), |bytes| {
-            let object: Value = serde_json::from_slice(&bytes).unwrap();
+        let state = change.object.map_or("gone".to_string(), |json| {
+            let object: Value = serde_json::from_slice(&json.text()).unwrap();
             object["data"]["a"].as_str().unwrap_or("-").to_string()
         });
         format!("{} {} {state}", change.key.resource.kind, change.key.name)

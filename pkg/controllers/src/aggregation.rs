@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use kedge_client::Json;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use kedge_machinery::Object;
 use kedge_machinery::selector::LabelSelector;
@@ -29,7 +29,7 @@ struct Role {
     meta: Meta,
     /// `None` for a role whose rules are its own.
     selectors: Option<Vec<LabelSelector>>,
-    object: Bytes,
+    object: Json,
 }
 
 #[derive(Deserialize, Default)]
@@ -54,7 +54,7 @@ struct Rules {
 }
 
 impl Role {
-    fn read(object: &Bytes) -> Option<Self> {
+    fn read(object: &Json) -> Option<Self> {
         let Head {
             metadata,
             aggregation_rule,

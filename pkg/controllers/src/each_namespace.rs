@@ -59,10 +59,7 @@ impl EachNamespace {
 
     fn observe_namespace(&mut self, change: &Change) {
         let name = &change.key.name;
-        let meta = change
-            .object
-            .as_ref()
-            .and_then(|bytes| view::read::<MetaOnly>(bytes));
+        let meta = change.object.as_ref().and_then(view::read::<MetaOnly>);
         let stays = meta.is_some_and(|object| object.metadata.deletion_timestamp.is_none());
         if !stays {
             self.namespaces.remove(name);

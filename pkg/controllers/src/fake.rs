@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::{BoxFuture, Change, Client, Feed, ObjectKey, Resource, SharedClient};
 use kedge_machinery::{Object, Status};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(crate) struct Fake {
 #[derive(Default)]
 struct State {
     revision: u64,
-    objects: BTreeMap<ObjectKey, Bytes>,
+    objects: BTreeMap<ObjectKey, Json>,
     /// Every change with its revision, for feeds.
     log: Vec<(u64, Change)>,
     /// Every write as `verb kind namespace/name`.
@@ -84,7 +84,7 @@ impl Fake {
         self.state()
             .objects
             .get(&key(resource, namespace, name))
-            .map(|bytes| parse(bytes))
+            .map(parse)
     }
 
     /// What was written since the last call.
@@ -170,7 +170,7 @@ impl State {
             self.erase(&key);
             return object;
         }
-        let bytes = Bytes::from(serde_json::to_vec(&object.0).unwrap());
+        let bytes = Json::from(serde_json::to_vec(&object.0).unwrap());
         self.log.push((
             self.revision,
             Change {
@@ -196,7 +196,7 @@ impl State {
     }
 
     fn current(&self, key: &ObjectKey) -> Result<Object, Status> {
-        let found = self.objects.get(key).map(|bytes| parse(bytes));
+        let found = self.objects.get(key).map(parse);
         found.ok_or_else(|| Status::not_found(key.resource.group, key.resource.plural, &key.name))
     }
 }
@@ -209,8 +209,8 @@ fn released(object: &Object) -> bool {
         .is_none_or(Vec::is_empty)
 }
 
-fn parse(bytes: &[u8]) -> Object {
-    Object::from_value(serde_json::from_slice(bytes).unwrap()).unwrap()
+fn parse(bytes: &Json) -> Object {
+    Object::from_value(serde_json::from_slice(&bytes.text()).unwrap()).unwrap()
 }
 
 fn conflict(key: &ObjectKey) -> Status {

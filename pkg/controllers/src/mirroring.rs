@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use kedge_client::Json;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use kedge_machinery::Object;
 use serde_json::{Value, json};
@@ -33,16 +33,16 @@ type Name = (String, String);
 pub(crate) struct Mirroring {
     /// Services that leave their endpoints to their author.
     services: BTreeSet<Name>,
-    endpoints: BTreeMap<Name, Bytes>,
+    endpoints: BTreeMap<Name, Json>,
     /// The mirrors: by their Service's name, then their own.
-    slices: BTreeMap<Name, BTreeMap<String, Bytes>>,
+    slices: BTreeMap<Name, BTreeMap<String, Json>>,
     /// Which Service each mirror was last counted with: a label may change.
     owners: BTreeMap<Name, String>,
     dirty: BTreeSet<Name>,
 }
 
 impl Mirroring {
-    fn observe_slice(&mut self, (namespace, slice): Name, object: Option<&Bytes>) {
+    fn observe_slice(&mut self, (namespace, slice): Name, object: Option<&Json>) {
         let mirror = object.and_then(|bytes| Some((mirrored(bytes)?, bytes.clone())));
         if let Some(service) = self.owners.remove(&(namespace.clone(), slice.clone())) {
             let owner = (namespace.clone(), service);
@@ -194,8 +194,7 @@ impl Reconcile for Mirroring {
             return;
         }
         if change.key.resource == Resource::SERVICES {
-            let service: Option<Service> =
-                change.object.as_ref().and_then(|bytes| view::read(bytes));
+            let service: Option<Service> = change.object.as_ref().and_then(view::read);
             match service {
                 Some(service) if service.spec.selector.is_empty() => {
                     self.services.insert(name.clone())
@@ -224,7 +223,7 @@ impl Reconcile for Mirroring {
 }
 
 /// Endpoints that a Service's selector made are none of ours, and most.
-fn is_candidate(bytes: &[u8]) -> bool {
+fn is_candidate(bytes: &Json) -> bool {
     let labels = view::read::<MetaOnly>(bytes)
         .map(|object| object.metadata.labels)
         .unwrap_or_default();
@@ -234,7 +233,7 @@ fn is_candidate(bytes: &[u8]) -> bool {
 }
 
 /// The Service whose Endpoints a slice mirrors.
-fn mirrored(bytes: &[u8]) -> Option<String> {
+fn mirrored(bytes: &Json) -> Option<String> {
     let mut labels = view::read::<MetaOnly>(bytes)?.metadata.labels;
     let ours = labels
         .get(LABEL_MANAGED_BY)

@@ -6,8 +6,8 @@ mod conditions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use kedge_client::Json;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use kedge_machinery::Object;
 use kedge_machinery::object::child_mut;
@@ -31,7 +31,7 @@ pub(crate) struct Namespaces {
     client: SharedClient,
     kinds: Vec<Resource>,
     /// The namespaces that are going.
-    ending: BTreeMap<String, Bytes>,
+    ending: BTreeMap<String, Json>,
     contents: Option<Contents>,
 }
 
@@ -105,7 +105,7 @@ impl Contents {
     }
 
     /// What is next for a namespace: its objects' deletion, a word about those that stay, or its own end.
-    fn plan(&mut self, name: &str, namespace: &Bytes, now: Timestamp) -> Vec<Write> {
+    fn plan(&mut self, name: &str, namespace: &Json, now: Timestamp) -> Vec<Write> {
         let about = key(Resource::NAMESPACES, "", name);
         let held = self.objects.get(name).filter(|held| !held.is_empty());
         let Some(held) = held else {
@@ -135,7 +135,7 @@ impl Contents {
 /// The namespace with conditions that say what it waits for, where it does not have them yet.
 fn told(
     about: &ObjectKey,
-    namespace: &Bytes,
+    namespace: &Json,
     remaining: &Remaining,
     now: Timestamp,
 ) -> Option<Write> {
@@ -147,7 +147,7 @@ fn told(
     Some(Write::update(about, Resource::NAMESPACES, "status", object))
 }
 
-fn finalized(about: &ObjectKey, namespace: &Bytes) -> Option<Write> {
+fn finalized(about: &ObjectKey, namespace: &Json) -> Option<Write> {
     let mut object = Object::from_value(view::read(namespace)?)?;
     let spec = child_mut(&mut object.0, "spec");
     if let Some(list) = spec.get_mut("finalizers").and_then(Value::as_array_mut) {

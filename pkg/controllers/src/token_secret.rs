@@ -64,10 +64,7 @@ impl TokenSecrets {
     }
 
     fn observe_account(&mut self, change: &Change) {
-        let object = change
-            .object
-            .as_ref()
-            .and_then(|bytes| view::read::<MetaOnly>(bytes));
+        let object = change.object.as_ref().and_then(view::read::<MetaOnly>);
         match object {
             Some(object) => self
                 .accounts
@@ -82,10 +79,7 @@ impl TokenSecrets {
     }
 
     fn observe_secret(&mut self, change: &Change) {
-        let object = change
-            .object
-            .as_ref()
-            .and_then(|bytes| view::read::<Secret>(bytes));
+        let object = change.object.as_ref().and_then(view::read::<Secret>);
         let Some(secret) = object.filter(|secret| secret.kind == TYPE) else {
             self.secrets.remove(&change.key);
             return;

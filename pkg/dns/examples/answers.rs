@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use domain::base::{MessageBuilder, Name, Rtype};
 use kedge_client::{BoxFuture, Change, Client, Feed, ObjectKey, Resource, SharedClient};
 use kedge_dns::message::{Query, Reply, Scratch, Transport, respond};
@@ -38,7 +37,7 @@ fn change(resource: Resource, name: String, object: serde_json::Value) -> Change
             namespace: "shop".into(),
             name,
         },
-        object: Some(Bytes::from(object.to_string())),
+        object: Some(object.to_string().into()),
     }
 }
 

@@ -124,15 +124,15 @@ impl Update {
         match change.key.resource {
             Resource::NAMESPACES => Some(Self::Namespace(name, json.is_some())),
             Resource::SERVICES => {
-                let service = json.and_then(|json| model::service(&json));
+                let service = json.and_then(|json| model::service(&json.text()));
                 Some(Self::Service(namespace, name, service))
             }
             Resource::ENDPOINTSLICES => {
-                let slice = json.and_then(|json| model::slice(&json));
+                let slice = json.and_then(|json| model::slice(&json.text()));
                 Some(Self::Slice(namespace, name, slice))
             }
             Resource::SERVICECIDRS => {
-                let ranges = json.map(|json| service_cidr::ranges(&json));
+                let ranges = json.map(|json| service_cidr::ranges(&json.text()));
                 Some(Self::ServiceCidr(name, ranges.unwrap_or_default()))
             }
             _ => None,

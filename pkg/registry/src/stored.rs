@@ -63,7 +63,7 @@ pub(crate) fn read(kind: &Kind, entry: &Entry) -> Result<Object, Status> {
 
 /// The object of an entry, as it is stored.
 pub(crate) fn parse(entry: &Entry) -> Result<Object, Status> {
-    let parsed: Result<Value, _> = serde_json::from_slice(&entry.value);
+    let parsed: Result<Value, _> = serde_json::from_slice(&entry.value());
     parsed
         .ok()
         .and_then(Object::from_value)

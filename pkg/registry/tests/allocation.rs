@@ -21,7 +21,7 @@ fn assert_claims(world: &World) {
     let page = world.list("services", &Default::default()).unwrap();
     let mut held = Vec::new();
     for entry in &page.items {
-        let service = parse(&entry.value);
+        let service = parse(&entry.value());
         let spec = &service["spec"];
         for ip in spec["clusterIPs"]
             .as_array()
@@ -75,7 +75,7 @@ async fn an_address_is_shown_as_its_object() {
         .store
         .get(&format!("/registry/networking.k8s.io/ipaddresses/{ip}"))
         .unwrap();
-    let address = parse(&entry.value);
+    let address = parse(&entry.value());
     assert_eq!(address["metadata"]["name"], ip);
     assert_eq!(
         address["metadata"]["labels"]["ipaddress.kubernetes.io/ip-family"],

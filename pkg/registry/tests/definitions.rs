@@ -123,7 +123,7 @@ fn read(world: &World, version: &str) -> Result<Value, Status> {
     let entry = world
         .registry
         .get(&gadget(world, version, "g"), &GetOptions::default())?;
-    Ok(parse(&entry.value))
+    Ok(parse(&entry.value()))
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn what_is_defined_is_served_once_it_is_established_and_after_a_restart() 
         &world.cluster_target(PLURAL, "gadgets.example.com"),
         &GetOptions::default(),
     );
-    let told = parse(&entry.unwrap().value);
+    let told = parse(&entry.unwrap().value());
     let (yes, why) = condition(&told, "NamesAccepted").unwrap();
     assert_eq!((yes.as_str(), why.as_str()), ("True", "NoConflicts"));
     assert_eq!(told["status"]["acceptedNames"]["plural"], "gadgets");
@@ -328,7 +328,7 @@ async fn defaults_of_a_newer_definition_show_in_older_objects() {
     let mut changes = world.registry.catalog_changes();
     let target = world.cluster_target(PLURAL, "gadgets.example.com");
     let entry = world.registry.get(&target, &GetOptions::default()).unwrap();
-    made["metadata"] = parse(&entry.value)["metadata"].clone();
+    made["metadata"] = parse(&entry.value())["metadata"].clone();
     for version in made["spec"]["versions"].as_array_mut().unwrap() {
         version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["color"]["default"] =
             json!("red");
@@ -454,7 +454,7 @@ async fn a_definition_that_somebody_else_holds_tells_that_its_objects_are_gone()
     })
     .await;
     let entry = world.registry.get(&whole, &GetOptions::default()).unwrap();
-    let found: Value = serde_json::from_slice(&entry.value).unwrap();
+    let found: Value = serde_json::from_slice(&entry.value()).unwrap();
     assert_eq!(
         condition(&found, "Terminating"),
         Some(("False".into(), "InstanceDeletionCompleted".into()))

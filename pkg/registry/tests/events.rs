@@ -48,7 +48,7 @@ async fn what_one_writes_the_other_reads() {
     assert_eq!(made["apiVersion"], "events.k8s.io/v1");
     assert_eq!(made["note"], "hello");
 
-    let read = |of: &Target| parse(&world.registry.get(of, &Default::default()).unwrap().value);
+    let read = |of: &Target| parse(&world.registry.get(of, &Default::default()).unwrap().value());
     let (as_core, as_events) = (read(&core), read(&events));
     assert_eq!(as_core["apiVersion"], "v1");
     assert_eq!(as_core["message"], "hello");
@@ -83,7 +83,7 @@ async fn what_one_writes_the_other_reads() {
     assert_eq!(list(&core, "involvedObject.name=n").len(), 1);
     assert_eq!(list(&events, "regarding.name=n").len(), 1);
     assert_eq!(list(&events, "regarding.name=m").len(), 0);
-    assert_eq!(parse(&list(&events, "")[0].value), made);
+    assert_eq!(parse(&list(&events, "")[0].value()), made);
 
     let patch = Patch {
         kind: PatchKind::Merge,

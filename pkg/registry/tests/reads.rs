@@ -52,7 +52,7 @@ async fn pages_are_of_one_revision() {
         (names(&second), second.remaining, second.revision),
         (vec!["c2".into(), "c3".into()], Some(1), first.revision)
     );
-    assert_eq!(parse(&second.items[1].value)["data"]["a"], "1");
+    assert_eq!(parse(&second.items[1].value())["data"]["a"], "1");
     let last = world
         .list("configmaps", &limit(2, &second.continue_token))
         .unwrap();
@@ -464,7 +464,8 @@ async fn tables() {
     let kind = world.kind("configmaps");
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let show = |include, definitions| {
-        let rows = page.items.iter().map(|entry| &entry.value[..]);
+        let values: Vec<_> = page.items.iter().map(|entry| entry.value()).collect();
+        let rows = values.iter().map(|value| &value[..]);
         let metadata = json!({"resourceVersion": page.revision.to_string()});
         let metadata = metadata.as_object().cloned().unwrap();
         let version = MetaVersion::V1;

@@ -55,12 +55,15 @@ pub(crate) fn apply(
         let shared: Arc<str> = current
             .as_ref()
             .map_or_else(|| key.as_str().into(), |entry| Arc::clone(&entry.key));
-        let entry = Arc::new(Entry::labelled(
+        let neighbours = entries.near(key);
+        let entry = Entry::among(
+            neighbours,
             shared,
             revision,
-            value.at(revision).into(),
-            value.labels,
-        ));
+            &value.at(revision),
+            &value.places,
+        );
+        let entry = Arc::new(entry);
         let kind = match write {
             Write::Put { .. } => {
                 entries.put(Arc::clone(&entry));
@@ -130,6 +133,8 @@ fn check(transaction: &Transaction) -> Result<(), CommitError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::Encoded;
 
@@ -183,7 +188,7 @@ mod tests {
             vec![put("a", "2"), delete("a"), put("c", "1"), put("a", "3")],
         );
         assert_eq!(told(&applied), [("c", true, None), ("a", true, Some(2))]);
-        assert_eq!(&entries.get("a").unwrap().value[..], b"3");
+        assert_eq!(&entries.get("a").unwrap().value()[..], b"3");
         let applied = write(
             &mut entries,
             4,
@@ -191,6 +196,24 @@ mod tests {
         );
         assert_eq!(told(&applied), [("b", false, Some(2))]);
         assert!(entries.get("b").is_none() && entries.get("d").is_none());
+    }
+
+    #[test]
+    fn what_has_the_same_fields_shares_them() {
+        let object = |fields: &str| {
+            let managers = json!([{"fieldsV1": {fields: {}}, "manager": "a"}]);
+            Encoded::object(&json!({"metadata": {"managedFields": managers}}))
+        };
+        let put = |key: &str, fields: &str| Write::Put {
+            key: key.into(),
+            value: object(fields),
+        };
+        let mut entries = Entries::default();
+        write(&mut entries, 2, vec![put("a", "f:x"), put("b", "f:y")]);
+        write(&mut entries, 3, vec![put("c", "f:x"), put("b", "f:x")]);
+        let found = |key: &str| entries.get(key).unwrap();
+        assert!(found("a").shares_with(found("c")) && found("a").shares_with(found("b")));
+        assert_eq!(found("c").value(), object("f:x").at(3));
     }
 
     #[test]

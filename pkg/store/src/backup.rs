@@ -38,7 +38,7 @@ impl Backup {
         let live = state
             .entries
             .iter()
-            .map(|entry| encoded_len(&entry.key, entry.value.len()) as u64)
+            .map(|entry| encoded_len(&entry.key, entry.size()) as u64)
             .sum();
         let mut backup = Self {
             folder: Arc::clone(folder),
@@ -188,7 +188,7 @@ fn snapshot_due(journal: u64, live: u64) -> bool {
 
 fn gained(event: &Event) -> u64 {
     match &event.kind {
-        EventKind::Put(entry) => encoded_len(&entry.key, entry.value.len()) as u64,
+        EventKind::Put(entry) => encoded_len(&entry.key, entry.size()) as u64,
         EventKind::Delete(_) => 0,
     }
 }
@@ -197,7 +197,7 @@ fn lost(event: &Event) -> u64 {
     event
         .previous
         .as_ref()
-        .map_or(0, |entry| encoded_len(&entry.key, entry.value.len()) as u64)
+        .map_or(0, |entry| encoded_len(&entry.key, entry.size()) as u64)
 }
 
 #[cfg(test)]

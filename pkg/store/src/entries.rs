@@ -127,6 +127,11 @@ impl Entries {
         home.entries.get(home.find(key).ok()?)
     }
 
+    /// Some that stand around a key, or would.
+    pub fn near(&self, key: &str) -> &[Arc<Entry>] {
+        self.home(key).map_or(&[], |home| &home.entries)
+    }
+
     /// Puts an entry in the place of what has its key.
     pub fn put(&mut self, entry: Arc<Entry>) {
         let home = self.home(&entry.key).cloned();
@@ -273,6 +278,17 @@ mod tests {
                 let mut sizes = entries.chunks.iter().map(|chunk| chunk.entries.len());
                 prop_assert!(sizes.all(|len| (1..=MOST).contains(&len)));
             }
+        }
+    }
+
+    #[test]
+    fn neighbours_are_near_wherever_they_are_put() {
+        let mut entries = Entries::default();
+        for number in 0..1000 {
+            let key = format!("{:04}", number * 7919 % 1000);
+            assert_eq!(entries.near(&key).is_empty(), number == 0);
+            entries.put(entry(&key, 1));
+            assert!(entries.near(&key).iter().any(|near| *near.key == *key));
         }
     }
 

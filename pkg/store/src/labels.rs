@@ -5,7 +5,6 @@ use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 /// The place of `metadata.labels` in an object's JSON; empty for values without.
 ///
@@ -22,18 +21,6 @@ pub(crate) struct Place {
 pub struct Labels<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 #[derive(Deserialize)]
-struct Partial<'a> {
-    #[serde(borrow)]
-    metadata: Option<Metadata<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    labels: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Place {
@@ -48,19 +35,9 @@ impl Place {
         place(start).map_or_else(Self::default, |(start, len)| Self { start, len })
     }
 
-    /// In an object's bytes. What is no JSON object has none.
-    pub fn find(bytes: &[u8]) -> Self {
-        if bytes.first() != Some(&b'{') {
-            return Self::default();
-        }
-        let labels = serde_json::from_slice(bytes)
-            .ok()
-            .and_then(|Partial { metadata }| metadata?.labels);
-        labels.map_or_else(Self::default, |labels| {
-            let labels = labels.get();
-            let start = labels.as_ptr().addr() - bytes.as_ptr().addr();
-            Self::since(start, &bytes[..start + labels.len()])
-        })
+    /// The first byte after it.
+    pub fn end(self) -> usize {
+        self.start as usize + self.len as usize
     }
 
     /// The labels that stand there. None where that is nothing of their shape.
@@ -114,6 +91,7 @@ mod tests {
 
     use super::*;
     use crate::Encoded;
+    use crate::places::Places;
 
     #[test]
     fn found_as_they_were_written() {
@@ -129,8 +107,8 @@ mod tests {
         ] {
             let encoded = Encoded::object(&tree);
             let bytes = encoded.at(12);
-            let read = encoded.labels.read(&bytes);
-            assert_eq!(read, Place::find(&bytes).read(&bytes), "{tree}");
+            let read = encoded.places.labels.read(&bytes);
+            assert_eq!(read, Places::find(&bytes).labels.read(&bytes), "{tree}");
             let labels = tree["metadata"]["labels"].as_object();
             let labels = labels.into_iter().flatten();
             let labels = labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap()));
@@ -142,7 +120,7 @@ mod tests {
     fn each_is_found() {
         let bytes =
             br#"{"metadata": {"labels": {"tier": "", "app": "web", "none": null}, "uid": "u"}}"#;
-        let labels = Place::find(bytes).read(bytes);
+        let labels = Places::find(bytes).labels.read(bytes);
         assert_eq!(labels.get("app"), Some("web"));
         assert_eq!(labels.get("tier"), Some(""));
         assert_eq!(labels.get("none"), None);
@@ -152,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_no_object_has_none() {
         for bytes in [&b"default/web"[..], b"", b"{", b"{}", b"{\"metadata\":1}"] {
-            assert_eq!(Place::find(bytes), Place::default());
+            assert_eq!(Places::find(bytes), Places::default());
             assert_eq!(Place::default().read(bytes), Labels::default());
         }
     }

@@ -87,7 +87,7 @@ pub(crate) fn prepare(
             totals.compacted = newest.revision;
             for entry in excess.iter().flat_map(|event| records_of(event)) {
                 totals.remove(entry.revision, &entry.key);
-                let len = encoded_len(&entry.key, entry.value.len());
+                let len = encoded_len(&entry.key, entry.size());
                 batch.removes.push(Remove {
                     revision: entry.revision,
                     key: Arc::clone(&entry.key),
@@ -127,7 +127,7 @@ fn puts(changes: &[Arc<Event>], totals: Totals) -> Vec<Put> {
             last,
             totals: last.then_some(totals),
             key: &entry.key,
-            value: &entry.value,
+            value: &entry.value(),
         };
         let mut bytes = Vec::new();
         record.encode(&mut bytes);

@@ -38,7 +38,7 @@ impl Waiting {
         }
         match self.events.pop_front() {
             Some(event) => {
-                self.bytes -= event.entry().value.len();
+                self.bytes -= event.entry().size();
                 if self.events.is_empty() {
                     // A burst is over: give its memory back.
                     self.events.shrink_to(16);
@@ -64,7 +64,7 @@ impl Queue {
     /// A queue that holds `missed` and room for as many again, or for [`MIN_WAITING`].
     pub fn new(after: u64, missed: Vec<Arc<Event>>, window: usize) -> Self {
         let limit = missed.len() + window.max(MIN_WAITING);
-        let bytes = missed.iter().map(|event| event.entry().value.len()).sum();
+        let bytes = missed.iter().map(|event| event.entry().size()).sum();
         let waiting = Waiting {
             events: missed.into(),
             bytes,
@@ -92,7 +92,7 @@ impl Queue {
                 .map_or(event.revision, |first| first.revision);
             waiting.lagged = Some((events.len() + 1, first));
         } else {
-            waiting.bytes += event.entry().value.len();
+            waiting.bytes += event.entry().size();
             waiting.events.push_back(Arc::clone(event));
         }
         let kept = waiting.lagged.is_none();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::entries::Entries;
+use crate::places::Places;
 use crate::record::{Kind, Record, Totals};
 use crate::window::Window;
 use crate::{Entry, Event, EventKind};
@@ -57,13 +58,13 @@ impl Replay {
         let kind = match record.kind {
             Kind::Marker => return,
             Kind::Put => {
-                let entry = entry_of(record, previous.as_deref());
+                let entry = self.entry_of(record, previous.as_deref());
                 self.entries.put(Arc::clone(&entry));
                 EventKind::Put(entry)
             }
             Kind::Delete => {
                 self.entries.remove(record.key);
-                EventKind::Delete(entry_of(record, previous.as_deref()))
+                EventKind::Delete(self.entry_of(record, previous.as_deref()))
             }
         };
         if record.revision > self.window.compacted() {
@@ -100,10 +101,18 @@ impl Replay {
         }
         Ok(stated)
     }
-}
 
-/// The entry that a record holds; the key's text is shared with what it replaces.
-fn entry_of(record: &Record<'_>, previous: Option<&Entry>) -> Arc<Entry> {
-    let key = previous.map_or_else(|| record.key.into(), |entry| Arc::clone(&entry.key));
-    Arc::new(Entry::new(key, record.revision, record.value))
+    /// The entry that a record holds; the key's text is shared with what it replaces.
+    fn entry_of(&self, record: &Record<'_>, previous: Option<&Entry>) -> Arc<Entry> {
+        let key = previous.map_or_else(|| record.key.into(), |entry| Arc::clone(&entry.key));
+        let neighbours = self.entries.near(record.key);
+        let places = Places::find(record.value);
+        Arc::new(Entry::among(
+            neighbours,
+            key,
+            record.revision,
+            record.value,
+            &places,
+        ))
+    }
 }

@@ -22,7 +22,7 @@ const KEEP_FREE: u64 = 8 << 20;
 pub(crate) fn write(folder: &Folder, state: &State) -> io::Result<()> {
     let entries = state.entries.iter();
     let bytes: usize = entries
-        .map(|entry| encoded_len(&entry.key, entry.value.len()))
+        .map(|entry| encoded_len(&entry.key, entry.size()))
         .sum();
     if folder.free()? < bytes as u64 + KEEP_FREE {
         return Err(io::ErrorKind::StorageFull.into());
@@ -77,7 +77,7 @@ pub(crate) fn encode(state: &State, writer: &mut impl Write) -> io::Result<()> {
             last: false,
             totals: None,
             key: &entry.key,
-            value: &entry.value,
+            value: &entry.value(),
         }
         .encode(&mut bytes);
         writer.write_all(&bytes)?;

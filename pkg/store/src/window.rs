@@ -84,11 +84,11 @@ impl Window {
 }
 
 fn weight(event: &Event) -> usize {
-    event.entry().value.len()
+    event.entry().size()
         + event
             .previous
             .as_ref()
-            .map_or(0, |previous| previous.value.len())
+            .map_or(0, |previous| previous.size())
 }
 
 /// The records that only this event kept in the engine: what it replaced, and itself when it deleted.

@@ -46,7 +46,7 @@ fn write(path: &Path, engine: EngineKind) {
         async move {
             let mut number = store
                 .get(&key(writer, 'a'))
-                .map_or(0, |entry| number_of(&entry.value));
+                .map_or(0, |entry| number_of(&entry.value()));
             loop {
                 number += 1;
                 let pad = "x".repeat(
@@ -168,15 +168,15 @@ fn acknowledged_writes_survive(#[case] engine: EngineKind, #[case] name: &str) {
                 continue;
             };
             assert_eq!(
-                (a.revision, number_of(&a.value)),
-                (b.revision, number_of(&b.value)),
+                (a.revision, number_of(&a.value())),
+                (b.revision, number_of(&b.value())),
                 "round {round}: half a pair"
             );
             let Some((number, revision)) = acknowledged.get(&writer) else {
                 continue;
             };
             assert!(
-                number_of(&a.value) >= *number && a.revision >= *revision,
+                number_of(&a.value()) >= *number && a.revision >= *revision,
                 "round {round}: writer {writer} lost"
             );
         }

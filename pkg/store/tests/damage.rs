@@ -45,7 +45,7 @@ fn contents(store: &Store) -> Contents {
     store
         .snapshot()
         .range("", None)
-        .map(|e| (e.key.to_string(), e.value.to_vec()))
+        .map(|e| (e.key.to_string(), e.value().to_vec()))
         .collect()
 }
 

@@ -143,7 +143,7 @@ fn plain(event: &Event) -> Told {
         event.revision,
         entry.key.to_string(),
         put,
-        entry.value.to_vec(),
+        entry.value().to_vec(),
         previous,
     )
 }
@@ -174,7 +174,7 @@ fn same(store: &Store, model: &Model) {
     assert_eq!(snapshot.revision(), model.revision);
     let found: Vec<_> = snapshot
         .range("", None)
-        .map(|e| (e.key.to_string(), (e.revision, e.value.to_vec())))
+        .map(|e| (e.key.to_string(), (e.revision, e.value().to_vec())))
         .collect();
     let expected: Vec<_> = model
         .entries

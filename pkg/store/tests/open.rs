@@ -51,7 +51,7 @@ fn contents(store: &Store) -> BTreeMap<String, Vec<u8>> {
     store
         .snapshot()
         .range("", None)
-        .map(|e| (e.key.to_string(), e.value.to_vec()))
+        .map(|e| (e.key.to_string(), e.value().to_vec()))
         .collect()
 }
 

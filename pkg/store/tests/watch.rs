@@ -196,7 +196,7 @@ async fn writers_and_watchers_agree() {
                     loop {
                         let found = store.get(&key);
                         let value = found.as_ref().map_or(0, |entry| {
-                            serde_json::from_slice::<serde_json::Value>(&entry.value)
+                            serde_json::from_slice::<serde_json::Value>(&entry.value())
                                         .unwrap()["value"]
                                         .as_u64()
                                         .unwrap()
@@ -236,7 +236,7 @@ async fn writers_and_watchers_agree() {
         .snapshot()
         .range("/counter/", None)
         .map(|entry| {
-            serde_json::from_slice::<serde_json::Value>(&entry.value).unwrap()["value"]
+            serde_json::from_slice::<serde_json::Value>(&entry.value()).unwrap()["value"]
                 .as_u64()
                 .unwrap()
         })

@@ -95,7 +95,7 @@ async fn tell(
 
 fn take(all: &mut BTreeMap<String, Vec<IpNet>>, batch: Vec<Change>) {
     for Change { key, object } in batch {
-        let ranges = object.map(|json| ranges(&json));
+        let ranges = object.map(|json| ranges(&json.text()));
         all.insert(key.name, ranges.unwrap_or_default());
     }
     all.retain(|_, ranges| !ranges.is_empty());

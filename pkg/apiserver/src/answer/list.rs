@@ -32,7 +32,7 @@ impl Reply {
             (Encoding::Json, true) => Layout::Pretty,
             _ => Layout::Compact,
         };
-        let size: usize = page.items.iter().map(|entry| entry.value.len()).sum();
+        let size: usize = page.items.iter().map(|entry| entry.size()).sum();
         let list = List::new(kind, page, items, layout)?;
         if size < CHUNK {
             let all: Vec<Bytes> = list.collect();
@@ -127,6 +127,8 @@ struct List {
     objects: std::vec::IntoIter<Arc<Entry>>,
     items: Items,
     layout: Layout,
+    /// Where an object is put together.
+    room: Vec<u8>,
     state: State,
 }
 
@@ -148,6 +150,7 @@ impl List {
             objects: page.items.into_iter(),
             items,
             layout,
+            room: Vec::new(),
             state: State::Head,
         })
     }
@@ -173,7 +176,8 @@ impl Iterator for List {
                         return Some(chunk.into());
                     };
                     chunk.extend_from_slice(self.layout.before(first).as_bytes());
-                    self.layout.push(&mut chunk, &self.items, &object.value);
+                    let object = object.value_in(&mut self.room);
+                    self.layout.push(&mut chunk, &self.items, object);
                     self.state = State::Rest;
                     if chunk.len() >= CHUNK {
                         return Some(chunk.into());

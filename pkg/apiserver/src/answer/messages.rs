@@ -45,8 +45,9 @@ fn written(kind: &Kind, page: &Page, items: &Items) -> Result<Vec<Vec<u8>>, Prot
     let metadata = Value::Object(super::items::metadata(page)).to_string();
     // A list of partial metadata takes nothing but the metadata out of each object.
     let mut list = protobuf::List::new(version, kind, metadata.as_bytes())?;
+    let mut room = Vec::new();
     for entry in &page.items {
-        list.push(&entry.value)?;
+        list.push(entry.value_in(&mut room))?;
     }
     Ok(list.finish())
 }

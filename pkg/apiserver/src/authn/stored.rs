@@ -60,5 +60,5 @@ pub(super) fn find<T: DeserializeOwned>(
     let entry = registry
         .entry("", plural, namespace, name)
         .ok_or_else(|| Status::not_found("", plural, name))?;
-    serde_json::from_slice(&entry.value).map_err(|error| Status::internal(error.to_string()))
+    serde_json::from_slice(&entry.value()).map_err(|error| Status::internal(error.to_string()))
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::custom;
 use super::known::Known;
-use crate::{BoxFuture, Change, Feed, ObjectKey, Resource, last_of_each};
+use crate::{BoxFuture, Change, Feed, Json, ObjectKey, Resource, last_of_each};
 
 /// See [`Feed`].
 pub(super) struct LocalFeed {
@@ -240,7 +240,7 @@ impl Follow {
     fn put(&self, entry: &Arc<Entry>) -> Change {
         Change {
             key: self.key(&entry.key),
-            object: Some(entry.bytes()),
+            object: Some(Json::stored(entry)),
         }
     }
 

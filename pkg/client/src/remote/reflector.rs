@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::wire::{self, Event, Item, Lines};
 use super::{JSON, Remote, path};
-use crate::{Change, ObjectKey, Resource};
+use crate::{Change, Json, ObjectKey, Resource};
 
 /// Objects of a page: large enough to be few, small enough for a small machine.
 const PAGE: u32 = 500;
@@ -225,7 +225,7 @@ impl Reflector {
     fn put(&mut self, item: Item) -> Change {
         let key = (item.namespace.clone(), item.name.clone());
         self.known.insert(key, item.resource_version);
-        self.change(item.namespace, item.name, Some(item.json))
+        self.change(item.namespace, item.name, Some(item.json.into()))
     }
 
     fn gone(&mut self, namespace: String, name: String) -> Change {
@@ -234,7 +234,7 @@ impl Reflector {
         self.change(key.0, key.1, None)
     }
 
-    fn change(&self, namespace: String, name: String, object: Option<Bytes>) -> Change {
+    fn change(&self, namespace: String, name: String, object: Option<Json>) -> Change {
         Change {
             key: ObjectKey {
                 resource: self.resource,

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use kedge_machinery::{Object, Status};
@@ -79,12 +78,7 @@ async fn policy(client: &SharedClient) -> Result<Policy, Status> {
     ] {
         for object in client.list(resource, "").await? {
             let name = object.name().to_string();
-            policy.put(
-                kind,
-                "",
-                &name,
-                Bytes::from(object.into_value().to_string()),
-            );
+            policy.put(kind, "", &name, object.into_value().to_string().into());
         }
     }
     Ok(policy)
@@ -123,10 +117,7 @@ impl Reconcile for Approver {
             self.due.extend(self.pending.iter().cloned());
             return;
         }
-        let csr = change
-            .object
-            .as_ref()
-            .and_then(|bytes| view::read::<Csr>(bytes));
+        let csr = change.object.as_ref().and_then(view::read::<Csr>);
         if csr.is_some_and(|csr| is_pending(&csr)) {
             self.pending.insert(change.key.clone());
             self.due.insert(change.key.clone());

@@ -74,10 +74,7 @@ impl Reconcile for Signer {
     }
 
     fn observe(&mut self, change: &Change) {
-        let csr = change
-            .object
-            .as_ref()
-            .and_then(|bytes| view::read::<Csr>(bytes));
+        let csr = change.object.as_ref().and_then(view::read::<Csr>);
         let ours = csr.is_some_and(|csr| {
             csr.awaits_certificate() && signers::Signer::parse(&csr.spec.signer_name).is_some()
         });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::{Change, Resource};
 use kedge_machinery::Object;
 
@@ -41,13 +41,13 @@ struct Selected {
     /// Empty where it selects none.
     labels: BTreeMap<String, String>,
     pods: BTreeSet<String>,
-    bytes: Bytes,
+    bytes: Json,
 }
 
 /// An object that was made here.
 struct Held {
     resource_version: String,
-    bytes: Bytes,
+    bytes: Json,
 }
 
 fn selects(selector: &BTreeMap<String, String>, pod: &Pod) -> bool {
@@ -102,7 +102,7 @@ impl Model {
         let labels = change
             .object
             .as_ref()
-            .and_then(|bytes| view::read::<MetaOnly>(bytes))
+            .and_then(view::read::<MetaOnly>)
             .unwrap_or_default();
         let zone = labels.metadata.labels.get(ZONE).cloned();
         let before = match &zone {
@@ -181,8 +181,8 @@ impl Namespace {
             .collect()
     }
 
-    fn pod(&mut self, name: &str, object: Option<&Bytes>) -> BTreeSet<String> {
-        let new = object.and_then(|bytes| view::read::<Pod>(bytes)).map(short);
+    fn pod(&mut self, name: &str, object: Option<&Json>) -> BTreeSet<String> {
+        let new = object.and_then(view::read::<Pod>).map(short);
         let old = match &new {
             Some(pod) => self.pods.insert(name.into(), pod.clone()),
             None => self.pods.remove(name),
@@ -205,7 +205,7 @@ impl Namespace {
         before.into_iter().chain(now).collect()
     }
 
-    fn service(&mut self, name: &str, object: Option<&Bytes>) -> BTreeSet<String> {
+    fn service(&mut self, name: &str, object: Option<&Json>) -> BTreeSet<String> {
         let new = object.and_then(|bytes| Some((bytes, view::read::<Service>(bytes)?)));
         let labels = new.as_ref().filter(|(_, service)| service.selects());
         let labels = labels
@@ -255,7 +255,7 @@ impl Namespace {
         (selected.labels, selected.pods) = (labels, pods);
     }
 
-    fn slice(&mut self, name: &str, object: Option<&Bytes>, manager: &str) -> BTreeSet<String> {
+    fn slice(&mut self, name: &str, object: Option<&Json>, manager: &str) -> BTreeSet<String> {
         let new = object.and_then(|bytes| Some((bytes, view::read::<MetaOnly>(bytes)?.metadata)));
         let new = new.and_then(|(bytes, mut meta)| {
             let ours = meta
@@ -291,7 +291,7 @@ impl Namespace {
         touched
     }
 
-    fn legacy(&mut self, name: &str, object: Option<&Bytes>) -> BTreeSet<String> {
+    fn legacy(&mut self, name: &str, object: Option<&Json>) -> BTreeSet<String> {
         let new = object.and_then(|bytes| {
             Some((
                 bytes,

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use kedge_client::Json;
 use kedge_client::{Change, ObjectKey, SharedClient};
 use kedge_machinery::{Object, Status};
 use tokio::time::Instant;
@@ -134,7 +134,7 @@ impl<R: Reconcile> Driver<'_, R> {
                 self.own.note(key.clone(), object.resource_version());
                 let bytes = serde_json::to_vec(&object.into_value())
                     .ok()
-                    .map(Bytes::from);
+                    .map(Json::from);
                 self.controller.observe(&Change { key, object: bytes });
             }
             // The feed tells when it is gone: finalizers may hold it.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kedge_client::Resource;
+use kedge_client::{Json, Resource};
 use serde::Deserialize;
 
 use super::{End, Mortal};
@@ -40,7 +40,7 @@ impl Mortal for BootstrapToken {
     const NAME: &'static str = "token-cleaner";
     const RESOURCE: Resource = Resource::SECRETS;
 
-    fn end(&self, object: &[u8]) -> Option<End> {
+    fn end(&self, object: &Json) -> Option<End> {
         let secret = view::read::<View>(object)?;
         let ours = secret.kind == TYPE && secret.metadata.namespace == NAMESPACE;
         let expiration = secret
@@ -84,7 +84,7 @@ mod tests {
         let data = expiration.map(|text| json!({"expiration": STANDARD.encode(text)}));
         let secret =
             json!({"metadata": {"namespace": namespace, "uid": "u"}, "type": kind, "data": data});
-        let end = BootstrapToken.end(secret.to_string().as_bytes());
+        let end = BootstrapToken.end(&secret.to_string().into());
         assert_eq!(end.map(|end| end.at), at);
     }
 }

@@ -2,7 +2,7 @@
 //! `pkg/controller/certificates/cleaner`).
 
 use jiff::{SignedDuration, Timestamp};
-use kedge_client::Resource;
+use kedge_client::{Json, Resource};
 use serde::Deserialize;
 
 use super::{End, Mortal};
@@ -65,7 +65,7 @@ impl Mortal for CertificateRequest {
     const NAME: &'static str = "certificate-cleaner";
     const RESOURCE: Resource = Resource::CERTIFICATESIGNINGREQUESTS;
 
-    fn end(&self, object: &[u8]) -> Option<End> {
+    fn end(&self, object: &Json) -> Option<End> {
         let View { metadata, status } = view::read(object)?;
         let (from, life) = match status.decided() {
             Some(decided) => (decided, DECIDED),
@@ -100,7 +100,7 @@ mod tests {
     fn requests_end(#[case] status: Value, #[case] at: Timestamp) {
         let made = json!({"uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"});
         let csr = json!({"metadata": made, "status": status});
-        let end = CertificateRequest.end(csr.to_string().as_bytes());
+        let end = CertificateRequest.end(&csr.to_string().into());
         assert_eq!(
             end,
             Some(End {

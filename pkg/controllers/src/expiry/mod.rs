@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kedge_client::{Change, ObjectKey, Resource, SharedClient};
+use kedge_client::{Change, Json, ObjectKey, Resource, SharedClient};
 
 use crate::engine::{Reconcile, Write};
 
@@ -23,7 +23,7 @@ pub(crate) trait Mortal: Send {
     const RESOURCE: Resource;
 
     /// The end of an object, given as its JSON; `None` for one that stays.
-    fn end(&self, object: &[u8]) -> Option<End>;
+    fn end(&self, object: &Json) -> Option<End>;
 }
 
 /// From when on an object is deleted.
@@ -110,7 +110,7 @@ impl<M: Mortal> Reconcile for Expiry<M> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use kedge_client::Json;
 
     use super::*;
     use crate::engine::key;
@@ -122,8 +122,8 @@ mod tests {
         const NAME: &'static str = "written";
         const RESOURCE: Resource = Resource::PODS;
 
-        fn end(&self, object: &[u8]) -> Option<End> {
-            let at = std::str::from_utf8(object).unwrap().parse().ok()?;
+        fn end(&self, object: &Json) -> Option<End> {
+            let at = std::str::from_utf8(&object.text()).unwrap().parse().ok()?;
             Some(End {
                 at,
                 uid: "u".into(),
@@ -134,7 +134,7 @@ mod tests {
     fn change(name: &str, object: Option<&'static str>) -> Change {
         Change {
             key: key(Resource::PODS, "default", name),
-            object: object.map(|text| Bytes::from_static(text.as_bytes())),
+            object: object.map(Json::from),
         }
     }
 

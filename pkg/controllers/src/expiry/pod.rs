@@ -2,7 +2,7 @@
 //! and whoever runs what a Pod stands for has had its time.
 
 use jiff::Timestamp;
-use kedge_client::Resource;
+use kedge_client::{Json, Resource};
 use serde::Deserialize;
 
 use super::{End, Mortal};
@@ -43,7 +43,7 @@ impl Mortal for Pod {
     const NAME: &'static str = "grace";
     const RESOURCE: Resource = Resource::PODS;
 
-    fn end(&self, object: &[u8]) -> Option<End> {
+    fn end(&self, object: &Json) -> Option<End> {
         let pod = view::read::<View>(object).filter(|pod| pod.spec.node_name == self.node)?;
         Some(End {
             at: pod.metadata.deletion_timestamp?,
@@ -65,7 +65,7 @@ mod tests {
             if let Some(at) = deleted {
                 pod["metadata"]["deletionTimestamp"] = json!(at);
             }
-            Pod::of("here").end(pod.to_string().as_bytes())
+            Pod::of("here").end(&pod.to_string().into())
         };
         let time = "2026-01-01T00:00:30Z";
         assert_eq!(end("here", None), None);

@@ -111,7 +111,7 @@ impl Graph {
         let meta = change
             .object
             .as_ref()
-            .and_then(|bytes| view::read::<MetaOnly>(bytes))
+            .and_then(view::read::<MetaOnly>)
             .map(|object| object.metadata);
         self.note_present(&change.key, meta.as_ref());
         self.suspect_dependents(&change.key, meta.as_ref());

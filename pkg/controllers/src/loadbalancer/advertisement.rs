@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::ObjectKey;
 use kedge_machinery::selector::LabelSelector;
 
@@ -33,7 +33,7 @@ pub(super) struct Advertisement {
 pub(super) struct Advertisements(BTreeMap<Name, Advertisement>);
 
 impl Advertisement {
-    fn read(bytes: &Bytes) -> Option<Self> {
+    fn read(bytes: &Json) -> Option<Self> {
         let L2Advertisement { spec } = view::read(bytes)?;
         Some(Self {
             pools: spec.pools.into_iter().collect(),
@@ -65,7 +65,7 @@ fn any(selectors: &[LabelSelector], labels: &Labels) -> bool {
 
 impl Advertisements {
     /// Takes an L2Advertisement in. True where it is another now.
-    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         let name = (key.namespace.clone(), key.name.clone());
         let new = bytes.and_then(Advertisement::read);
         let changed = self.0.get(&name) != new.as_ref();
@@ -144,7 +144,7 @@ mod tests {
     fn where_an_address_is_announced(#[case] specs: &[Value], #[case] wanted: Option<Links>) {
         let mut all = Advertisements::default();
         for (i, spec) in specs.iter().enumerate() {
-            let bytes = Bytes::from(json!({"spec": spec}).to_string());
+            let bytes = Json::from(json!({"spec": spec}).to_string());
             let key = key(Resource::L2ADVERTISEMENTS, "m", &i.to_string());
             assert!(all.observe(&key, Some(&bytes)) && !all.observe(&key, Some(&bytes)));
         }

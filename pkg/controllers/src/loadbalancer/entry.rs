@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::Resource;
 use kedge_machinery::Object;
 use kedge_machinery::object::child_mut;
@@ -34,13 +34,13 @@ pub(super) enum Role {
 pub(super) struct Ours {
     pub request: Request,
     ingress: Vec<Ingress>,
-    bytes: Bytes,
+    bytes: Json,
 }
 
 impl Entry {
     /// Reads a Service; nothing of one that neither has nor wants what others could want. `class` is the class that is served
     /// beside none.
-    pub(super) fn read(bytes: &Bytes, class: Option<&str>) -> Option<Self> {
+    pub(super) fn read(bytes: &Json, class: Option<&str>) -> Option<Self> {
         let service: Service = view::read(bytes)?;
         let node_ports = ports(&service, |port| port.node_port);
         let wanted = service.spec.load_balancer_class.as_deref();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::{ObjectKey, Resource};
 use kedge_machinery::Object;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub(super) struct L2Statuses {
 #[derive(PartialEq, Eq)]
 struct Had {
     service: Name,
-    bytes: Bytes,
+    bytes: Json,
 }
 
 impl L2Statuses {
@@ -47,7 +47,7 @@ impl L2Statuses {
     }
 
     /// Takes a ServiceL2Status in. True where one of this node is another now.
-    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         let Some(had) = bytes.and_then(|bytes| self.read(bytes)) else {
             return self.had.remove(key).is_some();
         };
@@ -57,7 +57,7 @@ impl L2Statuses {
     }
 
     /// Nothing of one that another node wrote.
-    fn read(&self, bytes: &Bytes) -> Option<Had> {
+    fn read(&self, bytes: &Json) -> Option<Had> {
         let mut labels = super::labels(bytes);
         if labels.get(NODE) != Some(&self.node) {
             return None;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::ObjectKey;
 
 use super::outcome::Name;
@@ -23,7 +23,7 @@ pub(super) struct LocalEndpoints {
 
 impl LocalEndpoints {
     /// Takes an EndpointSlice in. True where a Service has endpoints here now and had none, or the other way round.
-    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Bytes>, node: &str) -> bool {
+    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Json>, node: &str) -> bool {
         let slice = path(&key.namespace, &key.name);
         let new = bytes.and_then(|bytes| service_here(bytes, node));
         if self.slices.get(&*slice).map(|known| &**known) == new.as_deref() {
@@ -67,7 +67,7 @@ fn path(namespace: &str, name: &str) -> Box<str> {
 }
 
 /// The Service of a slice that has an endpoint on this node.
-fn service_here(bytes: &Bytes, node: &str) -> Option<Box<str>> {
+fn service_here(bytes: &Json, node: &str) -> Option<Box<str>> {
     let EndpointSlice {
         metadata,
         endpoints,
@@ -87,13 +87,13 @@ mod tests {
     use super::*;
     use crate::engine::key;
 
-    fn slice(name: &str, service: &str, endpoints: Value) -> (ObjectKey, Bytes) {
+    fn slice(name: &str, service: &str, endpoints: Value) -> (ObjectKey, Json) {
         let object = json!({
             "metadata": {"namespace": "a", "name": name, "labels": {SERVICE: service}},
             "endpoints": endpoints,
         });
         let key = key(Resource::ENDPOINTSLICES, "a", name);
-        (key, Bytes::from(object.to_string()))
+        (key, Json::from(object.to_string()))
     }
 
     #[rstest]

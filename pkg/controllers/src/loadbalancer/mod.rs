@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use kedge_client::Json;
 use kedge_client::{Change, ObjectKey, Resource, SharedClient};
 use tokio::sync::watch;
 use tracing::info;
@@ -84,7 +84,7 @@ impl LoadBalancer {
     }
 
     /// Takes a Service in. True where its part in this may be another now.
-    fn observe_service(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    fn observe_service(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         let name = (key.namespace.clone(), key.name.clone());
         let class = self.config.class.as_deref();
         match bytes.and_then(|bytes| Entry::read(bytes, class)) {
@@ -109,7 +109,7 @@ impl LoadBalancer {
     }
 
     /// Takes a namespace in. True where its labels are others now.
-    fn observe_namespace(&mut self, name: &str, bytes: Option<&Bytes>) -> bool {
+    fn observe_namespace(&mut self, name: &str, bytes: Option<&Json>) -> bool {
         let Some(labels) = bytes.map(labels) else {
             return self.namespaces.remove(name).is_some();
         };
@@ -196,7 +196,7 @@ impl LoadBalancer {
 }
 
 /// `metadata.labels`.
-fn labels(bytes: &Bytes) -> Labels {
+fn labels(bytes: &Json) -> Labels {
     let object = view::read::<MetaOnly>(bytes);
     object
         .map(|object| object.metadata.labels)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::{ObjectKey, Resource};
 use kedge_machinery::selector::LabelSelector;
 use kedge_machinery::{AddressRange, Object};
@@ -25,7 +25,7 @@ struct PoolObject {
     pool: Pool,
     labels: Labels,
     status: Option<PoolStatus>,
-    bytes: Bytes,
+    bytes: Json,
 }
 
 impl Pools {
@@ -50,7 +50,7 @@ impl Pools {
     }
 
     /// Takes an IPAddressPool in. True where a pool is another now; not where only its status is.
-    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    pub(super) fn observe(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         let name = (key.namespace.clone(), key.name.clone());
         let object = bytes.and_then(PoolObject::read);
         let told = |object: &PoolObject| (object.pool.clone(), object.labels.clone());
@@ -87,7 +87,7 @@ impl Pools {
 
 impl PoolObject {
     /// Reads an IPAddressPool. What it says that cannot be is left out: the server that took it in has said so.
-    fn read(bytes: &Bytes) -> Option<Self> {
+    fn read(bytes: &Json) -> Option<Self> {
         let AddressPool {
             metadata,
             spec,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use bytes::Bytes;
+use kedge_client::Json;
 use kedge_client::ObjectKey;
 
 use super::advertisement::{self, Advertisements, Links};
@@ -67,15 +67,15 @@ impl Speaker {
         changed
     }
 
-    pub(super) fn observe_advertisement(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    pub(super) fn observe_advertisement(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         self.advertisements.observe(key, bytes)
     }
 
-    pub(super) fn observe_slice(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    pub(super) fn observe_slice(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         self.local.observe(key, bytes, &self.node)
     }
 
-    pub(super) fn observe_status(&mut self, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+    pub(super) fn observe_status(&mut self, key: &ObjectKey, bytes: Option<&Json>) -> bool {
         self.statuses.observe(key, bytes)
     }
 

@@ -165,7 +165,7 @@ impl Reconcile for ServiceCidrs {
         let Ok(address) = name.parse() else { return };
         let object = change.object.as_ref();
         let of_service = object
-            .and_then(|bytes| view::read::<MetaOnly>(bytes))
+            .and_then(view::read::<MetaOnly>)
             .is_some_and(|object| {
                 object.metadata.labels.get(MANAGED_BY.0).map(String::as_str) == Some(MANAGED_BY.1)
             });

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use ipnet::IpNet;
+use kedge_client::Json;
 use kedge_machinery::object::child_mut;
 use kedge_machinery::service_cidr::ServiceCidrSpec;
 use kedge_machinery::{Clash, Object};
@@ -19,7 +19,7 @@ pub(super) struct Range {
     cidrs: Vec<IpNet>,
     /// What it says of itself, and why.
     pub(super) ready: Option<(bool, String)>,
-    object: Bytes,
+    object: Json,
 }
 
 #[derive(Deserialize, Default)]
@@ -47,7 +47,7 @@ struct Condition {
 }
 
 impl Range {
-    pub(super) fn read(object: &Bytes) -> Option<Self> {
+    pub(super) fn read(object: &Json) -> Option<Self> {
         let Whole {
             metadata,
             spec,

@@ -7,6 +7,7 @@ mod service;
 
 use std::collections::BTreeMap;
 
+use kedge_client::Json;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -15,10 +16,10 @@ pub(crate) use endpoint_slice::EndpointSlice;
 pub(crate) use pod::Pod;
 pub(crate) use service::{Ingress, Service, ServicePort, TargetPort};
 
-/// Reads an object. Nothing, said in the log, when its bytes are not of that shape: the server validates what it takes
+/// Reads an object. Nothing, said in the log, when its JSON is not of that shape: the server validates what it takes
 /// in, so that is another program's server, and its one odd object must not stop the rest.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    serde_json::from_slice(bytes)
+pub(crate) fn read<T: DeserializeOwned>(object: &Json) -> Option<T> {
+    serde_json::from_slice(&object.text())
         .inspect_err(|error| tracing::warn!("passing over an object that cannot be read: {error}"))
         .ok()
 }
@@ -90,8 +91,8 @@ mod tests {
 
     #[test]
     fn null_reads_as_absent() {
-        let text = br#"{"metadata":{"name":"a","labels":null,"creationTimestamp":null,"ownerReferences":null}}"#;
-        let object: MetaOnly = read(text).unwrap();
+        let text = r#"{"metadata":{"name":"a","labels":null,"creationTimestamp":null,"ownerReferences":null}}"#;
+        let object: MetaOnly = read(&text.into()).unwrap();
         assert_eq!(
             object.metadata,
             Meta {
@@ -103,6 +104,6 @@ mod tests {
 
     #[test]
     fn another_shape_reads_as_nothing() {
-        assert!(read::<MetaOnly>(br#"{"metadata":{"labels":["a"]}}"#).is_none());
+        assert!(read::<MetaOnly>(&r#"{"metadata":{"labels":["a"]}}"#.into()).is_none());
     }
 }

@@ -1,7 +1,6 @@
 //! A small cluster, and questions to it.
 #![allow(dead_code, reason = "each program of tests takes what it needs")]
 
-use bytes::Bytes;
 use domain::base::iana::Rcode;
 use domain::base::{Message, MessageBuilder, Name, Rtype};
 use domain::rdata::AllRecordData;
@@ -18,7 +17,7 @@ pub fn change(resource: Resource, namespace: &str, name: &str, object: Option<Va
             namespace: namespace.into(),
             name: name.into(),
         },
-        object: object.map(|o| Bytes::from(o.to_string())),
+        object: object.map(|o| o.to_string().into()),
     }
 }
 

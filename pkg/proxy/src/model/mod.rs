@@ -164,7 +164,7 @@ impl Model {
         dirty: &mut BTreeSet<ServiceName>,
     ) -> Result<(), serde_json::Error> {
         let service = match &change.object {
-            Some(json) => Service::decode(json)?,
+            Some(json) => Service::decode(&json.text())?,
             None => None,
         };
         let name = ServiceName::new(&change.key.namespace, &change.key.name);
@@ -188,7 +188,7 @@ impl Model {
     ) -> Result<(), serde_json::Error> {
         let slice_name = ServiceName::new(&change.key.namespace, &change.key.name);
         let reading = match &change.object {
-            Some(json) => Slice::decode(json, &self.node_name, &mut self.nodes)?,
+            Some(json) => Slice::decode(&json.text(), &self.node_name, &mut self.nodes)?,
             None => {
                 self.triggers.forget(&slice_name);
                 None
@@ -237,7 +237,7 @@ impl Model {
         dirty: &mut BTreeSet<ServiceName>,
     ) -> Result<bool, serde_json::Error> {
         let node = match &change.object {
-            Some(json) => serde_json::from_slice::<NodeView>(json)?,
+            Some(json) => serde_json::from_slice::<NodeView>(&json.text())?,
             None => NodeView::default(),
         };
         let annotations = node.metadata.annotations.clone().unwrap_or_default();

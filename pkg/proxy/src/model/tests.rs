@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use kedge_client::ObjectKey;
 use serde_json::{Value, json};
 
@@ -11,7 +10,7 @@ fn change(resource: Resource, name: &str, object: Option<Value>) -> Change {
             namespace: "default".into(),
             name: name.into(),
         },
-        object: object.map(|value| Bytes::from(value.to_string())),
+        object: object.map(|value| value.to_string().into()),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ipnet::IpNet;
 use kedge_client::{BoxFuture, Change, Client, Feed, ObjectKey, Resource};
 use kedge_machinery::{Object, Status};
@@ -168,7 +167,7 @@ pub fn put(object: Value) -> Change {
             .into(),
             name: object["metadata"]["name"].as_str().unwrap().into(),
         },
-        object: Some(Bytes::from(object.to_string())),
+        object: Some(object.to_string().into()),
     }
 }
 

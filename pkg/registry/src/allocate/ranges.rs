@@ -34,7 +34,8 @@ fn held(snapshot: &Snapshot) -> impl Iterator<Item = Held> {
     let prefix = keys::resource("networking.k8s.io", "servicecidrs");
     let entries = snapshot.range(&prefix, None);
     let ready = entries.filter_map(|entry| {
-        let range: Range<'_> = serde_json::from_slice(&entry.value).ok()?;
+        let value = entry.value();
+        let range: Range<'_> = serde_json::from_slice(&value).ok()?;
         range.is_ready().then(|| Held {
             key: entry.key.to_string(),
             revision: entry.revision,

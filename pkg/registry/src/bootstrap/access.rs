@@ -20,7 +20,7 @@ impl Registry {
             let there = self.store().get(&target.key());
             let outcome = match &there {
                 Some(entry) => {
-                    let there: Value = serde_json::from_slice(&entry.value)
+                    let there: Value = serde_json::from_slice(&entry.value())
                         .map_err(|error| Status::internal(error.to_string()))?;
                     match reconcile(&there, &default.object) {
                         Outcome::Keep => continue,

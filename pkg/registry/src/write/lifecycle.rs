@@ -3,7 +3,6 @@
 
 use kedge_machinery::{Cause, Status};
 use kedge_store::{Condition, Entry, Snapshot};
-use memchr::memmem;
 use serde::Deserialize;
 
 use crate::keys;
@@ -49,14 +48,14 @@ pub(super) fn is_going(entry: &Entry) -> bool {
 
 /// Read for every write: no more of the object than that, and nothing of one that does not have the word in it.
 fn is_terminating(entry: &Entry) -> Result<bool, Status> {
-    if memmem::find(&entry.value, b"\"deletionTimestamp\"").is_none() {
+    if !entry.contains(b"\"deletionTimestamp\"") {
         return Ok(false);
     }
     #[derive(Deserialize)]
     struct View {
         metadata: Going,
     }
-    serde_json::from_slice(&entry.value)
+    serde_json::from_slice(&entry.value())
         .map(|View { metadata }| metadata.is_terminating())
         .map_err(|error| Status::internal(format!("{}: {error}", entry.key)))
 }

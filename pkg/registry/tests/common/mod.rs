@@ -109,7 +109,13 @@ impl World {
 
     /// What stands at a key.
     pub fn stored(&self, key: &str) -> Value {
-        parse(&self.store.get(key).unwrap_or_else(|| panic!("{key}")).value)
+        parse(
+            &self
+                .store
+                .get(key)
+                .unwrap_or_else(|| panic!("{key}"))
+                .value(),
+        )
     }
 
     pub async fn create(&self, plural: &str, value: Value) -> Result<Value, Status> {
@@ -149,7 +155,7 @@ impl World {
             &self
                 .registry
                 .get(&self.target(plural, name), &GetOptions::default())?
-                .value,
+                .value(),
         ))
     }
 

@@ -2,6 +2,7 @@
 
 use kedge_registry::pod_references::{Named, names};
 use kedge_registry::{ListOptions, Registry};
+use kedge_store::Entry;
 use serde_json::Value;
 
 /// On a Pod: a kubelet's own. What it names does not count, or a node could name what it wants to read.
@@ -27,7 +28,7 @@ impl Related {
     ) -> bool {
         if self == Self::Pod {
             let pod = registry.entry("", "pods", namespace, name);
-            return pod.is_some_and(|pod| on(&pod.value, node).is_some());
+            return pod.is_some_and(|pod| on(&pod, node).is_some());
         }
         let catalog = registry.catalog();
         let Some(kind) = catalog.find("", "v1", "pods") else {
@@ -38,10 +39,10 @@ impl Related {
         };
         pods.items
             .iter()
-            .any(|pod| says(&pod.value, name) && self.is_named(&pod.value, node, name))
+            .any(|pod| says(pod, name) && self.is_named(pod, node, name))
     }
 
-    fn is_named(self, pod: &[u8], node: &str, name: &str) -> bool {
+    fn is_named(self, pod: &Entry, node: &str, name: &str) -> bool {
         let Some(pod) = on(pod, node) else {
             return false;
         };
@@ -59,17 +60,15 @@ impl Related {
 }
 
 /// The Pod, where it runs on the node.
-fn on(pod: &[u8], node: &str) -> Option<Value> {
+fn on(pod: &Entry, node: &str) -> Option<Value> {
     if !says(pod, node) {
         return None;
     }
-    let pod: Value = serde_json::from_slice(pod).ok()?;
+    let pod: Value = serde_json::from_slice(&pod.value()).ok()?;
     (pod["spec"]["nodeName"] == node).then_some(pod)
 }
 
-/// Whether JSON holds a text anywhere: most Pods need not be parsed. Names have nothing in them that JSON would escape.
-fn says(json: &[u8], text: &str) -> bool {
-    let quoted = format!("\"{text}\"");
-    json.windows(quoted.len())
-        .any(|window| window == quoted.as_bytes())
+/// Whether an object has a text anywhere: most Pods need not be parsed. Names have nothing in them that JSON would escape.
+fn says(object: &Entry, text: &str) -> bool {
+    object.contains(format!("\"{text}\"").as_bytes())
 }

@@ -110,7 +110,7 @@ fn get(registry: &Registry, plural: &str, namespace: &str, name: &str) -> Result
 
 /// The object of an entry.
 pub(super) fn parse(entry: &Entry) -> Result<Object, Status> {
-    let value = serde_json::from_slice(&entry.value).ok();
+    let value = serde_json::from_slice(&entry.value()).ok();
     value
         .and_then(Object::from_value)
         .ok_or_else(|| Status::internal(format!("{}: the stored value is no object", entry.key)))

@@ -8,7 +8,6 @@ mod rules;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bytes::Bytes;
 use kedge_client::{ObjectKey, Resource};
 use serde_json::{Value as Json, json};
 
@@ -50,7 +49,7 @@ fn change(resource: Resource, name: &str, object: Option<Json>) -> Change {
             namespace: "default".into(),
             name: name.into(),
         },
-        object: object.map(|value| Bytes::from(value.to_string())),
+        object: object.map(|value| value.to_string().into()),
     }
 }
 

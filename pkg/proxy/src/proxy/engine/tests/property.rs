@@ -43,9 +43,9 @@ fn random_service_change() -> impl Strategy<Value = Change> {
                            "nodePort": if gone { 30000 } else { 30000 + u16::from(number) }}],
             });
             let mut change = service(name, &format!("10.43.0.{number}"), more);
-            let mut value: Json = serde_json::from_slice(change.object.as_ref().unwrap()).unwrap();
+            let mut value: Json = serde_json::from_slice(&change.object.as_ref().unwrap().text()).unwrap();
             value["status"] = json!({"loadBalancer": {"ingress": [{"ip": format!("203.0.113.{number}")}]}});
-            change.object = Some(Bytes::from(value.to_string()));
+            change.object = Some(value.to_string().into());
             change
         },
     )
