@@ -3,6 +3,7 @@
 mod cluster_dns;
 mod host;
 mod identity;
+mod memory;
 pub mod service_cidrs;
 
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
 use kedge_telemetry::metrics::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::args::ServerArgs;
 use crate::config::{Config, Mistake, check_networks};
@@ -123,6 +124,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     });
     let identity = Identity::load(&config, &hostname, &network.node_addresses())?;
     let metrics = Metrics::default();
+    let served = Arc::new(Notify::new());
     let api = Server::bind(ServerConfig {
         listen: config.listen.clone(),
         registry: registry.clone(),
@@ -132,6 +134,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
         ready: Vec::new(),
         limits: Limits::default(),
         metrics: metrics.clone(),
+        served: Arc::clone(&served),
     })?;
     let listening = api.addresses();
     identity.write_kubeconfig(&config.data_dir, &listening)?;
@@ -149,6 +152,7 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
     report(&client, &recovery).await;
 
     let mut tasks = Tasks::new();
+    tasks.spawn("memory", |shutdown| memory::run(served, shutdown));
     tasks.spawn("custom resources", |shutdown| async move {
         tokio::select! {
             () = definitions.run() => {}

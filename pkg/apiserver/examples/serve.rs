@@ -56,6 +56,7 @@ async fn main() {
         ready: Vec::new(),
         limits: Limits::default(),
         metrics: kedge_telemetry::metrics::Metrics::default(),
+        served: Default::default(),
     })
     .unwrap();
     let url = format!("https://{}", server.addresses()[0]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kedge_registry::Registry;
 use kedge_telemetry::metrics::Metrics;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::authn::{Authenticator, BearerTokens};
@@ -22,6 +23,7 @@ pub(crate) struct App {
     pub ready: Vec<HealthCheck>,
     pub limits: Limits,
     pub metrics: Metrics,
+    pub served: Arc<Notify>,
     pub requests: Requests,
     pub in_flight: InFlight,
     /// Cancelled when the server stops: watches end.

@@ -8,6 +8,7 @@ use kedge_registry::Registry;
 use kedge_telemetry::metrics::Metrics;
 use rustls::server::ResolvesServerCert;
 use rustls_pki_types::CertificateDer;
+use tokio::sync::Notify;
 
 use crate::Tokens;
 
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// What `/metrics` shows; the server adds its own.
     pub metrics: Metrics,
+    /// Told of each request that was answered.
+    pub served: Arc<Notify>,
 }
 
 /// A named condition of `/readyz`.

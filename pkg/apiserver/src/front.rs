@@ -69,6 +69,7 @@ impl Front {
         if let Some(id) = audit_id {
             answer.headers_mut().insert(AUDIT_ID, id);
         }
+        self.app.served.notify_one();
         answer
     }
 

@@ -47,6 +47,7 @@ impl Server {
             ready,
             limits,
             metrics,
+            served,
         } = config;
         let requests = Requests::default();
         metrics.add(|registry| requests.register(registry));
@@ -92,6 +93,7 @@ impl Server {
             in_flight: InFlight::new(&limits),
             limits,
             metrics,
+            served,
             requests,
             stopping: stopping.clone(),
             address,

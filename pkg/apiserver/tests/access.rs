@@ -247,6 +247,7 @@ async fn an_address_in_use_says_what_to_do() {
         ready: Vec::new(),
         limits: kedge_apiserver::Limits::default(),
         metrics: kedge_telemetry::metrics::Metrics::default(),
+        served: Default::default(),
     };
     let error = kedge_apiserver::Server::bind(config)
         .err()

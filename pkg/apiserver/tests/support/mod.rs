@@ -70,6 +70,7 @@ impl Lab {
             ready,
             limits,
             metrics: kedge_telemetry::metrics::Metrics::default(),
+            served: Default::default(),
         })
         .unwrap();
         let address = server.addresses()[0];
