@@ -75,6 +75,7 @@ fn json_schemas() -> Map<String, Value> {
     generator.subschema_for::<networking::NetworkPolicy>();
     generator.subschema_for::<networking::ServiceCIDR>();
     generator.subschema_for::<node::RuntimeClass>();
+    generator.subschema_for::<policy::Eviction>();
     generator.subschema_for::<policy::PodDisruptionBudget>();
     generator.subschema_for::<rbac::ClusterRole>();
     generator.subschema_for::<rbac::ClusterRoleBinding>();

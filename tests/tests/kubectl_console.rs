@@ -111,6 +111,11 @@ fn custom_resources() {
 }
 
 #[test]
+fn drains() {
+    session("drain.console");
+}
+
+#[test]
 fn policies_and_services() {
     session("policies_and_services.console");
 }

@@ -40,6 +40,11 @@ const NO_BULK: &[&str] = &[
 ];
 
 const APPROVAL: Below = part("approval");
+const EVICTION: Below = Below {
+    name: "eviction",
+    verbs: &["create"],
+    body: Some((POLICY, "Eviction")),
+};
 const FINALIZE: Below = Below {
     name: "finalize",
     verbs: &["update"],
@@ -158,7 +163,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         short_names: &["po"],
         categories: &["all"],
-        subresources: &[STATUS],
+        subresources: &[EVICTION, STATUS],
         ..row(CORE, "Pod", "pods", Namespaced)
     },
     row(CORE, "PodTemplate", "podtemplates", Namespaced),
@@ -334,6 +339,7 @@ pub(super) const ROWS: &[Row] = &[
 pub(super) const BODIES: &[Row] = &[
     body(AUTHENTICATION, "TokenRequest"),
     body(AUTOSCALING, "Scale"),
+    body(POLICY, "Eviction"),
 ];
 
 /// A built-in kind that is stored, in words that last as long as the program.

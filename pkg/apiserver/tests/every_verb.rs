@@ -58,7 +58,7 @@ const EDIT: Table = "
 get,list,watch :secrets
 get,list,watch coordination.k8s.io:leases
 create,update,patch,delete,deletecollection :configmaps,events,pods,secrets,serviceaccounts,services
-create :serviceaccounts/token
+create :pods/eviction,serviceaccounts/token
 create,update,patch,delete,deletecollection events.k8s.io:events
 create,update,patch,delete,deletecollection apps:daemonsets,deployments,deployments/scale,replicasets,replicasets/scale,statefulsets,statefulsets/scale
 create,update,patch,delete,deletecollection batch:cronjobs,jobs
@@ -82,6 +82,7 @@ create,get,list,watch certificates.k8s.io:certificatesigningrequests
 create storage.k8s.io:csinodes
 get,list,watch storage.k8s.io:csidrivers
 get,list,watch node.k8s.io:runtimeclasses
+create :pods/eviction
 create authentication.k8s.io:tokenreviews
 create authorization.k8s.io:subjectaccessreviews,localsubjectaccessreviews
 ";

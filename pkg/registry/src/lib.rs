@@ -10,6 +10,7 @@ pub mod admission;
 mod allocate;
 mod bootstrap;
 mod check;
+mod condition;
 pub mod definitions;
 mod keys;
 pub mod pod_references;

@@ -1,8 +1,9 @@
-//! Kinds that are asked and answered: a body in, an answer out, nothing stored.
+//! Kinds that are asked and answered: a body in, an answer out, and the body is not stored.
 
 mod access_review;
 mod attributes;
 mod bound_object;
+mod eviction;
 mod rules_review;
 mod self_subject_review;
 mod token_request;
@@ -16,7 +17,7 @@ use http::StatusCode;
 use kedge_api::Kind;
 use kedge_machinery::Status;
 use kedge_registry::{Question, Target};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Ask, write};
 use crate::answer::{self, Answer, Reply};
@@ -24,8 +25,9 @@ use crate::negotiate::Forms;
 
 /// True for a request that this module answers and no store.
 pub(super) fn is_review(ask: &Ask<'_>) -> bool {
-    let target = &ask.target;
-    !target.kind.is_stored() || target.subresource == "token"
+    let kind = &ask.target.kind;
+    let part = kind.subresource(&ask.target.subresource);
+    !kind.is_stored() || part.is_some_and(|part| part.verbs == ["create"])
 }
 
 /// Answers by group, kind and subresource. 404 for what has no answer.
@@ -37,10 +39,17 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
         target.subresource.as_str(),
     );
     match place {
+        ("", "Pod", "eviction") => {
+            let question = question(ask, body).await?;
+            let mut options = eviction::options(&question)?;
+            options.user = Some(Arc::clone(&ask.user));
+            app.registry
+                .evict(target, question.object, &options)
+                .await?;
+            created(ask, &success(), &question.warnings)
+        }
         ("", "ServiceAccount", "token") => {
-            let catalog = app.registry.catalog();
-            let kind = catalog.find_kind("authentication.k8s.io", "v1", "TokenRequest");
-            let question = question(ask, kind.ok_or_else(Status::no_such_resource)?, body).await?;
+            let question = question(ask, body).await?;
             let account = Target::new(
                 Arc::clone(&target.kind),
                 target.namespace.as_str(),
@@ -53,12 +62,12 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
             created(ask, &made.into_value(), &question.warnings)
         }
         ("authentication.k8s.io", "TokenReview", "") => {
-            let question = question(ask, &target.kind, body).await?;
+            let question = question(ask, body).await?;
             let review = token_review::answer(&app.bearers, question.object)?;
             created(ask, &review.into_value(), &question.warnings)
         }
         ("authentication.k8s.io", "SelfSubjectReview", "") => {
-            let question = question(ask, &target.kind, body).await?;
+            let question = question(ask, body).await?;
             created(
                 ask,
                 &self_subject_review::answer(&ask.user),
@@ -66,7 +75,7 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
             )
         }
         ("authorization.k8s.io", kind, "") => {
-            let question = question(ask, &target.kind, body).await?;
+            let question = question(ask, body).await?;
             let (authorizers, object) = (&app.authorizers, question.object);
             let answer = match kind {
                 "SelfSubjectAccessReview" => {
@@ -87,14 +96,30 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
     }
 }
 
-/// The body, as the kind's schema knows it.
-async fn question(ask: &Ask<'_>, kind: &Arc<Kind>, body: Body) -> Result<Question, Status> {
+/// The body, as the schema of its kind knows it.
+async fn question(ask: &Ask<'_>, body: Body) -> Result<Question, Status> {
     let (object, options) = write::given(ask, body, write::CREATE).await?;
     let target = Target {
-        kind: Arc::clone(kind),
+        kind: kind(ask)?,
         ..ask.target.clone()
     };
     ask.app.registry.question(&target, object, &options)
+}
+
+/// The kind of the body: of the resource, or of the subresource.
+fn kind(ask: &Ask<'_>) -> Result<Arc<Kind>, Status> {
+    let own = &ask.target.kind;
+    let Some(part) = own.subresource(&ask.target.subresource) else {
+        return Ok(Arc::clone(own));
+    };
+    let catalog = ask.app.registry.catalog();
+    let kind = catalog.find_kind(&part.group, &part.version, &part.kind);
+    kind.cloned().ok_or_else(Status::no_such_resource)
+}
+
+/// The answer to a body that asked for something to be done.
+fn success() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 }
 
 /// 201, as for everything that is posted.

@@ -112,7 +112,8 @@ fn answer(target: &Target, old: &Object, object: bytes::Bytes, gone: bool) -> De
     }
 }
 
-fn check_preconditions(
+/// The object is the one that is meant, as it is known.
+pub(super) fn check_preconditions(
     target: &Target,
     old: &Object,
     options: &DeleteOptions,

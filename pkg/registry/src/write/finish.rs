@@ -186,7 +186,11 @@ impl Registry {
         }
     }
 
-    fn admit_change(&self, attributes: &Attributes<'_>, new: &mut Object) -> Result<(), Status> {
+    pub(super) fn admit_change(
+        &self,
+        attributes: &Attributes<'_>,
+        new: &mut Object,
+    ) -> Result<(), Status> {
         let mut all = self.inner.admission.iter();
         all.try_for_each(|admission| admission.change(attributes, new))
     }

@@ -11,6 +11,7 @@ mod custom;
 mod decode;
 mod delete;
 pub(crate) mod deletion;
+mod evict;
 mod finish;
 mod lifecycle;
 mod metadata;

@@ -14,6 +14,8 @@ pub struct Question {
     pub object: Object,
     /// Texts for `Warning` headers.
     pub warnings: Vec<String>,
+    /// True when nothing is to come of it.
+    pub dry_run: bool,
 }
 
 impl Registry {
@@ -50,6 +52,7 @@ impl Registry {
         Ok(Question {
             object,
             warnings: decoded.warnings,
+            dry_run: options.dry_run,
         })
     }
 }
