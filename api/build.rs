@@ -57,6 +57,7 @@ fn json_schemas() -> Map<String, Value> {
     generator.subschema_for::<batch::Job>();
     generator.subschema_for::<certificates::CertificateSigningRequest>();
     generator.subschema_for::<coordination::Lease>();
+    generator.subschema_for::<core::Binding>();
     generator.subschema_for::<core::ConfigMap>();
     generator.subschema_for::<core::Endpoints>();
     generator.subschema_for::<core::Event>();

@@ -40,6 +40,11 @@ const NO_BULK: &[&str] = &[
 ];
 
 const APPROVAL: Below = part("approval");
+const BINDING: Below = Below {
+    name: "binding",
+    verbs: &["create"],
+    body: Some((CORE, "Binding")),
+};
 const EVICTION: Below = Below {
     name: "eviction",
     verbs: &["create"],
@@ -137,6 +142,7 @@ const fn body(group: Group, kind: &'static str) -> Row {
 }
 
 pub(super) const ROWS: &[Row] = &[
+    review(CORE, "Binding", "bindings", Namespaced),
     Row {
         short_names: &["cm"],
         ..row(CORE, "ConfigMap", "configmaps", Namespaced)
@@ -163,7 +169,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         short_names: &["po"],
         categories: &["all"],
-        subresources: &[EVICTION, STATUS],
+        subresources: &[BINDING, EVICTION, STATUS],
         ..row(CORE, "Pod", "pods", Namespaced)
     },
     row(CORE, "PodTemplate", "podtemplates", Namespaced),

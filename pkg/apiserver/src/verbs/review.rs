@@ -15,8 +15,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::StatusCode;
 use kedge_api::Kind;
-use kedge_machinery::Status;
-use kedge_registry::{Question, Target};
+use kedge_machinery::{Object, Status};
+use kedge_registry::{Question, Target, WriteOptions};
 use serde_json::{Value, json};
 
 use super::{Ask, write};
@@ -39,6 +39,19 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
         target.subresource.as_str(),
     );
     match place {
+        ("", "Binding", "") => {
+            let mut question = question(ask, body).await?;
+            let pod = older_binding(ask, &mut question.object)?;
+            let options = written(ask, &question);
+            app.registry.bind(&pod, question.object, &options).await?;
+            created(ask, &success(), &question.warnings)
+        }
+        ("", "Pod", "binding") => {
+            let question = question(ask, body).await?;
+            let options = written(ask, &question);
+            app.registry.bind(target, question.object, &options).await?;
+            created(ask, &success(), &question.warnings)
+        }
         ("", "Pod", "eviction") => {
             let question = question(ask, body).await?;
             let mut options = eviction::options(&question)?;
@@ -115,6 +128,25 @@ fn kind(ask: &Ask<'_>) -> Result<Arc<Kind>, Status> {
     let catalog = ask.app.registry.catalog();
     let kind = catalog.find_kind(&part.group, &part.version, &part.kind);
     kind.cloned().ok_or_else(Status::no_such_resource)
+}
+
+/// The subresource that a Binding means which names its Pod in itself alone. It does not say which of that name.
+fn older_binding(ask: &Ask<'_>, binding: &mut Object) -> Result<Target, Status> {
+    binding.meta_mut().remove("uid");
+    let catalog = ask.app.registry.catalog();
+    let pods = catalog.find("", "v1", "pods");
+    let pods = Arc::clone(pods.ok_or_else(Status::no_such_resource)?);
+    let pod = Target::new(pods, ask.target.namespace.as_str(), binding.name());
+    Ok(pod.subresource("binding"))
+}
+
+/// How what a body asks for is written.
+fn written(ask: &Ask<'_>, question: &Question) -> WriteOptions {
+    WriteOptions {
+        user: Some(Arc::clone(&ask.user)),
+        dry_run: question.dry_run,
+        ..WriteOptions::default()
+    }
 }
 
 /// The answer to a body that asked for something to be done.

@@ -1,6 +1,7 @@
 //! What stands below a Pod, as drains, schedulers and `kubectl debug` use it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod binding;
 mod eviction;
 #[path = "../support/mod.rs"]
 mod support;
@@ -86,6 +87,8 @@ async fn discovery_tells_of_them() {
     };
     let told: Vec<&Value> = resources.iter().filter(below).collect();
     let expected = [
+        json!({"name": "bindings", "singularName": "binding", "namespaced": true, "kind": "Binding", "verbs": ["create"]}),
+        json!({"name": "pods/binding", "singularName": "", "namespaced": true, "kind": "Binding", "verbs": ["create"]}),
         json!({"name": "pods/eviction", "singularName": "", "namespaced": true, "group": "policy", "version": "v1",
             "kind": "Eviction", "verbs": ["create"]}),
         json!({"name": "pods/status", "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get", "patch", "update"]}),

@@ -16,6 +16,7 @@ mod escalation;
 mod held_address;
 mod node_restriction;
 mod overlapping_pools;
+mod pod_topology_labels;
 mod policy;
 mod priority;
 mod runtime_class;
@@ -29,6 +30,7 @@ pub use escalation::Escalation;
 pub use held_address::HeldAddress;
 pub use node_restriction::NodeRestriction;
 pub use overlapping_pools::OverlappingPools;
+pub use pod_topology_labels::PodTopologyLabels;
 pub use priority::Priority;
 pub use runtime_class::RuntimeClass;
 pub use service_account::ServiceAccount;
@@ -81,6 +83,7 @@ pub fn builtin() -> Vec<Box<dyn Admission>> {
         Box::new(DefaultIngressClass),
         Box::new(NodeRestriction),
         Box::new(Escalation),
+        Box::new(PodTopologyLabels),
         Box::new(Priority),
         Box::new(RuntimeClass),
         Box::new(HeldAddress),

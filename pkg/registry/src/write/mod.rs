@@ -4,6 +4,7 @@
 //! What was chosen is claimed by the commit, under the condition that nobody else claimed it meanwhile; who
 //! loses that race goes through the steps again from the latest state.
 
+mod bind;
 mod collection;
 mod commit;
 mod create;
