@@ -45,6 +45,7 @@ const BINDING: Below = Below {
     verbs: &["create"],
     body: Some((CORE, "Binding")),
 };
+const EPHEMERAL_CONTAINERS: Below = part("ephemeralcontainers");
 const EVICTION: Below = Below {
     name: "eviction",
     verbs: &["create"],
@@ -55,6 +56,7 @@ const FINALIZE: Below = Below {
     verbs: &["update"],
     body: None,
 };
+const RESIZE: Below = part("resize");
 const SCALE: Below = Below {
     body: Some((AUTOSCALING, "Scale")),
     ..part("scale")
@@ -169,7 +171,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         short_names: &["po"],
         categories: &["all"],
-        subresources: &[BINDING, EVICTION, STATUS],
+        subresources: &[BINDING, EPHEMERAL_CONTAINERS, EVICTION, RESIZE, STATUS],
         ..row(CORE, "Pod", "pods", Namespaced)
     },
     row(CORE, "PodTemplate", "podtemplates", Namespaced),

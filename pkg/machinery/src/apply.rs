@@ -39,6 +39,8 @@ pub struct Context<'a> {
     pub custom: bool,
     /// The status is written apart from the rest, as a subresource.
     pub status_apart: bool,
+    /// Leaves of a configuration what the subresource takes, where that is but a part of the spec.
+    pub narrow: Option<fn(&mut Object)>,
     /// The field manager's name.
     pub manager: &'a str,
     /// Empty, or for example `status`.
@@ -314,6 +316,9 @@ fn intent(context: &Context<'_>, config: &Object, is_new: bool) -> Value {
         }
         _ => {}
     }
+    if let Some(narrow) = context.narrow {
+        narrow(&mut config);
+    }
     if config.meta().is_some() {
         let meta = config.meta_mut();
         meta.retain(|key, _| !SET_BY_SERVER.contains(&key.as_str()));
@@ -381,6 +386,7 @@ impl<'a> Context<'a> {
             also: Vec::new(),
             custom: false,
             status_apart: true,
+            narrow: None,
             manager: "m",
             subresource: "",
             force: false,

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod binding;
+mod ephemeral;
 mod eviction;
+mod resize;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -86,12 +88,18 @@ async fn discovery_tells_of_them() {
         name.starts_with("pods/") || name == "bindings"
     };
     let told: Vec<&Value> = resources.iter().filter(below).collect();
-    let expected = [
-        json!({"name": "bindings", "singularName": "binding", "namespaced": true, "kind": "Binding", "verbs": ["create"]}),
-        json!({"name": "pods/binding", "singularName": "", "namespaced": true, "kind": "Binding", "verbs": ["create"]}),
-        json!({"name": "pods/eviction", "singularName": "", "namespaced": true, "group": "policy", "version": "v1",
-            "kind": "Eviction", "verbs": ["create"]}),
-        json!({"name": "pods/status", "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get", "patch", "update"]}),
+    let part = |name: &str, kind: &str, verbs: &[&str]| json!({"name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": verbs});
+    let all = ["get", "patch", "update"];
+    let mut expected = [
+        part("bindings", "Binding", &["create"]),
+        part("pods/binding", "Binding", &["create"]),
+        part("pods/ephemeralcontainers", "Pod", &all),
+        part("pods/eviction", "Eviction", &["create"]),
+        part("pods/resize", "Pod", &all),
+        part("pods/status", "Pod", &all),
     ];
+    expected[0]["singularName"] = "binding".into();
+    expected[3]["group"] = "policy".into();
+    expected[3]["version"] = "v1".into();
     assert_eq!(told, expected.iter().collect::<Vec<_>>());
 }

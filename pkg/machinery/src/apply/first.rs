@@ -234,6 +234,7 @@ mod tests {
             let context = Context {
                 api_version: "example.com/v1".into(),
                 status_apart,
+                narrow: None,
                 manager: &manager,
                 subresource,
                 ..Context::example(&definitions, &schema)

@@ -352,6 +352,7 @@ fn a_status_that_is_not_apart_is_a_field_like_others() {
     let api = Api::new();
     let context = Context {
         status_apart: false,
+        narrow: None,
         ..api.context("one", false)
     };
     let config = |kind: &str| {

@@ -53,6 +53,12 @@ pub(crate) trait Strategy: Send + Sync {
         None
     }
 
+    /// What leaves of an apply's configuration the part that a subresource takes; `None` where that is no part of the spec.
+    fn narrow(&self, subresource: &str) -> Option<fn(&mut Object)> {
+        let _ = subresource;
+        None
+    }
+
     /// Takes out what this request may not say, before anybody is told to own it. The common part (status kept on an
     /// update, all but status kept on a status update) has been done.
     fn reset(&self, new: &mut Object, old: Option<&Object>, subresource: &str) {

@@ -58,6 +58,7 @@ impl Registry {
             also,
             custom: kind.custom.is_some(),
             status_apart: kind.subresource("status").is_some(),
+            narrow: target.strategy().narrow(&target.subresource),
             manager: &options.field_manager,
             subresource: &target.subresource,
             force: options.force,

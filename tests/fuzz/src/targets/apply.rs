@@ -38,6 +38,7 @@ pub(super) fn run(input: &[u8]) {
         also: Vec::new(),
         custom: false,
         status_apart: kind.subresource("status").is_some(),
+        narrow: None,
         manager,
         subresource: "",
         force: true,

@@ -1,8 +1,11 @@
 //! Pods. No kubelet runs them here: they are the endpoints that people and tools declare.
 
 mod defaults;
+mod ephemeral;
 mod mutate;
+mod part;
 mod quality;
+mod resize;
 mod status;
 mod sysctls;
 mod update;
@@ -23,6 +26,11 @@ use crate::value::{field, int, text};
 /// The lists of containers of a Pod.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
+/// On a Pod: a kubelet's own, of which this object is only the mirror.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+/// How upstream's refusals spell the path of what is wrong as a whole.
+const NOWHERE: &str = "[]";
+
 pub(super) struct Pod;
 
 impl Strategy for Pod {
@@ -32,6 +40,22 @@ impl Strategy for Pod {
 
     fn blank(&self) -> Option<Object> {
         Object::from_value(json!({"metadata": {}, "spec": {"containers": null}}))
+    }
+
+    fn narrow(&self, subresource: &str) -> Option<fn(&mut Object)> {
+        match subresource {
+            "ephemeralcontainers" => Some(part::ephemeral),
+            "resize" => Some(part::sizes),
+            _ => None,
+        }
+    }
+
+    fn reset(&self, new: &mut Object, old: Option<&Object>, subresource: &str) {
+        match (subresource, old) {
+            ("ephemeralcontainers", Some(old)) => part::keep_all_but_ephemeral(new, old),
+            ("resize", Some(old)) => part::keep_all_but_sizes(new, old),
+            _ => {}
+        }
     }
 
     fn prepare_create(&self, new: &mut Object) {
@@ -50,10 +74,11 @@ impl Strategy for Pod {
     }
 
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
-        if subresource == "status" {
-            status::validate(new, old)
-        } else {
-            update::validate(new, old)
+        match subresource {
+            "ephemeralcontainers" => ephemeral::validate(new, old),
+            "resize" => resize::validate(new, old),
+            "status" => status::validate(new, old),
+            _ => update::validate(new, old),
         }
     }
 
