@@ -65,6 +65,24 @@ async fn its_own_pods() {
     world
         .refused(Method::DELETE, &other, Value::Null, why)
         .await;
+    let eviction =
+        |name: &str| json!({"metadata": {"name": name}, "deleteOptions": {"dryRun": ["All"]}});
+    let why = "node n1 can only evict pods with spec.nodeName set to itself";
+    world
+        .refused(
+            Method::POST,
+            &format!("{other}/eviction"),
+            eviction("other"),
+            why,
+        )
+        .await;
+    assert_eq!(
+        world
+            .ask(Method::POST, &format!("{own}/eviction"), eviction("own"))
+            .await
+            .0,
+        201
+    );
     assert_eq!(
         world
             .ask(Method::DELETE, &own, json!({"gracePeriodSeconds": 0}))

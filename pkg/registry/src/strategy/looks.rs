@@ -32,6 +32,7 @@ pub(crate) fn at_change(kind: &Kind, subresource: &str) -> Looks {
             (&[], &[])
         }
         ("certificates.k8s.io", ..) => (&[Whole], &[Change]),
+        ("", "Pod", "ephemeralcontainers" | "resize") => (&[Change, Whole], &[]),
         // A Scale is the object itself; other parts are written apart from what the object is.
         (_, _, part) if !matches!(part, "" | "scale") => (&[Change], &[]),
         ("", "PodTemplate" | "Service", _) => (&[Change], &[]),

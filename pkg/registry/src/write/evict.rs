@@ -35,6 +35,11 @@ impl Registry {
         options: &DeleteOptions,
     ) -> Result<(), Status> {
         metadata::agree_on_namespace(target, &mut eviction)?;
+        if eviction.name() != target.name {
+            return Err(Status::bad_request(
+                "name in URL does not match name in Eviction object",
+            ));
+        }
         let pod = Target {
             subresource: String::new(),
             ..target.clone()
@@ -54,11 +59,6 @@ impl Registry {
                 view: self.view(&snapshot),
             };
             self.admit_change(&attributes, &mut eviction)?;
-            if eviction.name() != target.name {
-                return Err(Status::bad_request(
-                    "name in URL does not match name in Eviction object",
-                ));
-            }
             self.admit(&attributes, Some(&eviction))?;
             let charged = match disrupts_nothing(&old) {
                 true => None,
