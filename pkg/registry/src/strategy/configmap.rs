@@ -35,10 +35,8 @@ impl Strategy for ConfigMap {
         errors
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors = immutable(new, old, &["data", "binaryData"]);
-        errors.extend(self.validate(new));
-        errors
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        immutable(new, old, &["data", "binaryData"])
     }
 }
 
@@ -143,14 +141,11 @@ mod tests {
     #[test]
     fn immutable_is_for_ever() {
         let old = map(json!({"immutable": true, "data": {"a": "1"}}));
-        assert!(ConfigMap.validate_update(&old, &old, "").is_empty());
+        assert!(ConfigMap.validate_change(&old, &old).is_empty());
         let changed = map(json!({"immutable": true, "data": {"a": "2"}}));
+        assert_eq!(fields(ConfigMap.validate_change(&changed, &old)), ["data"]);
         assert_eq!(
-            fields(ConfigMap.validate_update(&changed, &old, "")),
-            ["data"]
-        );
-        assert_eq!(
-            fields(ConfigMap.validate_update(&map(json!({"data": {"a": "1"}})), &old, "")),
+            fields(ConfigMap.validate_change(&map(json!({"data": {"a": "1"}})), &old)),
             ["immutable"]
         );
     }

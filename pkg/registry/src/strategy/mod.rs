@@ -98,7 +98,7 @@ pub(crate) trait Strategy: Send + Sync {
         Vec::new()
     }
 
-    /// What is wrong with a change, the metadata apart.
+    /// What is wrong with a changed object, its metadata apart.
     fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
         let _ = old;
         if subresource.is_empty() {
@@ -106,6 +106,12 @@ pub(crate) trait Strategy: Send + Sync {
         } else {
             Vec::new()
         }
+    }
+
+    /// What is wrong with the change itself: fields that stay as they were. [`looks::at_change`] says when it is told.
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        let _ = (new, old);
+        Vec::new()
     }
 
     /// What is taken and may surprise: texts for `Warning` headers. `old` is what an update changes.

@@ -104,12 +104,8 @@ impl Strategy for Node {
     }
 
     /// Upstream looks at taints and resources once as those of a Node, and once as those of a changed one.
-    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
-        let mut errors = match subresource {
-            "" => self.validate(new),
-            _ => Vec::new(),
-        };
-        errors.extend(annotations::annotations(new));
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        let mut errors = annotations::annotations(new);
         errors.extend(resources(new));
         errors.extend(addresses(new));
         errors.extend(features::features(new));

@@ -28,12 +28,10 @@ impl Strategy for RuntimeClass {
         errors
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
         let handler = |object: &Object| -> Option<Value> { object.at(&["handler"]).cloned() };
         let (is, was) = (handler(new), handler(old));
-        let mut errors = self.validate(new);
-        errors.extend(check::immutable("handler", is.as_ref(), was.as_ref()));
-        errors
+        Vec::from_iter(check::immutable("handler", is.as_ref(), was.as_ref()))
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {
@@ -71,7 +69,7 @@ mod tests {
     #[test]
     fn the_handler_stays() {
         let class = |handler| Object::from_value(json!({"handler": handler})).unwrap();
-        let errors = RuntimeClass.validate_update(&class("a"), &class("b"), "");
+        let errors = RuntimeClass.validate_change(&class("a"), &class("b"));
         assert_eq!(errors[0].field, "handler");
         // What has changed is looked at as a new class is.
         let errors = RuntimeClass.validate_update(&class(""), &class(""), "");

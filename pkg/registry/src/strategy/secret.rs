@@ -60,12 +60,10 @@ impl Strategy for Secret {
         errors
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors: Vec<_> = check::immutable("type", new.0.get("type"), old.0.get("type"))
-            .into_iter()
-            .collect();
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        let kind = check::immutable("type", new.0.get("type"), old.0.get("type"));
+        let mut errors = Vec::from_iter(kind);
         errors.extend(immutable(new, old, &["data"]));
-        errors.extend(self.validate(new));
         errors
     }
 
@@ -200,6 +198,6 @@ mod tests {
     #[test]
     fn the_type_stays() {
         let (old, new) = (secret(json!({})), secret(json!({"type": "other"})));
-        assert_eq!(Secret.validate_update(&new, &old, "")[0].field, "type");
+        assert_eq!(Secret.validate_change(&new, &old)[0].field, "type");
     }
 }

@@ -135,12 +135,10 @@ impl Registry {
             metadata::count_generation(new, old, has_status);
         }
         let kind = &target.kind;
-        let (before, after) = looks::at_change(kind, &target.subresource);
-        let found = Findings::of(target, new, old, (before, after));
+        let parts = looks::at_change(kind, &target.subresource);
+        let found = Findings::of(target, new, old, parts);
         let mut errors = found.any();
-        errors.extend(found.told(before));
-        errors.extend(strategy.validate_update(new, old, &target.subresource));
-        errors.extend(found.told(after));
+        errors.extend(found.told(parts));
         if let Some(own) = &target.kind.custom {
             errors.extend(custom::validate(own, new, Some(old)));
             errors.extend(scale::validate(own, new, &target.subresource));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::check;
 use crate::request::Target;
-use crate::strategy::looks::{Look, Looks};
+use crate::strategy::looks::Part;
 use crate::strategy::{NameRule, Rules};
 use crate::value::{copy_field, field};
 
@@ -191,28 +191,33 @@ fn object_meta(object: &Object, kind: &Kind, rule: NameRule) -> Vec<FieldError> 
     meta_validate::object_meta(object, kind.namespaced, check)
 }
 
-/// What is wrong with a change of metadata. Each look finds the same however often it is told, so it is taken once.
+/// What is wrong with a change. Each look at a part finds the same however often it is told, so it is taken once.
 pub(super) struct Findings {
     any: Vec<FieldError>,
     whole: Vec<FieldError>,
     change: Vec<FieldError>,
     finalizers: Vec<FieldError>,
+    object: Vec<FieldError>,
+    moved: Vec<FieldError>,
 }
 
 impl Findings {
-    /// What all these looks of the kind's strategy will find, and the one that every kind gets.
-    pub(super) fn of(target: &Target, new: &Object, old: &Object, looks: Looks) -> Self {
-        let kind = &target.kind;
-        let mut own = looks.0.iter().chain(looks.1);
-        let whole = match own.any(|look| *look == Look::Whole) {
-            true => object_meta(new, kind, target.rules().name),
+    /// What the kind's strategy will find when it looks at these parts, and the one look that every kind gets.
+    pub(super) fn of(target: &Target, new: &Object, old: &Object, parts: &[Part]) -> Self {
+        let (kind, strategy) = (&target.kind, target.strategy());
+        let at = |part: Part, look: &dyn Fn() -> Vec<FieldError>| match parts.contains(&part) {
+            true => look(),
             false => Vec::new(),
         };
         Self {
             any: validate_any(new, kind),
-            whole,
+            whole: at(Part::Whole, &|| object_meta(new, kind, target.rules().name)),
             change: meta_validate::object_meta_update(new, old),
             finalizers: finalizers(new, kind),
+            object: at(Part::Object, &|| {
+                strategy.validate_update(new, old, &target.subresource)
+            }),
+            moved: at(Part::Moved, &|| strategy.validate_change(new, old)),
         }
     }
 
@@ -221,16 +226,19 @@ impl Findings {
         [&self.any[..], &self.change].concat()
     }
 
-    /// Of the kind's strategy.
-    pub(super) fn told(&self, looks: &[Look]) -> Vec<FieldError> {
-        let each = looks.iter().flat_map(|look| {
-            let found = match look {
-                Look::Whole => &self.whole,
-                Look::Change => &self.change,
+    /// Of the kind's strategy, in its order.
+    pub(super) fn told(&self, parts: &[Part]) -> Vec<FieldError> {
+        let mut told = Vec::new();
+        for part in parts {
+            let (found, finalizers) = match part {
+                Part::Whole => (&self.whole, &self.finalizers[..]),
+                Part::Change => (&self.change, &self.finalizers[..]),
+                Part::Object => (&self.object, &[][..]),
+                Part::Moved => (&self.moved, &[][..]),
             };
-            found.iter().chain(&self.finalizers)
-        });
-        each.cloned().collect()
+            told.extend(found.iter().chain(finalizers).cloned());
+        }
+        told
     }
 }
 

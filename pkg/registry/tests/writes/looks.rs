@@ -29,6 +29,12 @@ fn good(plural: &str) -> Value {
         "events" => json!({"involvedObject": {"namespace": "default"}}),
         "ingresses" => json!({"spec": {"rules": [{"host": "a"}]}}),
         "networkpolicies" => json!({"spec": {}}),
+        "configmaps" => json!({"immutable": true, "data": {"a": "1"}}),
+        "secrets" => json!({"immutable": true, "data": {"a": "MQ=="}}),
+        "nodes" => json!({"spec": {"podCIDR": "10.42.0.0/24"}}),
+        "runtimeclasses" => json!({"handler": "a"}),
+        "storageclasses" => json!({"provisioner": "a"}),
+        "ingressclasses" => json!({"spec": {"controller": "a/b"}}),
         "rolebindings" => json!({"roleRef": {"kind": "Role", "name": "r"}}),
         _ => json!({}),
     };
@@ -49,14 +55,14 @@ fn good(plural: &str) -> Value {
 #[case("endpointslices", 3)]
 #[case("ingresses", 4)]
 #[case("networkpolicies", 4)]
-#[case("roles", 4)]
-#[case("rolebindings", 4)]
+#[case("roles", 5)]
+#[case("rolebindings", 5)]
 #[case("deployments", 3)]
 #[case("replicasets", 4)]
 #[case("daemonsets", 4)]
 #[case("statefulsets", 3)]
 #[case("jobs", 4)]
-#[case("servicecidrs", 4)]
+#[case("servicecidrs", 3)]
 #[case("controllerrevisions", 4)]
 #[case("poddisruptionbudgets", 2)]
 #[tokio::test]
@@ -70,6 +76,42 @@ async fn a_bad_label_of_a_change(#[case] plural: &str, #[case] looks: usize) {
         vec!["metadata.labels"; looks],
         "{plural}"
     );
+}
+
+/// `m` is the metadata.
+#[rstest]
+#[case("configmaps", json!({"data": {"a": "2", "b c": "3"}}), "m m m data m data[b c]")]
+#[case("secrets", json!({"data": {"a": "Mg==", "b c": "Mw=="}}), "m m m data m data[b c]")]
+#[case("pods", json!({"spec": {"hostname": "b c"}}), "m m m m spec.hostname spec")]
+#[case("services", json!({"spec": {"clusterIP": "None", "ports": [{"port": 0}]}}), "m m m spec.clusterIPs[0] spec.ports[0].port spec.ports[0].targetPort")]
+#[case("networkpolicies", json!({"spec": {"ingress": [{"ports": [{"port": 0}]}]}}), "m m m spec.ingress[0].ports[0].port m spec.ingress[0].ports[0].port")]
+#[case("roles", json!({"rules": [{"apiGroups": [""], "resources": ["pods"]}]}), "m m m rules[0].verbs m rules[0].verbs m")]
+#[case("rolebindings", json!({"roleRef": {"kind": "Robot"}}), "m m m roleRef.kind m roleRef.kind m roleRef")]
+#[case("daemonsets", json!({"spec": {"minReadySeconds": -1}}), "m m m spec.minReadySeconds m spec.minReadySeconds")]
+#[case("deployments", json!({"spec": {"minReadySeconds": -1}}), "m m m spec.minReadySeconds")]
+#[case("jobs", json!({"spec": {"parallelism": -1}}), "m m m spec.parallelism m spec.parallelism")]
+#[case("nodes", json!({"spec": {"podCIDR": "10.0.0.0/8", "taints": [{"key": "a", "effect": "b"}]}}), "m m m metadata.taints[0].effect m spec.podCIDRs metadata.taints[0].effect")]
+#[case("runtimeclasses", json!({"handler": "a.b"}), "m m m handler m handler")]
+#[case("storageclasses", json!({"provisioner": "a/b/c"}), "m m m provisioner m provisioner")]
+#[case("ingressclasses", json!({"spec": {"controller": "a"}}), "m m m spec.controller m spec.controller")]
+#[case("servicecidrs", json!({"spec": {"cidrs": ["10.98.0.0/24"]}}), "m m m spec.cidrs[0]")]
+#[tokio::test]
+async fn what_is_told_of_metadata_and_the_rest(
+    #[case] plural: &str,
+    #[case] patch: Value,
+    #[case] order: &str,
+) {
+    let world = world().await;
+    world.create(plural, good(plural)).await.unwrap();
+    let mut patch = patch;
+    patch["metadata"] = json!({"labels": {"a": "b c"}});
+    let refused = world.merge(&world.target(plural, "x"), patch).await;
+    let found = causes(refused.unwrap_err());
+    let shown = found.iter().map(|field| match field.as_str() {
+        "metadata.labels" => "m",
+        field => field,
+    });
+    assert_eq!(Vec::from_iter(shown).join(" "), order, "{plural}");
 }
 
 #[tokio::test]

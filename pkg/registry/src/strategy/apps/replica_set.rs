@@ -65,11 +65,11 @@ impl Strategy for ReplicaSet {
                 ],
             );
         }
-        // Upstream looks at the spec once as that of a ReplicaSet, and once as that of a changed one.
-        let own = self.validate(new);
-        let mut errors = [own.clone(), own].concat();
-        errors.extend(same_selector(new, old));
-        errors
+        self.validate(new)
+    }
+
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        Vec::from_iter(same_selector(new, old))
     }
 
     fn warnings(&self, new: &Object, old: Option<&Object>) -> Vec<String> {

@@ -42,14 +42,14 @@ impl Strategy for IngressClass {
         errors
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
         let controller = |object: &Object| object.at(&["spec", "controller"]).cloned();
         let moved = check::immutable(
             "spec.controller",
             controller(new).as_ref(),
             controller(old).as_ref(),
         );
-        moved.into_iter().chain(self.validate(new)).collect()
+        Vec::from_iter(moved)
     }
 }
 
@@ -120,9 +120,9 @@ mod tests {
             class(json!({"controller": "a/c"})),
         );
         assert_eq!(
-            IngressClass.validate_update(&new, &old, "")[0].field,
+            IngressClass.validate_change(&new, &old)[0].field,
             "spec.controller"
         );
-        assert!(IngressClass.validate_update(&old, &old, "").is_empty());
+        assert!(IngressClass.validate_change(&old, &old).is_empty());
     }
 }

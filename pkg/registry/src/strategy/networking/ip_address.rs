@@ -29,10 +29,10 @@ impl Strategy for IpAddress {
         errors
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
         let parent = |object: &Object| object.at(&["spec", "parentRef"]).cloned();
         let moved = check::immutable("spec.parentRef", parent(new).as_ref(), parent(old).as_ref());
-        self.validate(new).into_iter().chain(moved).collect()
+        Vec::from_iter(moved)
     }
 }
 
@@ -64,15 +64,12 @@ mod tests {
     fn the_parent_stays() {
         let of = |name: &str| address(json!({"parentRef": {"resource": "services", "name": name}}));
         let said = |new: &Object| -> Vec<String> {
-            let errors = IpAddress.validate_update(new, &of("b"), "");
+            let errors = IpAddress.validate_change(new, &of("b"));
             errors.iter().map(ToString::to_string).collect()
         };
         assert!(said(&of("b")).is_empty());
         assert_eq!(said(&of("a")).len(), 1);
-        let gone = [
-            "spec.parentRef: Required value",
-            "spec.parentRef: Invalid value: null: field is immutable",
-        ];
+        let gone = ["spec.parentRef: Invalid value: null: field is immutable"];
         assert_eq!(said(&address(json!({}))), gone);
     }
 }

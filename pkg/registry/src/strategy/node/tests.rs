@@ -76,12 +76,8 @@ fn what_is_wrong() {
     ];
     assert_eq!(fields(Node.validate(&bad)), [&taints[..], &ranges].concat());
     assert_eq!(
-        fields(Node.validate_update(&bad, &bad, "")),
-        [&taints[..], &ranges, &["status.addresses[1]"], &taints].concat()
-    );
-    assert_eq!(
-        fields(Node.validate_update(&bad, &bad, "status"))[0],
-        "status.addresses[1]"
+        fields(Node.validate_change(&bad, &bad)),
+        [&["status.addresses[1]"], &taints[..]].concat()
     );
 }
 
@@ -95,7 +91,7 @@ fn what_is_shown_of_duplicates() {
         "status": {"addresses": [address, address]},
     }));
     let said: Vec<String> = Node
-        .validate_update(&twice, &twice, "status")
+        .validate_change(&twice, &twice)
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -116,7 +112,7 @@ fn resources_are_counted() {
     let bad = node(json!({"status": {"capacity": capacity, "allocatable": {"cpu": "1500m"}}}));
     let wrong = ["cpu", "example.com/gpu", "pods"].map(|name| format!("status.capacity.{name}"));
     assert_eq!(fields(Node.validate(&bad)), wrong);
-    assert_eq!(fields(Node.validate_update(&bad, &bad, "status")), wrong);
+    assert_eq!(fields(Node.validate_change(&bad, &bad)), wrong);
 }
 
 #[test]
@@ -197,7 +193,7 @@ fn what_is_set_once() {
     };
     let empty = node(json!({}));
     let set = spec("10.42.0.0/24", "kedge://a");
-    assert!(Node.validate_update(&set, &empty, "").is_empty());
-    let errors = Node.validate_update(&spec("10.42.1.0/24", "kedge://b"), &set, "");
+    assert!(Node.validate_change(&set, &empty).is_empty());
+    let errors = Node.validate_change(&spec("10.42.1.0/24", "kedge://b"), &set);
     assert_eq!(fields(errors), ["spec.podCIDRs", "spec.providerID"]);
 }

@@ -25,10 +25,8 @@ impl Strategy for RoleBinding {
         validate(object, &["Role", "ClusterRole"], true)
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors = self.validate(new);
-        errors.extend(role_stays(new, old));
-        errors
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        Vec::from_iter(role_stays(new, old))
     }
 }
 
@@ -41,10 +39,8 @@ impl Strategy for ClusterRoleBinding {
         validate(object, &["ClusterRole"], false)
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors = self.validate(new);
-        errors.extend(role_stays(new, old));
-        errors
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
+        Vec::from_iter(role_stays(new, old))
     }
 }
 
@@ -210,13 +206,9 @@ mod tests {
     fn the_role_stays() {
         let old = binding(reader(), json!(null));
         let new = binding(json!({"kind": "ClusterRole", "name": "other"}), json!(null));
-        let errors = RoleBinding.validate_update(&new, &old, "");
+        let errors = RoleBinding.validate_change(&new, &old);
         let text = "roleRef: Invalid value: {\"APIGroup\":\"rbac.authorization.k8s.io\",\"Kind\":\"ClusterRole\",\"Name\":\"other\"}: cannot change roleRef";
         assert_eq!(errors[0].to_string(), text);
-        assert!(
-            ClusterRoleBinding
-                .validate_update(&old, &old, "")
-                .is_empty()
-        );
+        assert!(ClusterRoleBinding.validate_change(&old, &old).is_empty());
     }
 }

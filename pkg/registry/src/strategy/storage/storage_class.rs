@@ -47,13 +47,12 @@ impl Strategy for StorageClass {
         errors
     }
 
-    fn validate_update(&self, new: &Object, old: &Object, _subresource: &str) -> Vec<FieldError> {
-        let mut errors = self.validate(new);
+    fn validate_change(&self, new: &Object, old: &Object) -> Vec<FieldError> {
         let stay = ["parameters", "provisioner", "reclaimPolicy"].into_iter();
         let moved = stay.filter(|key| field(&new.0, key) != field(&old.0, key));
-        errors.extend(
-            moved.map(|key| FieldError::forbidden(key, format!("updates to {key} are forbidden."))),
-        );
+        let mut errors: Vec<_> = moved
+            .map(|key| FieldError::forbidden(key, format!("updates to {key} are forbidden.")))
+            .collect();
         let mode = |object: &Object| object.at(&["volumeBindingMode"]).cloned();
         errors.extend(check::immutable(
             "volumeBindingMode",
@@ -208,7 +207,7 @@ mod tests {
             json!({"provisioner": "b", "parameters": {"a": "b"}, "reclaimPolicy": "Retain",
                 "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": false}),
         );
-        let errors = StorageClass.validate_update(&new, &old, "");
+        let errors = StorageClass.validate_change(&new, &old);
         let found: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(
             found,
