@@ -218,3 +218,30 @@ async fn some_kinds_are_made_by_a_put() {
     let missing = world.merge(&nowhere, json!({})).await;
     assert!(missing.unwrap_err().is_not_found());
 }
+
+/// Upstream does so since 1.36 (`ServiceCIDRStatusFieldWiping`).
+#[tokio::test]
+async fn the_status_of_a_range_is_its_own_part() {
+    let world = world().await;
+    let ready = json!([{"type": "Ready", "status": "True", "reason": "R", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let mut range = json!({
+        "metadata": {"name": "more"},
+        "spec": {"cidrs": ["10.99.0.0/24"]},
+        "status": {"conditions": ready},
+    });
+    let made = world.create("servicecidrs", range.clone()).await.unwrap();
+    assert_eq!(made["status"], json!({}));
+    range["metadata"]["labels"] = json!({"a": "b"});
+    world.update("servicecidrs", range.clone()).await.unwrap();
+    let stands = world.get("servicecidrs", "more").unwrap();
+    assert_eq!(stands["metadata"]["labels"], json!({"a": "b"}));
+    assert_eq!(stands["status"], json!({}));
+    let mut target = world.cluster_target("servicecidrs", "more");
+    target.subresource = "status".into();
+    range["metadata"]["labels"] = json!({"a": "c"});
+    let options = options();
+    let written = world.registry.update(&target, object(range), &options);
+    let said = parse(&written.await.unwrap().value);
+    assert_eq!(said["status"]["conditions"], ready);
+    assert_eq!(said["metadata"]["labels"], json!({"a": "b"}));
+}
