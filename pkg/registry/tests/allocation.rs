@@ -260,6 +260,32 @@ async fn an_added_range_serves_until_it_goes() {
     assert_claims(&world);
 }
 
+/// Upstream stores it, and its allocator has none of it.
+#[tokio::test]
+async fn an_added_range_wider_than_64_bits_gives_no_addresses() {
+    let world = build(&["10.43.0.0/28", "fd00::/126"], 1000).await;
+    let asks = |name: &str, ip: &str| {
+        service(
+            name,
+            json!({"clusterIP": ip, "ipFamilies": ["IPv6"], "ports": [{"port": 80}]}),
+        )
+    };
+    for (name, range, code) in [("wide", "fd01::/63", 422), ("even", "fd02::/64", 0)] {
+        let range = json!({"metadata": {"name": name}, "spec": {"cidrs": [range]}});
+        let target = world.cluster_target("servicecidrs", "");
+        let made = world
+            .registry
+            .create(&target, common::object(range.clone()), &common::options())
+            .await;
+        made.unwrap();
+        let first = range["spec"]["cidrs"][0].as_str().unwrap();
+        let ip = first.replace("::/63", "::5").replace("::/64", "::5");
+        let given = world.create("services", asks(name, &ip)).await;
+        assert_eq!(given.err().map_or(0, |status| status.code), code, "{ip}");
+    }
+    assert_claims(&world);
+}
+
 #[tokio::test]
 async fn racers_share_the_range_until_it_is_full() {
     let world = world().await;

@@ -11,6 +11,9 @@ use serde::Deserialize;
 use crate::keys;
 use crate::stored::Going;
 
+/// The widest IPv6 range that upstream's allocator gives addresses of. A ServiceCIDR may be wider, and none comes from it then.
+const SHORTEST_V6: u8 = 64;
+
 /// The ranges of a ServiceCIDR, and which state of it says so.
 struct Held {
     key: String,
@@ -36,10 +39,13 @@ fn held(snapshot: &Snapshot) -> impl Iterator<Item = Held> {
     let ready = entries.filter_map(|entry| {
         let value = entry.value();
         let range: Range<'_> = serde_json::from_slice(&value).ok()?;
-        range.is_ready().then(|| Held {
+        let ready = range.is_ready();
+        let mut cidrs = range.spec.unwrap_or_default().cidrs;
+        cidrs.retain(|net| net.addr().is_ipv4() || net.prefix_len() >= SHORTEST_V6);
+        ready.then(|| Held {
             key: entry.key.to_string(),
             revision: entry.revision,
-            cidrs: range.spec.unwrap_or_default().cidrs,
+            cidrs,
         })
     });
     ready.collect::<Vec<_>>().into_iter()
