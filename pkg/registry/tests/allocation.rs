@@ -75,8 +75,12 @@ async fn an_address_is_shown_as_its_object() {
         .store
         .get(&format!("/registry/networking.k8s.io/ipaddresses/{ip}"))
         .unwrap();
-    let address = parse(&entry.value());
+    let mut address = parse(&entry.value());
     assert_eq!(address["metadata"]["name"], ip);
+    assert_eq!(
+        address["metadata"]["managedFields"][0]["manager"],
+        "kube-apiserver"
+    );
     assert_eq!(
         address["metadata"]["labels"]["ipaddress.kubernetes.io/ip-family"],
         "IPv4"
@@ -85,11 +89,26 @@ async fn an_address_is_shown_as_its_object() {
         address["spec"]["parentRef"],
         json!({"resource": "services", "namespace": "default", "name": "s"})
     );
-    // One write: the claim has the Service's revision.
-    assert_eq!(
-        address["metadata"]["resourceVersion"],
-        made["metadata"]["resourceVersion"]
+    // It is what a client would have made of it.
+    let mut made_by_hand = address.clone();
+    made_by_hand["metadata"] =
+        json!({"name": "10.43.77.77", "labels": address["metadata"]["labels"]});
+    let mut expected = world.create("ipaddresses", made_by_hand).await.unwrap();
+    for meta in [&mut expected["metadata"], &mut address["metadata"]] {
+        for own in ["name", "uid", "creationTimestamp"] {
+            meta[own].take();
+        }
+        let manager = &mut meta["managedFields"][0];
+        manager["time"].take();
+        manager["manager"].take();
+    }
+    let revision = std::mem::replace(
+        &mut address["metadata"]["resourceVersion"],
+        expected["metadata"]["resourceVersion"].clone(),
     );
+    assert_eq!(address, expected);
+    // One write: the claim has the Service's revision.
+    assert_eq!(revision, made["metadata"]["resourceVersion"]);
     world.delete("services", "s").await.unwrap();
     assert!(world.store.get(&entry.key).is_none());
 }

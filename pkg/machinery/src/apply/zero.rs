@@ -9,6 +9,9 @@ use crate::schema::{Definitions, Schema, Shape};
 /// Structs of an object that are held as such and not by pointer, so that they are there from the beginning.
 const HELD: [&str; 4] = ["metadata", "spec", "status", "source"];
 
+/// A struct of built-in kinds that is required and held by pointer, so that it is not there from the beginning.
+const POINTED: &str = "parentRef";
+
 /// The zero value of an object, as far as the object itself goes: its structs are there, and in them the fields that are
 /// always written. What a client gives a value like that counts as not given.
 pub(super) fn of(context: &Context<'_>, object: &Object) -> Map<String, Value> {
@@ -43,7 +46,9 @@ fn value_of(definitions: &Definitions, schema: &Schema, value: &Value) -> Value 
     let schema = definitions.resolve(schema);
     match (&schema.shape, value) {
         (Shape::Struct { required, .. }, Value::Object(map)) => {
-            let always = map.iter().filter(|(key, _)| required.contains(key));
+            let always = map
+                .iter()
+                .filter(|(key, _)| required.contains(key) && *key != POINTED);
             let zeros = always.filter_map(|(key, value)| {
                 let zero = value_of(definitions, field(schema, key)?, value);
                 Some((key.clone(), zero))

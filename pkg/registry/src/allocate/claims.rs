@@ -57,7 +57,8 @@ pub(crate) fn claims(service: &Object) -> BTreeSet<Claim> {
     held
 }
 
-/// The claim on an address as the API shows it: `networking.k8s.io/v1` `IPAddress` (KEP-1880).
+/// The claim on an address as the API shows it: `networking.k8s.io/v1` `IPAddress` (KEP-1880), as kube-apiserver makes it, whose allocator
+/// is a client of its own.
 pub(crate) fn ip_address(address: IpAddr, service: &Object, uid: &str, now: &str) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1",
@@ -70,6 +71,21 @@ pub(crate) fn ip_address(address: IpAddr, service: &Object, uid: &str, now: &str
                 "ipaddress.kubernetes.io/ip-family": Family::of(address).as_str(),
                 "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
             },
+            "managedFields": [{
+                "apiVersion": "networking.k8s.io/v1",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {
+                    "f:metadata": {"f:labels": {
+                        ".": {},
+                        "f:ipaddress.kubernetes.io/ip-family": {},
+                        "f:ipaddress.kubernetes.io/managed-by": {},
+                    }},
+                    "f:spec": {"f:parentRef": {".": {}, "f:name": {}, "f:namespace": {}, "f:resource": {}}},
+                },
+                "manager": "kube-apiserver",
+                "operation": "Update",
+                "time": now,
+            }],
         },
         "spec": {"parentRef": {
             "resource": "services", "namespace": service.namespace(), "name": service.name(),
