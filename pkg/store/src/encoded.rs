@@ -13,6 +13,8 @@ const FIELD: &str = "resourceVersion";
 /// What stands there before [`FIELD`], so that its place does not move when that is filled in.
 const LABELS: &str = "labels";
 const MANAGED_FIELDS: &str = "managedFields";
+/// What stands last of a manager, and differs from object to object.
+const TIME: &str = "time";
 
 /// JSON bytes with the place where the committer writes the revision, once, at commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Encoded {
             let start = bytes.len();
             match value {
                 Value::Array(managers) if key == MANAGED_FIELDS => {
-                    places.owned = managed_fields(&mut bytes, managers);
+                    places.managers = managed_fields(&mut bytes, managers);
                 }
                 _ => json::append(&mut bytes, value),
             }
@@ -114,9 +116,9 @@ impl Encoded {
     }
 }
 
-/// Appends `metadata.managedFields`; where `fieldsV1` of each stand then.
+/// Appends `metadata.managedFields`; where each stands then, without its time.
 fn managed_fields(bytes: &mut Vec<u8>, managers: &[Value]) -> Vec<Range<usize>> {
-    let mut owned = Vec::with_capacity(managers.len());
+    let mut timeless = Vec::with_capacity(managers.len());
     bytes.push(b'[');
     for (number, manager) in managers.iter().enumerate() {
         if number > 0 {
@@ -126,19 +128,22 @@ fn managed_fields(bytes: &mut Vec<u8>, managers: &[Value]) -> Vec<Range<usize>> 
             json::append(bytes, manager);
             continue;
         };
+        let start = bytes.len();
+        let mut end = None;
         bytes.push(b'{');
-        for (key, value) in manager {
+        let last = manager.len() - usize::from(!manager.is_empty());
+        for (number, (key, value)) in manager.iter().enumerate() {
             field(bytes, key);
-            let start = bytes.len();
-            json::append(bytes, value);
-            if key == "fieldsV1" && value.is_object() {
-                owned.push(start..bytes.len());
+            if number == last && key == TIME && !value.is_null() {
+                end = Some(bytes.len());
             }
+            json::append(bytes, value);
         }
         bytes.push(b'}');
+        timeless.push(start..end.unwrap_or(bytes.len()));
     }
     bytes.push(b']');
-    owned
+    timeless
 }
 
 /// `"key":`, after a comma where one is due.

@@ -47,7 +47,7 @@ impl Entry {
         Self {
             key,
             revision,
-            value: Value::cut(value, &places.owned, others),
+            value: Value::cut(value, &places.managers, others),
             labels: places.labels,
         }
     }
@@ -77,7 +77,7 @@ impl Entry {
         room
     }
 
-    /// Whether the value has a text in it, within `fieldsV1` of a manager or without them.
+    /// Whether the value has a text in it, within what it says of a manager or without.
     #[must_use]
     pub fn contains(&self, text: &[u8]) -> bool {
         let mut pieces = self.value.pieces();

@@ -5,8 +5,8 @@
 //!
 //! Every change is one record, kept in the engine under its revision: the record of a live object is the object, and the
 //! records of the last changes are the event window, so nothing is written twice. All of it is read once, at the start,
-//! into a persistent map in memory; from then on the engine is only written. Of an object's JSON, the texts of `fieldsV1` are
-//! shared there with its neighbours of the same shape.
+//! into a persistent map in memory; from then on the engine is only written. Of an object's JSON, `managedFields`
+//! but for its times is shared there with neighbours of the same shape.
 //!
 //! Every record has a checksum, and the last record of each transaction says how many records there are and what they
 //! sum up to, so a loss is seen. Beside the engine lie a snapshot file and a journal of every change after it: an

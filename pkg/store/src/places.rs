@@ -12,8 +12,8 @@ use crate::labels::Place;
 pub(crate) struct Places {
     /// `metadata.labels`.
     pub labels: Place,
-    /// `metadata.managedFields[].fieldsV1`, in order, behind the labels.
-    pub owned: Vec<Range<usize>>,
+    /// `metadata.managedFields[]`, in order, behind the labels: each to where its time begins, if that is last, else whole.
+    pub managers: Vec<Range<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -33,8 +33,8 @@ struct Metadata<'a> {
 
 #[derive(Deserialize)]
 struct Manager<'a> {
-    #[serde(borrow, rename = "fieldsV1")]
-    fields: Option<&'a RawValue>,
+    #[serde(borrow)]
+    time: Option<&'a RawValue>,
 }
 
 impl Places {
@@ -55,23 +55,21 @@ impl Places {
             Place::since(at.start, &bytes[..at.end])
         });
         let managers = metadata.managed_fields.map(RawValue::get);
-        let managers =
-            managers.and_then(|text| serde_json::from_str::<Vec<Manager<'_>>>(text).ok());
-        let fields = managers
-            .into_iter()
-            .flatten()
-            .filter_map(|manager| manager.fields);
-        let mut owned: Vec<_> = fields
-            .filter(|text| text.get().starts_with('{'))
-            .map(span)
-            .collect();
-        if owned
+        let managers = managers.and_then(|text| serde_json::from_str::<Vec<&RawValue>>(text).ok());
+        let managers = managers.into_iter().flatten().filter_map(|manager| {
+            let Manager { time } = serde_json::from_str(manager.get()).ok()?;
+            let (whole, time) = (span(manager), time.map(span));
+            let last = time.filter(|time| time.end + 1 == whole.end);
+            Some(whole.start..last.map_or(whole.end, |time| time.start))
+        });
+        let mut managers: Vec<_> = managers.collect();
+        if managers
             .first()
             .is_some_and(|first| first.start < labels.end())
         {
-            owned.clear();
+            managers.clear();
         }
-        Self { labels, owned }
+        Self { labels, managers }
     }
 }
 
@@ -84,26 +82,43 @@ mod tests {
 
     #[test]
     fn found_as_they_were_written() {
-        for (tree, owned) in [
+        for (tree, managers) in [
             (
                 json!({"metadata": {"managedFields": 7, "labels": {"a": "b"}}}),
                 vec![],
             ),
             (json!({"metadata": {"managedFields": []}}), vec![]),
             (
+                json!({"metadata": {"managedFields": [{}, 7, {"time": "t", "zone": "z"}, {"time": null}]}}),
+                vec!["{}", r#"{"time":"t","zone":"z"}"#, r#"{"time":null}"#],
+            ),
+            (
                 json!({"metadata": {"managedFields": [{"fieldsV1": null, "manager": "a"}, {"fieldsV1": {"f:x": {}}, "time": "t"}], "labels": {"a": "b"}}}),
-                vec![r#"{"f:x":{}}"#],
+                vec![
+                    r#"{"fieldsV1":null,"manager":"a"}"#,
+                    r#"{"fieldsV1":{"f:x":{}},"time":"#,
+                ],
             ),
             (
                 json!({"metadata": {"managedFields": [{"manager": "a\"\u{1}", "fieldsV1": {}}, {"fieldsV1": {"f:y": {".": {}}}}]}, "data": {"managedFields": [{"fieldsV1": {}}]}}),
-                vec!["{}", r#"{"f:y":{".":{}}}"#],
+                vec![
+                    r#"{"fieldsV1":{},"manager":"a\"\u0001"}"#,
+                    r#"{"fieldsV1":{"f:y":{".":{}}}}"#,
+                ],
             ),
         ] {
             let encoded = Encoded::object(&tree);
             let bytes = encoded.at(12);
             assert_eq!(encoded.places, Places::find(&bytes), "{tree}");
-            let texts = encoded.places.owned.iter().map(|span| &bytes[span.clone()]);
-            assert!(texts.eq(owned.iter().map(|text| text.as_bytes())), "{tree}");
+            let texts = encoded
+                .places
+                .managers
+                .iter()
+                .map(|span| &bytes[span.clone()]);
+            assert!(
+                texts.eq(managers.iter().map(|text| text.as_bytes())),
+                "{tree}"
+            );
         }
     }
 
@@ -111,7 +126,7 @@ mod tests {
     fn what_stands_before_the_labels_is_left_out() {
         let bytes = br#"{"metadata":{"managedFields":[{"fieldsV1":{}}],"labels":{"a":"b"}}}"#;
         let places = Places::find(bytes);
-        assert!(places.owned.is_empty());
+        assert!(places.managers.is_empty());
         assert_eq!(places.labels.read(bytes).get("a"), Some("b"));
     }
 }

@@ -7,10 +7,10 @@ use crate::Encoded;
 fn of(name: &str, fields: &[&str], others: &[Value]) -> Value {
     let managers = fields
         .iter()
-        .map(|field| json!({"fieldsV1": {*field: {}}, "manager": name}));
+        .map(|field| json!({"fieldsV1": {*field: {}}, "manager": "m", "time": name}));
     let managers: Vec<_> = managers.collect();
     let encoded = Encoded::object(&json!({"metadata": {"managedFields": managers, "name": name}}));
-    Value::cut(&encoded.at(7), &encoded.places.owned, others)
+    Value::cut(&encoded.at(7), &encoded.places.managers, others)
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn the_same_fields_are_held_once() {
     }
     assert_eq!(
         String::from_utf8(both[1].to_vec()).unwrap(),
-        r#"{"metadata":{"managedFields":[{"fieldsV1":{"f:x":{}},"manager":"bb"},{"fieldsV1":{"f:y":{}},"manager":"bb"}],"name":"bb","resourceVersion":"7"}}"#
+        r#"{"metadata":{"managedFields":[{"fieldsV1":{"f:x":{}},"manager":"m","time":"bb"},{"fieldsV1":{"f:y":{}},"manager":"m","time":"bb"}],"name":"bb","resourceVersion":"7"}}"#
     );
 }
 
