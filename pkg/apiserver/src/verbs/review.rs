@@ -111,11 +111,14 @@ pub(super) async fn answer(ask: &Ask<'_>, body: Body) -> Result<Answer, Status> 
 
 /// The body, as the schema of its kind knows it.
 async fn question(ask: &Ask<'_>, body: Body) -> Result<Question, Status> {
-    let (object, options) = write::given(ask, body, write::CREATE).await?;
+    let (mut object, options) = write::given(ask, body, write::CREATE).await?;
     let target = Target {
         kind: kind(ask)?,
         ..ask.target.clone()
     };
+    if target.kind.kind == "Eviction" {
+        eviction::as_served(&mut object);
+    }
     ask.app.registry.question(&target, object, &options)
 }
 

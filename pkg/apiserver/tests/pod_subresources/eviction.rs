@@ -180,6 +180,10 @@ async fn an_eviction_names_its_pod() {
     let (code, told) = refused(world.post(&strict, unknown).await);
     assert_eq!(code, 400);
     assert!(told.contains("unknown field \"why\""), "{told}");
+    // Programs that are older than the group's version are heard still.
+    let mut old = eviction("web", json!({}));
+    old["apiVersion"] = "policy/v1beta1".into();
+    assert_eq!(world.post(&path, old).await, (201, success()));
     // Kind and version may be left out.
     let bare = json!({"metadata": {"name": "web"}});
     assert_eq!(world.post(&path, bare).await, (201, success()));

@@ -6,6 +6,13 @@ use serde_json::{Value, json};
 
 use crate::options;
 
+/// The one body that is taken in an older version too, which no group serves any more (upstream: `AcceptsGroupVersion`).
+pub(super) fn as_served(eviction: &mut Object) {
+    if eviction.at(&["apiVersion"]).and_then(Value::as_str) == Some("policy/v1beta1") {
+        eviction.0.insert("apiVersion".into(), "policy/v1".into());
+    }
+}
+
 /// The options of the deletion. It is a trial when the request is one or when these options say so; 500 when both say something, and not the same.
 pub(super) fn options(question: &Question) -> Result<DeleteOptions, Status> {
     let given = question.object.at(&["deleteOptions"]).cloned();
