@@ -131,10 +131,10 @@ fn managed_fields(bytes: &mut Vec<u8>, managers: &[Value]) -> Vec<Range<usize>> 
         let start = bytes.len();
         let mut end = None;
         bytes.push(b'{');
-        let last = manager.len() - usize::from(!manager.is_empty());
-        for (number, (key, value)) in manager.iter().enumerate() {
+        let is_timed = manager.keys().next_back().is_some_and(|last| last == TIME);
+        for (key, value) in manager {
             field(bytes, key);
-            if number == last && key == TIME && !value.is_null() {
+            if is_timed && key == TIME && !value.is_null() {
                 end = Some(bytes.len());
             }
             json::append(bytes, value);

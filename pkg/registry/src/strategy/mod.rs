@@ -23,7 +23,7 @@ pub(crate) mod namespace;
 mod networking;
 mod node;
 mod node_labels;
-mod pod;
+pub(crate) mod pod;
 mod pod_disruption_budget;
 mod pod_template;
 pub(crate) mod priority_class;

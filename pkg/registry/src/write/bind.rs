@@ -23,10 +23,7 @@ impl Registry {
         options: &WriteOptions,
     ) -> Result<(), Status> {
         metadata::agree_on_namespace(target, &mut binding)?;
-        let pod = Target {
-            subresource: String::new(),
-            ..target.clone()
-        };
+        let pod = target.clone().subresource("");
         for _ in 0..ATTEMPTS {
             let now = Timestamp::now();
             let snapshot = self.store().snapshot();

@@ -40,10 +40,7 @@ impl Registry {
                 "name in URL does not match name in Eviction object",
             ));
         }
-        let pod = Target {
-            subresource: String::new(),
-            ..target.clone()
-        };
+        let pod = target.clone().subresource("");
         for _ in 0..ATTEMPTS {
             let now = Timestamp::now();
             let snapshot = self.store().snapshot();

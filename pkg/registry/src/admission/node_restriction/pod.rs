@@ -6,10 +6,8 @@ use serde_json::Value;
 use super::Refused;
 use crate::admission::{Attributes, Operation};
 use crate::pod_references::{Named, names};
+use crate::strategy::pod::MIRROR;
 use crate::value::{flag, list, text};
-
-/// On a Pod: a kubelet's own, of which this object is only the mirror.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 
 pub(super) fn check(
     node: &str,

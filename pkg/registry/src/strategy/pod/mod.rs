@@ -27,7 +27,7 @@ use crate::value::{field, int, text};
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// On a Pod: a kubelet's own, of which this object is only the mirror.
-const MIRROR: &str = "kubernetes.io/config.mirror";
+pub(crate) const MIRROR: &str = "kubernetes.io/config.mirror";
 /// How upstream's refusals spell the path of what is wrong as a whole.
 const NOWHERE: &str = "[]";
 

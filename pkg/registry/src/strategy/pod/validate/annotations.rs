@@ -5,11 +5,9 @@ use serde_json::Value;
 
 use super::paths;
 use crate::check;
-use crate::strategy::pod::CONTAINERS;
+use crate::strategy::pod::{CONTAINERS, MIRROR};
 use crate::value::{child, list, pairs, present, text};
 
-/// Who reports a Pod that a node runs without having been told to.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 const TOLERATIONS: &str = "scheduler.alpha.kubernetes.io/tolerations";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
