@@ -15,11 +15,7 @@ use kedge_api::Catalog;
 use kedge_apiserver::{Limits, Server, ServerConfig};
 use kedge_client::SharedClient;
 use kedge_client::local::Local;
-use kedge_registry::admission::{
-    Admission, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
-    DefaultIngressClass, Escalation, HeldAddress, NodeRestriction, OverlappingPools, Priority,
-    RuntimeClass, ServiceAccount,
-};
+use kedge_registry::admission::{self, Admission};
 use kedge_registry::{Registry, RegistryConfig};
 use kedge_store::{EngineKind, Options, Recovery, Store};
 use kedge_telemetry::metrics::Metrics;
@@ -202,28 +198,12 @@ async fn serve(config: Config, hostname: String) -> Result<(), ServerError> {
 
 /// The admission plugins that were not disabled, in the order in which they are asked, and what no setting disables.
 fn admission(config: &Config) -> Vec<Box<dyn Admission>> {
-    let all: [(Plugin, Box<dyn Admission>); 7] = [
-        (Plugin::ServiceAccount, Box::new(ServiceAccount)),
-        (Plugin::Priority, Box::new(Priority)),
-        (Plugin::RuntimeClass, Box::new(RuntimeClass)),
-        (Plugin::CertificateApproval, Box::new(CertificateApproval)),
-        (Plugin::CertificateSigning, Box::new(CertificateSigning)),
-        (
-            Plugin::CertificateSubjectRestriction,
-            Box::new(CertificateSubjectRestriction),
-        ),
-        (Plugin::DefaultIngressClass, Box::new(DefaultIngressClass)),
-    ];
-    all.into_iter()
-        .filter(|(plugin, _)| config.admits(*plugin))
-        .map(|(_, admission)| admission)
-        .chain([
-            Box::new(NodeRestriction) as Box<dyn Admission>,
-            Box::new(Escalation),
-            Box::new(HeldAddress),
-            Box::new(OverlappingPools),
-        ])
-        .collect()
+    let mut all = admission::all();
+    all.retain(|admission| {
+        let plugin = admission.plugin().and_then(Plugin::named);
+        plugin.is_none_or(|plugin| config.admits(plugin))
+    });
+    all
 }
 
 /// Ends at the first SIGTERM or SIGINT.

@@ -162,6 +162,8 @@ pub enum Plugin {
     CertificateSubjectRestriction,
     /// An Ingress without a class gets the default one.
     DefaultIngressClass,
+    /// A Pod has the labels of its node that tell where it is.
+    PodTopologyLabels,
     /// A Pod has the priority of its class.
     Priority,
     /// A Pod has what its RuntimeClass asks for, and one that names no class that is there is refused.
@@ -175,6 +177,12 @@ impl Plugin {
     /// mounted into a Pod is for who says that somebody does.
     pub const fn is_usual(self) -> bool {
         !matches!(self, Self::ServiceAccount)
+    }
+
+    /// The plugin of that name; `None` where no setting has it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::from_str(name, false).ok()
     }
 }
 
@@ -321,6 +329,21 @@ mod tests {
 
     fn parse(text: &str) -> Result<Settings, String> {
         Settings::parse(text, Path::new("kedge.yaml")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn settings_have_the_plugins_that_are_asked() {
+        let all = kedge_registry::admission::all();
+        let mut asked: Vec<&str> = all.iter().filter_map(|one| one.plugin()).collect();
+        let values = Plugin::value_variants().iter();
+        let named = values.map(|plugin| plugin.to_possible_value().unwrap());
+        let mut named: Vec<String> = named.map(|value| value.get_name().to_string()).collect();
+        asked.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(asked, named);
+        for (plugin, name) in Plugin::value_variants().iter().zip(named) {
+            assert_eq!(Plugin::named(&name), Some(*plugin));
+        }
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub struct CertificateApproval;
 pub struct CertificateSigning;
 
 impl Admission for CertificateApproval {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("CertificateApproval")
+    }
+
     fn check(&self, attributes: &Attributes<'_>, _: Option<&Object>) -> Result<(), Status> {
         match old(attributes, "approval") {
             Some(csr) => check(attributes, csr, "approve"),
@@ -27,6 +31,10 @@ impl Admission for CertificateApproval {
 }
 
 impl Admission for CertificateSigning {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("CertificateSigning")
+    }
+
     fn check(&self, attributes: &Attributes<'_>, new: Option<&Object>) -> Result<(), Status> {
         let (Some(csr), Some(new)) = (old(attributes, "status"), new) else {
             return Ok(());

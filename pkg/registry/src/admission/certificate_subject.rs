@@ -13,6 +13,10 @@ const MASTERS: &str = "system:masters";
 pub struct CertificateSubjectRestriction;
 
 impl Admission for CertificateSubjectRestriction {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("CertificateSubjectRestriction")
+    }
+
     fn check(&self, attributes: &Attributes<'_>, object: Option<&Object>) -> Result<(), Status> {
         let target = attributes.target;
         let asked = target.kind.group == GROUP

@@ -16,6 +16,10 @@ const OLD_CLASS: &str = "kubernetes.io/ingress.class";
 pub struct DefaultIngressClass;
 
 impl Admission for DefaultIngressClass {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("DefaultIngressClass")
+    }
+
     fn change(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
         let target = attributes.target;
         let is_new_ingress = attributes.operation == Operation::Create

@@ -60,6 +60,11 @@ pub struct Attributes<'a> {
 
 /// One concern of admission. Both rounds are called for every kind, subresource and operation.
 pub trait Admission: Send + Sync {
+    /// kube-apiserver's name for it, by which people leave it out; `None` for what no setting disables.
+    fn plugin(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Changes what is to be written. Not called for a delete. An error is the request's answer.
     fn change(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
         let _ = (attributes, object);
@@ -73,20 +78,29 @@ pub trait Admission: Send + Sync {
     }
 }
 
-/// What asks for nothing that a controller must have made first: all but [`ServiceAccount`].
+/// Everything, in the order in which it is asked.
 #[must_use]
-pub fn builtin() -> Vec<Box<dyn Admission>> {
+pub fn all() -> Vec<Box<dyn Admission>> {
     vec![
+        Box::new(ServiceAccount),
+        Box::new(Priority),
+        Box::new(RuntimeClass),
         Box::new(CertificateApproval),
         Box::new(CertificateSigning),
         Box::new(CertificateSubjectRestriction),
         Box::new(DefaultIngressClass),
+        Box::new(PodTopologyLabels),
         Box::new(NodeRestriction),
         Box::new(Escalation),
-        Box::new(PodTopologyLabels),
-        Box::new(Priority),
-        Box::new(RuntimeClass),
         Box::new(HeldAddress),
         Box::new(OverlappingPools),
     ]
+}
+
+/// What asks for nothing that a controller must have made first: all but [`ServiceAccount`].
+#[must_use]
+pub fn builtin() -> Vec<Box<dyn Admission>> {
+    let mut all = all();
+    all.retain(|admission| admission.plugin() != ServiceAccount.plugin());
+    all
 }

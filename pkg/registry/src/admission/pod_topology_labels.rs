@@ -15,6 +15,10 @@ const LABELS: [&str; 2] = [
 pub struct PodTopologyLabels;
 
 impl Admission for PodTopologyLabels {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("PodTopologyLabels")
+    }
+
     fn change(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
         let (target, kind) = (attributes.target, &attributes.target.kind);
         let of_pods = kind.group.is_empty() && kind.plural == "pods";

@@ -13,6 +13,10 @@ const PLURAL: &str = "priorityclasses";
 pub struct Priority;
 
 impl Admission for Priority {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("Priority")
+    }
+
     fn change(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
         let (kind, target) = (&attributes.target.kind, attributes.target);
         if attributes.operation != Operation::Create

@@ -16,6 +16,10 @@ const WITHOUT: &str =
 pub struct RuntimeClass;
 
 impl Admission for RuntimeClass {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("RuntimeClass")
+    }
+
     fn change(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status> {
         let Some(class) = class(attributes, object)? else {
             return Ok(());

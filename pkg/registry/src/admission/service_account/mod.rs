@@ -8,12 +8,11 @@ use kedge_machinery::{Object, Status};
 use serde_json::{Map, Value};
 
 use super::{Admission, Attributes, Operation};
+use crate::strategy::pod::MIRROR;
 use crate::value::{field, text};
 
 /// The account of Pods that name none.
 const DEFAULT: &str = "default";
-/// On a Pod: a kubelet's own, of which this object is only the mirror.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 /// On a ServiceAccount, a truth: Pods may use only the Secrets that it lists.
 const ENFORCE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
 
@@ -24,6 +23,10 @@ const ENFORCE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
 pub struct ServiceAccount;
 
 impl Admission for ServiceAccount {
+    fn plugin(&self) -> Option<&'static str> {
+        Some("ServiceAccount")
+    }
+
     fn change(&self, attributes: &Attributes<'_>, pod: &mut Object) -> Result<(), Status> {
         if !is_new_pod(attributes) || is_mirror(pod) {
             return Ok(());
