@@ -23,6 +23,10 @@ use crate::upstream::{Options, Resolvers};
 use crate::zone::Zone;
 use handler::Handler;
 
+const TCP: &str = "TCP";
+/// Ports tried where any will do: one that is free for UDP may not be for TCP.
+const TRIES: u32 = 16;
+
 /// What the server answers for.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -66,27 +70,16 @@ impl Server {
     /// # Errors
     /// The address or port is taken or not permitted.
     pub fn bind(config: Config, client: &SharedClient) -> Result<Self, BindError> {
-        let mut address = config.address;
+        let address = config.address;
         let domain = WireName::parse(&config.domain).unwrap_or(WireName::root());
-        let failed = |protocol, address| {
-            move |source| BindError {
-                address,
-                protocol,
-                source,
+        let mut tries = if address.port() == 0 { TRIES } else { 1 };
+        let (udp, tcp) = loop {
+            tries -= 1;
+            match sockets(address) {
+                Err(error) if tries > 0 && error.protocol == TCP => {}
+                opened => break opened?,
             }
         };
-        let udp: UdpSocket = open(address, Type::DGRAM, Protocol::UDP)
-            .map_err(failed("UDP", address))?
-            .into();
-        // A port that was taken at random is taken for TCP too.
-        address = udp.local_addr().unwrap_or(address);
-        let tcp = open(address, Type::STREAM, Protocol::TCP)
-            .and_then(|socket| {
-                socket.set_nonblocking(true)?;
-                socket.listen(128)?;
-                TcpListener::from_std(socket.into())
-            })
-            .map_err(failed("TCP", address))?;
         let metrics = Metrics::default();
         Ok(Self {
             metrics: metrics.clone(),
@@ -142,6 +135,29 @@ impl Server {
 }
 
 /// A socket on an address that need not be there yet: addresses come and go, the server stays.
+/// The sockets of both protocols, with one port; whichever is free for UDP where it is 0.
+fn sockets(mut address: SocketAddr) -> Result<(UdpSocket, TcpListener), BindError> {
+    let failed = |protocol, address| {
+        move |source| BindError {
+            address,
+            protocol,
+            source,
+        }
+    };
+    let udp: UdpSocket = open(address, Type::DGRAM, Protocol::UDP)
+        .map_err(failed("UDP", address))?
+        .into();
+    address = udp.local_addr().unwrap_or(address);
+    let tcp = open(address, Type::STREAM, Protocol::TCP)
+        .and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            socket.listen(128)?;
+            TcpListener::from_std(socket.into())
+        })
+        .map_err(failed(TCP, address))?;
+    Ok((udp, tcp))
+}
+
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if kind == Type::STREAM {

@@ -59,9 +59,15 @@ impl Fake {
     }
 
     pub async fn start_at(address: SocketAddr, behaviour: Behaviour) -> Self {
-        let udp = Arc::new(UdpSocket::bind(address).await.unwrap());
+        let (udp, tcp) = loop {
+            let udp = UdpSocket::bind(address).await.unwrap();
+            match TcpListener::bind(udp.local_addr().unwrap()).await {
+                // What is free for UDP may not be for TCP.
+                Err(_) if address.port() == 0 => {}
+                tcp => break (Arc::new(udp), tcp.unwrap()),
+            }
+        };
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).await.unwrap();
         let fake = Self {
             address,
             behaviour: Arc::new(Mutex::new(behaviour)),
